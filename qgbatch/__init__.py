@@ -1,0 +1,53 @@
+"""Turn piles of documents into questions with a fine-tuned T5.
+
+The names below are loaded when first used, so that importing the package costs
+nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qgbatch.errors import ExitCode, QgbatchError
+    from qgbatch.pipeline import generate_questions, iter_questions, run
+    from qgbatch.records import Chunk, Document, Question, RunReport
+    from qgbatch.settings import FileSettings, Settings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Chunk": "records",
+    "Document": "records",
+    "ExitCode": "errors",
+    "FileSettings": "settings",
+    "QgbatchError": "errors",
+    "Question": "records",
+    "RunReport": "records",
+    "Settings": "settings",
+    "generate_questions": "pipeline",
+    "iter_questions": "pipeline",
+    "run": "pipeline",
+}
+
+__all__ = [
+    "Chunk",
+    "Document",
+    "ExitCode",
+    "FileSettings",
+    "QgbatchError",
+    "Question",
+    "RunReport",
+    "Settings",
+    "__version__",
+    "generate_questions",
+    "iter_questions",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"qgbatch.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,112 @@
+"""Settings classes -> Click options, in groups, with configuration file and environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import click
+
+from qgbatch.errors import SettingsError
+from qgbatch.settings import choices, option_name
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class GroupedOption(click.Option):
+    """An option that knows its heading in ``--help`` and its environment variable."""
+
+    def __init__(self, *args: Any, group: str = "General", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+        self.envvar = f"QGBATCH_{self.name.upper()}" if self.name else None
+
+
+class GroupedCommand(click.Command):
+    """Lists its options under the headings of their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:
+                groups.setdefault(getattr(param, "group", "General"), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def settings_options(settings_class: type[Any]) -> Callable[[Decorated], Decorated]:
+    """A decorator that adds an option for each field of a settings class."""
+
+    def decorate(function: Decorated) -> Decorated:
+        hints = get_type_hints(settings_class)
+        for spec in reversed(dataclasses.fields(settings_class)):
+            function = _option(spec, hints[spec.name])(function)
+        return function
+
+    return decorate
+
+
+def _option(spec: dataclasses.Field[Any], hint: Any) -> Callable[[Decorated], Decorated]:
+    kinds = [kind for kind in (hint, *get_args(hint)) if kind in (bool, int, float)]
+    if kinds == [bool]:
+        kwargs: dict[str, Any] = {"is_flag": True}
+    elif choices(hint):
+        kwargs = {
+            "type": click.Choice(choices(hint)),
+            "show_default": spec.default is not None,
+            "metavar": None if len(choices(hint)) < 10 else spec.name.upper(),
+        }
+    else:
+        kwargs = {
+            "type": kinds[0] if kinds else str,
+            "multiple": isinstance(spec.default, tuple),
+            "show_default": spec.default not in (None, ()),
+        }
+    return click.option(
+        option_name(spec.name),
+        cls=GroupedOption,
+        group=spec.metadata["group"],
+        default=spec.default,
+        help=spec.metadata["help"],
+        **kwargs,
+    )
+
+
+def pick(settings_class: type[Any], values: dict[str, Any]) -> Any:
+    """Make a settings object of the option values that are its fields."""
+    return settings_class(**{spec.name: values[spec.name] for spec in dataclasses.fields(settings_class)})
+
+
+def config_option() -> Callable[[Decorated], Decorated]:
+    """``--config``: values for options that are not given on the command line or as variables."""
+    return click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_load_config,
+        cls=GroupedOption,
+        help="TOML file with options by their long names, such as: num_beams = 1",
+    )
+
+
+def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"--config {path}: {error}.", "Correct that file.") from error
+    values = {key.replace("-", "_"): value for key, value in values.items()}
+    known = {param.name for param in ctx.command.params if isinstance(param, GroupedOption)} - {"config"}
+    if unknown := sorted(values.keys() - known):
+        raise SettingsError(
+            f"--config {path}: unknown option {unknown[0]!r}.",
+            f"Known are: {', '.join(sorted(filter(None, known)))}.",
+        )
+    ctx.default_map = values

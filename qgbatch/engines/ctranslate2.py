@@ -1,0 +1,203 @@
+"""The model in CTranslate2: the fast way on a CPU.
+
+It is converted once into the user's cache directory. Tokens are handed over as their
+ids in decimal, so that neither side ever looks at a vocabulary.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import platformdirs
+import torch
+from ctranslate2.converters.converter import Converter
+from ctranslate2.converters.transformers import MT5Loader, T5Loader
+from ctranslate2.specs.model_spec import OPTIONAL
+
+from qgbatch.engines import SpecialIds, to_generation
+from qgbatch.engines.torch import load_weights
+from qgbatch.errors import ModelError, SettingsError
+from qgbatch.models import ModelFiles
+from qgbatch.records import Chunk, Generation
+from qgbatch.settings import ComputeType, Decoding
+
+logger = logging.getLogger(__name__)
+
+_LOADERS = {"t5": T5Loader, "mt5": MT5Loader}
+_CONVERSION = 1
+"""Raised when the conversion changes, so that older ones in the cache are not used."""
+
+
+class CTranslate2Engine:
+    """A window of chunks at once through a translator with one worker per core."""
+
+    name = "ctranslate2"
+
+    def __init__(
+        self,
+        model: ModelFiles,
+        decoding: Decoding,
+        special: SpecialIds,
+        device: str,
+        compute_type: ComputeType,
+        batch_tokens: int,
+    ) -> None:
+        kind, _, index = device.partition(":")
+        if kind == "mps":
+            raise SettingsError("The ctranslate2 engine does not run on mps.", "Use --engine torch.")
+        self.device = device
+        self.precision = _choose_precision(compute_type, kind)
+        self._special = special
+        self._length_penalty = decoding.length_penalty
+        self._options = _translate_options(decoding, batch_tokens)
+        self._translator = _load_translator(model, special, kind, int(index or 0), self.precision)
+
+    def generate(self, chunks: Sequence[Chunk]) -> list[Generation]:
+        """One generation per chunk, in the same order."""
+        inputs = [[str(token) for token in chunk.input_ids] for chunk in chunks]
+        results = self._translator.translate_batch(inputs, **self._options)
+        return [self._to_generation(result) for result in results]
+
+    def _to_generation(self, result: Any) -> Generation:
+        ids = [int(token) for token in result.hypotheses[0]]
+        log_probability = result.scores[0] * len(ids) ** self._length_penalty
+        return to_generation(ids, log_probability, self._special)
+
+
+def _translate_options(decoding: Decoding, batch_tokens: int) -> dict[str, Any]:
+    """Transformers' names -> CTranslate2's; all are passed, as its defaults are others."""
+    return {
+        "beam_size": decoding.num_beams,
+        "max_decoding_length": decoding.max_new_tokens,
+        "length_penalty": decoding.length_penalty,
+        "no_repeat_ngram_size": decoding.no_repeat_ngram_size,
+        # Early stopping is as many finished hypotheses as beams; without it, twice as many.
+        "patience": 1 if decoding.early_stopping else 2,
+        "max_input_length": 0,  # never cut: chunking keeps the bound
+        "max_batch_size": batch_tokens,
+        "batch_type": "tokens",
+        "return_scores": True,
+        "return_end_token": True,  # tells eos from length, and counts it in the score's length
+    }
+
+
+def _choose_precision(compute_type: ComputeType, device: str) -> str:
+    if compute_type == "auto":
+        return "int8" if device == "cpu" else "bfloat16"
+    supported = ctranslate2.get_supported_compute_types(device)
+    if compute_type not in supported:
+        raise SettingsError(
+            f"--compute-type {compute_type}: not on this {device}.",
+            f"It has: {', '.join(sorted(supported))}.",
+        )
+    return compute_type
+
+
+def _load_translator(
+    model: ModelFiles, special: SpecialIds, device: str, device_index: int, precision: str
+) -> ctranslate2.Translator:
+    workers = n_cores() if device == "cpu" else 1
+    with tempfile.TemporaryDirectory() as spare:
+        directory = _converted(model, special, precision, Path(spare))
+        try:
+            return ctranslate2.Translator(
+                str(directory),
+                device=device,
+                device_index=device_index,
+                compute_type=precision,
+                inter_threads=workers,
+                intra_threads=1,
+            )
+        except RuntimeError as error:
+            raise ModelError(
+                f"{model.name}: its conversion in {directory} cannot be loaded ({error}).",
+                "Delete that directory; it is made again.",
+            ) from error
+
+
+def n_cores() -> int:
+    """Cores that this process may use, which a container or taskset can make fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _converted(model: ModelFiles, special: SpecialIds, precision: str, spare: Path) -> Path:
+    """The converted model in the cache, made there if need be; in ``spare`` if it cannot be."""
+    home = platformdirs.user_cache_path("qgbatch") / "ctranslate2"
+    key = f"{model.sha256[:32]}-{precision}-{ctranslate2.__version__}-{_CONVERSION}"
+    directory = home / key
+    if directory.is_dir():
+        return directory
+    logger.info("Converting %s to CTranslate2 %s, once.", model.name, precision)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".converting-", dir=home))
+    except OSError as error:
+        logger.warning("%s cannot be written (%s): converting anew in each run.", home, error)
+        return _convert(model, special, precision, spare / key)
+    try:
+        _convert(model, special, precision, draft / key)
+        try:
+            os.rename(draft / key, directory)
+        except OSError:
+            if not directory.is_dir():  # else another run was faster
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return directory
+
+
+def _convert(model: ModelFiles, special: SpecialIds, precision: str, directory: Path) -> Path:
+    _Converter(model, special).convert(str(directory), quantization=precision)
+    return directory
+
+
+class _Converter(Converter):
+    """CTranslate2's own converter over weights that qgbatch has loaded and checked."""
+
+    def __init__(self, model: ModelFiles, special: SpecialIds) -> None:
+        self._model = model
+        self._special = special
+
+    def _load(self) -> Any:
+        # Loaded for this alone: the conversion quantizes these tensors in place.
+        weights = load_weights(self._model, torch.float32)
+        vocabulary = _IdVocabulary(weights.config.vocab_size, self._special)
+        with torch.no_grad():
+            spec = _LOADERS[weights.config.model_type]()(weights, vocabulary)
+        if not _scales_outputs(weights.config):
+            spec.decoder.scale_outputs = OPTIONAL
+        return spec
+
+
+def _scales_outputs(config: Any) -> bool:
+    """Whether the model scales its last hidden states: T5 does, T5 v1.1, Flan-T5 and mT5 do not.
+
+    CTranslate2 4.8 takes tied embeddings for the sign of it, but transformers 5 calls
+    all embeddings tied and has a field for this.
+    """
+    return bool(getattr(config, "scale_decoder_outputs", False))
+
+
+class _IdVocabulary:
+    """Stands for a tokenizer in the conversion: each token is its id in decimal."""
+
+    def __init__(self, size: int, special: SpecialIds) -> None:
+        self._size = size
+        self.pad_token = str(special.pad)
+        self.eos_token = str(special.eos)
+        self.unk_token = str(special.unk)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {str(token): token for token in range(self._size)}
+
+    def convert_ids_to_tokens(self, token: int) -> str:
+        return str(token)

@@ -1,0 +1,76 @@
+"""Exit codes and the exception tree.
+
+Every error that a user can meet carries three things: what went wrong and where
+(the message), what to do next (the hint), and the exit code of the process.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit status of the ``qgbatch`` command; documented in README and stable."""
+
+    OK = 0
+    """Everything was written, or nothing had to be done."""
+    BUG = 1
+    """An error that qgbatch did not foresee."""
+    USAGE = 2
+    """Wrong command line, configuration file or setting."""
+    PARTIAL = 3
+    """The output was written, but some documents failed."""
+    NO_INPUT = 4
+    """Not one document could be read."""
+    MODEL = 5
+    """A model or an optional dependency is missing or damaged."""
+    OUTPUT = 6
+    """The output cannot be written; an older one is untouched."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C (128 + SIGINT)."""
+    TERMINATED = 143
+    """Stopped by SIGTERM (128 + SIGTERM)."""
+
+
+class QgbatchError(Exception):
+    """Base of all errors that qgbatch foresees."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class SettingsError(QgbatchError):
+    """A setting is out of range, unknown or at odds with another one."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DocumentError(QgbatchError):
+    """One document cannot be used; the run goes on with the others."""
+
+    exit_code = ExitCode.PARTIAL
+
+
+class InputError(QgbatchError):
+    """No document at all could be used."""
+
+    exit_code = ExitCode.NO_INPUT
+
+
+class ModelError(QgbatchError):
+    """A model is missing, damaged or does not fit its tokenizer."""
+
+    exit_code = ExitCode.MODEL
+
+
+class OutputError(QgbatchError):
+    """The output, the report or the failures file cannot be written."""
+
+    exit_code = ExitCode.OUTPUT

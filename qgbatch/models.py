@@ -1,0 +1,214 @@
+"""Model name, directory or hub id -> checked files, tokenizer and prompt.
+
+Checkpoints are untrusted input: no code of theirs is ever run, their metadata is
+checked field by field, and what is missing is said before a document is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from qgbatch.errors import ModelError
+from qgbatch.settings import DEFAULT_MAX_TOKENS, Decoding, Settings
+
+EMBEDDED_MODELS = ("mini",)
+_EMBEDDED_HOMES = (Path(__file__).parent / "_models", Path(__file__).parent.parent / "models")
+"""In an installed package, and in a checkout."""
+
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+_SUPPORTED_TYPES = ("t5", "mt5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelMetadata:
+    """What differs between checkpoints: ``qgbatch.json`` beside the weights.
+
+    The defaults are the notebook's, for checkpoints that have no such file.
+    """
+
+    prefix: str = "generate questions: "
+    suffix: str = " </s>"
+    """Put behind the text before the end token, which the notebook so has twice."""
+    separator: str = "<sep>"
+    max_source_tokens: int = DEFAULT_MAX_TOKENS
+    target_tokens: int | None = None
+    """Chunk size at which this model asks best; the bound where it gives none."""
+    license: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model directory whose parts are there and fit together."""
+
+    name: str
+    """As the user gave it; column ``model`` of the output."""
+    revision: str | None
+    directory: Path
+    metadata: ModelMetadata
+    decoding: Decoding
+    """From ``generation_config.json``, completed by the notebook's settings."""
+    vocab_size: int
+    """Rows of the embedding."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the configuration and the weights, as 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for path in sorted(self.directory.iterdir()):
+            if path.name == "config.json" or path.suffix in (".safetensors", ".bin"):
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+        return digest.hexdigest()
+
+
+def find_model(name: str, revision: str | None = None) -> ModelFiles:
+    """Find a model and check its files without loading its weights.
+
+    Only a hub id touches the network, and not with ``HF_HUB_OFFLINE=1``.
+
+    Raises:
+        ModelError: nothing is there, a file is missing or damaged, or it is no T5.
+    """
+    directory = _locate(name, revision)
+    if not any((directory / weights).is_file() for weights in _WEIGHTS):
+        raise ModelError(f"{name}: no weights in {directory}.", f"It needs one of: {', '.join(_WEIGHTS)}.")
+    config = _read_json(directory / "config.json", required=True)
+    if config.get("model_type") not in _SUPPORTED_TYPES:
+        raise ModelError(
+            f"{name}: a model of type {config.get('model_type')!r}.",
+            f"qgbatch runs: {', '.join(_SUPPORTED_TYPES)}.",
+        )
+    vocab_size = config.get("vocab_size")
+    if not isinstance(vocab_size, int):
+        raise ModelError(f"{directory / 'config.json'}: no vocab_size.", "Get the checkpoint again.")
+    metadata = _metadata(directory / "qgbatch.json")
+    decoding = _model_decoding(directory / "generation_config.json")
+    return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
+
+
+def _locate(name: str, revision: str | None) -> Path:
+    if name in EMBEDDED_MODELS:
+        for home in _EMBEDDED_HOMES:
+            if (home / name).is_dir():
+                return home / name
+        raise ModelError(f"The embedded model {name} is missing.", "Install qgbatch again.")
+    if Path(name).is_dir():
+        return Path(name)
+    if not _HUB_ID.fullmatch(name):
+        raise ModelError(
+            f"--model {name}: no such directory.",
+            f"Give a directory, a hub id, or one of: {', '.join(EMBEDDED_MODELS)}.",
+        )
+    return _download_model(name, revision)
+
+
+def _download_model(name: str, revision: str | None) -> Path:
+    """The weights as safetensors where there are any, else as PyTorch's."""
+    directory = download(name, revision, ["*.json", "spiece.model", "*.safetensors"])
+    if not any((directory / weights).is_file() for weights in _WEIGHTS):
+        download(name, revision, ["*.json", "spiece.model", "pytorch_model*.bin"])
+    return directory
+
+
+def download(name: str, revision: str | None, patterns: list[str]) -> Path:
+    """Bring files of a hub id into the local hub cache, or find them there.
+
+    Raises:
+        ModelError: the hub was not reached, or has no such thing.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"{name}: not a directory, not in the local hub cache, and the hub was not reached.",
+            f"Run once with a network (hf download {name}), or give a directory.",
+        ) from error
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{name}: the hub gave no such model ({reason}).",
+            "Check the id, --revision and your access (hf auth login), or give a directory.",
+        ) from error
+
+
+def _read_json(path: Path, *, required: bool = False) -> dict[str, Any]:
+    if not required and not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}).", "Get the checkpoint again.") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path}: not a JSON object.", "Get the checkpoint again.")
+    return values
+
+
+_METADATA_TYPES: dict[str, tuple[type, ...]] = {
+    "prefix": (str,),
+    "suffix": (str,),
+    "separator": (str,),
+    "max_source_tokens": (int,),
+    "target_tokens": (int, type(None)),
+    "license": (str, type(None)),
+}
+
+
+def _metadata(path: Path) -> ModelMetadata:
+    values = _read_json(path)
+    for key, value in values.items():
+        if key not in _METADATA_TYPES:
+            known = ", ".join(_METADATA_TYPES)
+            raise ModelError(f"{path}: unknown key {key!r}.", f"qgbatch knows: {known}.")
+        good_type = isinstance(value, _METADATA_TYPES[key]) and not isinstance(value, bool)
+        if not good_type or (isinstance(value, int) and value < 1) or (key == "separator" and not value):
+            raise ModelError(f"{path}: {key} is {value!r}.", "Correct that file.")
+    return ModelMetadata(**values)
+
+
+_LEAST = {"no_repeat_ngram_size": 0}
+"""Least values of whole numbers in a ``generation_config.json``; the others' is 1."""
+
+
+def _model_decoding(path: Path) -> Decoding:
+    """The settings of a ``generation_config.json`` that qgbatch has, the rest left at the notebook's."""
+    values = _read_json(path)
+    if "max_new_tokens" not in values and isinstance(values.get("max_length"), int):
+        values["max_new_tokens"] = values["max_length"] - 1  # max_length counts the start token
+    if values.get("early_stopping") == "never":  # a way of not stopping early that only transformers has
+        values["early_stopping"] = False
+    given: dict[str, Any] = {}
+    for spec in fields(Decoding):
+        value: Any = values.get(spec.name)
+        kind: type = type(spec.default)
+        if value is None:
+            continue
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind or (kind is int and value < _LEAST.get(spec.name, 1)):
+            raise ModelError(f"{path}: {spec.name} is {value!r}.", "Correct that file.")
+        given[spec.name] = value
+    return Decoding(**given)
+
+
+def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
+    """The settings' values where they are given, else the model's, else the notebook's."""
+    chosen: dict[str, Any] = {}
+    for spec in fields(Decoding):
+        value = getattr(settings, spec.name, None)
+        chosen[spec.name] = getattr(model.decoding, spec.name) if value is None else value
+    return Decoding(**chosen)

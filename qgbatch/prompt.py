@@ -1,0 +1,114 @@
+"""Text -> exactly the token ids that the model was trained on, and back.
+
+The one place that tokenizes: ``run`` and ``finetune`` both use it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qgbatch.errors import ModelError
+from qgbatch.models import ModelFiles, ModelMetadata, download
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+_TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+
+
+def load_prompt(model: ModelFiles, fallback_tokenizer: str) -> Prompt:
+    """Load the model's tokenizer, or the fallback where it came without one.
+
+    The separator is added where the vocabulary lacks it.
+
+    Raises:
+        ModelError: no tokenizer is to be had, or it is larger than the model's embedding.
+    """
+    tokenizer = _open_tokenizer(_tokenizer_directory(model, fallback_tokenizer))
+    separator = model.metadata.separator
+    if separator not in tokenizer.get_vocab():
+        tokenizer.add_tokens([separator])
+    if len(tokenizer) > model.vocab_size:
+        raise ModelError(
+            f"{model.name}: its tokenizer has {len(tokenizer)} tokens with {separator}, "
+            f"its embedding only {model.vocab_size} rows.",
+            "The tokenizer is not this model's: give the right one with --tokenizer.",
+        )
+    return Prompt(tokenizer, model.metadata)
+
+
+def _tokenizer_directory(model: ModelFiles, fallback: str) -> Path:
+    if any((model.directory / name).is_file() for name in _TOKENIZER_FILES):
+        return model.directory
+    logger.info("%s has no tokenizer of its own: using %s.", model.name, fallback)
+    if Path(fallback).is_dir():
+        return Path(fallback)
+    try:
+        return download(fallback, None, ["*.json", "spiece.model"])
+    except ModelError as error:
+        raise ModelError(
+            f"{model.name} has no tokenizer of its own, and the tokenizer {error.message}",
+            "Give a directory or hub id with --tokenizer.",
+        ) from error
+
+
+def _open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # damaged files raise whatever their parser raises
+        raise ModelError(
+            f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."
+        ) from error
+
+
+class Prompt:
+    """A tokenizer with a model's prefix, ending and separator."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
+        self._tokenizer = tokenizer
+        self._prefix = metadata.prefix
+        self._suffix = metadata.suffix
+        self.separator_id: int = tokenizer.convert_tokens_to_ids(metadata.separator)
+        self.pad_id: int = tokenizer.pad_token_id
+        self.eos_id: int = tokenizer.eos_token_id
+        self.unk_id: int = tokenizer.unk_token_id
+        self.n_prompt_tokens = len(self.encode([""])[0])
+
+    def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """Input ids of ``prefix + text + suffix``, end token added; nothing is cut."""
+        encoded = self._encode([f"{self._prefix}{text}{self._suffix}" for text in texts], True)
+        return [tuple(ids) for ids in encoded["input_ids"]]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text alone."""
+        return [len(ids) for ids in self._encode(list(texts), False)["input_ids"]]
+
+    def token_ends(self, text: str) -> list[int]:
+        """Offsets in code points where the tokens of a text end, ascending."""
+        encoded = self._encode([text], False, return_offsets_mapping=True)
+        return [end for _, end in encoded["offset_mapping"][0]]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of generated ids, special tokens left out."""
+        text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
+
+    def _encode(self, texts: list[str], add_special_tokens: bool, **options: Any) -> Any:
+        if not texts:
+            return {"input_ids": []}
+        return self._tokenizer(
+            texts,
+            add_special_tokens=add_special_tokens,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            verbose=False,  # the bound is kept by chunking, not by a warning
+            **options,
+        )

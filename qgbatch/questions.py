@@ -1,0 +1,46 @@
+"""Generation -> questions: decode the pieces, clean them, leave out what is no question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from qgbatch.records import Chunk, Generation, Question
+
+# A question mark: ASCII, full-width, Arabic, Greek.
+_QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
+
+
+def extract_questions(
+    chunk: Chunk,
+    generation: Generation,
+    decode: Callable[[Sequence[int]], str],
+    unk_id: int,
+    dropped: Counter[str],
+) -> list[Question]:
+    """The questions of one output, in order; pieces left out are counted by reason.
+
+    The reasons: ``truncated`` (cut off by the length limit), ``unknown_token`` (a
+    character that the vocabulary lacks would be missing from it) and ``not_a_question``
+    (no question mark at its end, or no word before it). Empty pieces are not counted.
+    """
+    questions = []
+    last = len(generation.pieces) - 1
+    for index, piece in enumerate(generation.pieces):
+        text = " ".join(decode(piece).split())
+        cut_off = index == last and generation.finish_reason == "length"
+        if reason := _reason_to_drop(text, unk_id in piece, cut_off):
+            dropped[reason] += 1
+        elif text:
+            questions.append(Question(text, index, round(generation.score, 6), chunk))
+    return questions
+
+
+def _reason_to_drop(text: str, has_unknown: bool, cut_off: bool) -> str | None:
+    if has_unknown:
+        return "unknown_token"
+    if not text:
+        return None
+    if not text.endswith(_QUESTION_MARKS):
+        return "truncated" if cut_off else "not_a_question"
+    return None if any(map(str.isalnum, text)) else "not_a_question"

@@ -1,0 +1,213 @@
+"""Inputs -> documents, in a stable order, each problem a failure of its own.
+
+Arguments keep their order; inside a directory or glob paths are sorted. A path that
+comes twice is read once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import gzip
+import os
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qgbatch.errors import DocumentError, InputError
+from qgbatch.records import Document, Failure
+
+STDIN = "-"
+SUFFIXES = (".txt", ".md", ".txt.gz", ".md.gz")
+MAX_DOCUMENT_BYTES = 1 << 28
+"""256 MiB, after decompression: a document is held in memory, and a small .gz can hold anything."""
+
+_PERMISSION_ADVICE = "Give the user who runs qgbatch the right to read it."
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(slots=True)
+class Listing:
+    """What the inputs stand for."""
+
+    items: list[str | Failure] = field(default_factory=list)
+    """Paths (or ``-``) to read and inputs that cannot be, in order."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Files inside directories that are not read, by reason."""
+
+
+def list_inputs(inputs: Iterable[str]) -> Listing:
+    """Find the files behind paths, directories, globs and ``-``."""
+    listing = Listing()
+    seen: set[str] = set()
+    for argument in inputs:
+        for item in _expand(argument, listing.skipped):
+            if isinstance(item, Failure):
+                listing.items.append(item)
+            elif (identity := item if item == STDIN else os.path.realpath(item)) in seen:
+                listing.skipped["named twice"] += 1
+            else:
+                seen.add(identity)
+                listing.items.append(item)
+    listing.skipped = +listing.skipped
+    return listing
+
+
+def read_list(path: str) -> list[str]:
+    """Inputs named in a file or on standard input, one a line, or NUL-separated.
+
+    Raises:
+        InputError: the list cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"--files-from {path}: {error.strerror}.", "Check the path.") from error
+    separator = b"\0" if b"\0" in content else b"\n"
+    names = (os.fsdecode(line.removesuffix(b"\r")) for line in content.split(separator))
+    return [name for name in names if name.strip()]
+
+
+def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
+    """Read one file, or standard input for ``-``.
+
+    UTF-8 and UTF-16 are told by their byte order mark, then UTF-8 is tried, then the
+    given encodings. Line ends become ``\\n``, as Python's ``open`` reads them.
+
+    Raises:
+        DocumentError: the file cannot be read or decoded, or holds no text.
+    """
+    source = display(path)
+    try:
+        data = _read_bytes(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DocumentError(
+            f"{source}: the gzip file is damaged ({error}).", "Compress it again."
+        ) from error
+    except OSError as error:
+        raise DocumentError(f"{source}: {_reason(path, error)}.", _advice(error)) from error
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise DocumentError(
+            f"{source}: larger than {MAX_DOCUMENT_BYTES >> 20} MiB.", "Split it into several files."
+        )
+    text = _decode(data, source, encodings)
+    return Document.from_text(text.replace("\r\n", "\n").replace("\r", "\n"), source)
+
+
+def display(path: str) -> str:
+    """A path as text that any output format can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def has_known_suffix(path: str) -> bool:
+    """Whether a file name says that qgbatch reads it."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    if argument == STDIN:
+        yield argument
+    elif os.path.isdir(argument):
+        paths = list(_walk(argument, skipped))
+        yield from paths or [_no_documents(argument)]
+    elif not os.path.lexists(argument) and glob.has_magic(argument):
+        matches = sorted(glob.glob(argument, recursive=True))
+        if not matches:
+            yield _failure(argument, "no file matches.", "Check the pattern.")
+        for match in matches:
+            if not os.path.isdir(match):
+                yield from _expand(match, skipped)
+    elif os.path.isfile(argument) and not has_known_suffix(argument):
+        yield _failure(
+            argument,
+            "unknown kind of document.",
+            f"qgbatch reads {', '.join(SUFFIXES)}; give other text as standard input (-).",
+        )
+    else:
+        yield argument  # also what does not exist: reading says why
+
+
+def _walk(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    """Documents below a directory, sorted; hidden ones and linked directories are not followed."""
+    unreadable: list[str] = []
+    for parent, directories, files in os.walk(directory, onerror=lambda e: unreadable.append(e.filename)):
+        directories[:] = sorted(_visible(directories, skipped))
+        skipped["linked directory"] += sum(os.path.islink(os.path.join(parent, d)) for d in directories)
+        for name in sorted(_visible(files, skipped)):
+            if has_known_suffix(name):
+                yield os.path.join(parent, name)
+            else:
+                skipped[f"suffix {os.path.splitext(name)[1] or '(none)'}"] += 1
+    for path in unreadable:
+        yield _failure(path, "the directory cannot be read.", _PERMISSION_ADVICE)
+
+
+def _visible(names: list[str], skipped: Counter[str]) -> list[str]:
+    visible = [name for name in names if not name.startswith(".")]
+    skipped["hidden"] += len(names) - len(visible)
+    return visible
+
+
+def _read_bytes(path: str) -> bytes:
+    """The whole content, decompressed, and no more than one byte above the limit."""
+    if path == STDIN:
+        return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+    if not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path):
+        raise OSError(0, "a device, pipe or socket, not a file")
+    with open(path, "rb") as stream:
+        if path.lower().endswith(".gz"):
+            with gzip.open(stream) as unzipped:
+                return unzipped.read(MAX_DOCUMENT_BYTES + 1)
+        return stream.read(MAX_DOCUMENT_BYTES + 1)
+
+
+def _decode(data: bytes, source: str, encodings: Sequence[str]) -> str:
+    marked = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
+    candidates = [marked] if marked else ["utf-8", *encodings]
+    errors = []
+    for encoding in candidates:
+        try:
+            text = data.decode(encoding)
+        except UnicodeError as error:
+            errors.append(f"{encoding} ({_where(error)})")
+        else:
+            if "\0" not in text or encoding == candidates[-1]:
+                return text
+    raise DocumentError(
+        f"{source}: the bytes are not valid {', nor '.join(errors)}.",
+        "If it is text, name its encoding, for instance --encoding cp1252.",
+    )
+
+
+def _where(error: UnicodeError) -> str:
+    return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _reason(path: str, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and os.path.islink(path):
+        return f"the link points to {display(os.readlink(path))}, which does not exist"
+    return error.strerror or str(error)
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "Check the path."
+    if isinstance(error, PermissionError):
+        return _PERMISSION_ADVICE
+    return "Give text through standard input (-) instead." if not error.errno else ""
+
+
+def _no_documents(directory: str) -> Failure:
+    return _failure(directory, "no documents in this directory.", f"qgbatch reads {', '.join(SUFFIXES)}.")
+
+
+def _failure(path: str, message: str, hint: str) -> Failure:
+    source = display(path)
+    return Failure.of(source, "read", DocumentError(f"{source}: {message}", hint))

