@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qgbatch.pipeline import generate_questions, iter_questions, run
     from qgbatch.records import Chunk, Document, Question, RunReport
     from qgbatch.settings import FileSettings, Settings
+    from qgbatch.writers import to_dataframe
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ _HOMES = {
     "generate_questions": "pipeline",
     "iter_questions": "pipeline",
     "run": "pipeline",
+    "to_dataframe": "writers",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "generate_questions",
     "iter_questions",
     "run",
+    "to_dataframe",
 ]
 
 

@@ -194,12 +194,10 @@ def _model_decoding(path: Path) -> Decoding:
     given: dict[str, Any] = {}
     for spec in fields(Decoding):
         value: Any = values.get(spec.name)
-        kind: type = type(spec.default)
+        kinds = (int, float) if type(spec.default) is float else (type(spec.default),)
         if value is None:
             continue
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind or (kind is int and value < _LEAST.get(spec.name, 1)):
+        if type(value) not in kinds or (kinds == (int,) and value < _LEAST.get(spec.name, 1)):
             raise ModelError(f"{path}: {spec.name} is {value!r}.", "Correct that file.")
         given[spec.name] = value
     return Decoding(**given)

@@ -75,7 +75,7 @@ class Prompt:
         self._tokenizer = tokenizer
         self._prefix = metadata.prefix
         self._suffix = metadata.suffix
-        self.separator_id: int = tokenizer.convert_tokens_to_ids(metadata.separator)
+        self.separator_id: int = tokenizer.get_vocab()[metadata.separator]
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id
@@ -97,7 +97,9 @@ class Prompt:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated ids, special tokens left out."""
-        text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = self._tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
         return str(text)
 
     def _encode(self, texts: list[str], add_special_tokens: bool, **options: Any) -> Any:

@@ -79,7 +79,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     """Read one file, or standard input for ``-``.
 
     UTF-8 and UTF-16 are told by their byte order mark, then UTF-8 is tried, then the
-    given encodings. Line ends become ``\\n``, as Python's ``open`` reads them.
+    given encodings. Line ends become line feeds, as Python's ``open`` reads them.
 
     Raises:
         DocumentError: the file cannot be read or decoded, or holds no text.
@@ -144,7 +144,7 @@ def _walk(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]:
             if has_known_suffix(name):
                 yield os.path.join(parent, name)
             else:
-                skipped[f"suffix {os.path.splitext(name)[1] or '(none)'}"] += 1
+                skipped[f"suffix {Path(name).suffix or '(none)'}"] += 1
     for path in unreadable:
         yield _failure(path, "the directory cannot be read.", _PERMISSION_ADVICE)
 
@@ -159,7 +159,7 @@ def _read_bytes(path: str) -> bytes:
     """The whole content, decompressed, and no more than one byte above the limit."""
     if path == STDIN:
         return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
-    if not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path):
+    if not os.path.isfile(path) and Path(path).exists() and not os.path.isdir(path):
         raise OSError(0, "a device, pipe or socket, not a file")
     with open(path, "rb") as stream:
         if path.lower().endswith(".gz"):

@@ -15,13 +15,16 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from typing_extensions import Buffer
 
 from qgbatch.errors import OutputError, SettingsError
 from qgbatch.records import Question
 from qgbatch.settings import Format
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STDOUT = "-"
 ROWS_PER_GROUP = 10_000
@@ -77,6 +80,15 @@ def to_row(question: Question, model: str, *, with_context: bool) -> Row:
     if with_context:
         row["context"] = chunk.text
     return row
+
+
+def to_dataframe(questions: Iterable[Question], model: str, *, with_context: bool = False) -> pd.DataFrame:
+    """The rows of :func:`to_row` as a pandas table, with the same columns and types as the files."""
+    import pandas as pd
+
+    rows = [to_row(question, model, with_context=with_context) for question in questions]
+    dtypes = {name: "str" if kind == "string" else kind for name, kind in _columns(with_context).items()}
+    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 
 def choose_format(output: str, given: Format | None) -> Format:
@@ -190,12 +202,16 @@ def make_writer(
     stream: IO[bytes], file_format: Format, run_facts: Mapping[str, Any], *, with_context: bool
 ) -> Writer:
     """A writer of one format; ``run_facts`` go into Parquet's metadata, key ``qgbatch``, as JSON."""
-    columns = {**COLUMNS, "context": "string"} if with_context else COLUMNS
+    columns = _columns(with_context)
     if file_format == "parquet":
         return _ParquetWriter(stream, columns, run_facts)
     if file_format == "csv":
         return _CsvWriter(stream, columns)
     return _JsonlWriter(stream)
+
+
+def _columns(with_context: bool) -> Mapping[str, str]:
+    return {**COLUMNS, "context": "string"} if with_context else COLUMNS
 
 
 class _ParquetWriter:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -18,20 +18,6 @@ from qgbatch.errors import ExitCode, QgbatchError
 logger = logging.getLogger("qgbatch")
 
 
-class _ShownError(click.ClickException):
-    """A foreseen error, shown as message and hint on lines of their own."""
-
-    def __init__(self, error: QgbatchError) -> None:
-        super().__init__(error.message)
-        self.exit_code = int(error.exit_code)
-        self._hint = error.hint
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"qgbatch: error: {self.message}", file=file, err=True)
-        if self._hint:
-            click.echo(f"  {self._hint}", file=file, err=True)
-
-
 class _Cli(click.Group):
     """Gives every way a command can end its documented exit code."""
 
@@ -39,7 +25,8 @@ class _Cli(click.Group):
         try:
             return super().invoke(ctx)
         except QgbatchError as error:
-            raise _ShownError(error) from error
+            _show(error)
+            ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("qgbatch: interrupted; the old output is untouched.", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
@@ -54,6 +41,12 @@ class _Cli(click.Group):
             click.echo("  This is a bug in qgbatch: please report it with the output of -v.", err=True)
             logger.debug("", exc_info=True)
             ctx.exit(ExitCode.BUG)
+
+
+def _show(error: QgbatchError) -> None:
+    click.echo(f"qgbatch: error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)
 
 
 def _end_on_sigterm(signum: int, frame: FrameType | None) -> None:

@@ -72,9 +72,8 @@ command line comes first, then the variable, then the file.
 )
 @click.option("-q", "--quiet", is_flag=True, cls=GroupedOption, help="Only warnings and errors.")
 @click.option("-v", "--verbose", is_flag=True, cls=GroupedOption, help="More log, and tracebacks.")
-@click.pass_context
 def run(
-    ctx: click.Context,
+    *,
     inputs: tuple[str, ...],
     files_from: str | None,
     output: str,
@@ -114,4 +113,4 @@ def run(
         if failures:
             write_jsonl(failures, map(asdict, run_report.failures))
     log_summary(run_report, output)
-    ctx.exit(run_report.exit_code)
+    click.get_current_context().exit(run_report.exit_code)

@@ -146,7 +146,7 @@ def _converted(model: ModelFiles, special: SpecialIds, precision: str, spare: Pa
     try:
         _convert(model, special, precision, draft / key)
         try:
-            os.rename(draft / key, directory)
+            (draft / key).rename(directory)
         except OSError:
             if not directory.is_dir():  # else another run was faster
                 raise

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor, PreTrainedModel
+from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor
 
 from qgbatch.engines import SpecialIds, to_generation
 from qgbatch.errors import DocumentError, ModelError, SettingsError
@@ -39,7 +39,7 @@ def find_device(name: str) -> str:
     return name
 
 
-def load_weights(model: ModelFiles, dtype: torch.dtype) -> PreTrainedModel:
+def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
     """Load a checkpoint on the CPU; weights that it lacks are an error, not random numbers.
 
     ``.bin`` files are read without running what they hold (``weights_only``).
@@ -48,6 +48,7 @@ def load_weights(model: ModelFiles, dtype: torch.dtype) -> PreTrainedModel:
         ModelError: the weights are damaged or incomplete.
     """
     try:
+        weights: Any
         weights, info = AutoModelForSeq2SeqLM.from_pretrained(
             model.directory,
             dtype=dtype,
@@ -68,8 +69,7 @@ def load_weights(model: ModelFiles, dtype: torch.dtype) -> PreTrainedModel:
             f"and {len(info['missing_keys']) - 1} more.",
             "Get the checkpoint again.",
         )
-    loaded: PreTrainedModel = weights.eval()
-    return loaded
+    return weights.eval()
 
 
 class TorchEngine:
@@ -91,7 +91,7 @@ class TorchEngine:
         self._decoding = decoding
         self._special = special
         self._split_batches = split_batches
-        self._model: Any = load_weights(model, getattr(torch, self.precision)).to(device)
+        self._model = load_weights(model, getattr(torch, self.precision)).to(device)
         # The model's own settings are in `decoding` already; nothing else of them is to act.
         self._model.generation_config = GenerationConfig(
             num_beams=decoding.num_beams,

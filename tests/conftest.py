@@ -1,0 +1,117 @@
+"""Fixtures that several test files use. No test reaches a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Before transformers is imported: it reads these once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+from click.testing import CliRunner, Result
+
+from qgbatch.records import Document
+
+ROOT = Path(__file__).parent.parent
+MINI = ROOT / "models" / "mini"
+SAMPLES = ROOT / "samples"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache directory of the tests' own; the converted model in it serves all of them."""
+    home = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        yield home
+
+
+@pytest.fixture
+def make_document() -> Callable[..., Document]:
+    """Make a document of a text."""
+
+    def make(text: str, source: str = "a.txt") -> Document:
+        return Document.from_text(text, source)
+
+    return make
+
+
+@pytest.fixture
+def qgbatch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in this process: ``qgbatch("run", "a.txt", "-o", "-")``."""
+    from qgbatch.cli import main
+
+    def invoke(*words: str | Path, stdin: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def bare_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer directory without ``<sep>``, as ``t5-base`` is."""
+    directory = tmp_path_factory.mktemp("base-tokenizer")
+    shutil.copy(MINI / "spiece.model", directory)
+    tokenizer = json.loads((MINI / "tokenizer.json").read_text())
+    tokenizer["added_tokens"] = [t for t in tokenizer["added_tokens"] if t["content"] != "<sep>"]
+    (directory / "tokenizer.json").write_text(json.dumps(tokenizer))
+    config = json.loads((MINI / "tokenizer_config.json").read_text())
+    config.pop("sep_token", None)
+    config["added_tokens_decoder"] = {
+        key: token
+        for key, token in config.get("added_tokens_decoder", {}).items()
+        if token["content"] != "<sep>"
+    }
+    (directory / "tokenizer_config.json").write_text(json.dumps(config))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def weights_only_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Laid out like ``ThomasSimonini/t5-end2end-question-generation``.
+
+    Configuration and ``pytorch_model.bin`` alone, one embedding row for each token of the
+    base tokenizer and one for ``<sep>``. The weights are mini's.
+    """
+    return _save_notebook_checkpoint(tmp_path_factory.mktemp("weights-only"), vocab_size=8101)
+
+
+@pytest.fixture(scope="session")
+def own_tokenizer_checkpoint(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Laid out like ``valhalla/t5-base-e2e-qg``.
+
+    ``spiece.model`` with ``<sep>`` among the added tokens, and ``pytorch_model.bin``. The
+    weights are mini's.
+    """
+    directory = _save_notebook_checkpoint(tmp_path_factory.mktemp("own-tokenizer"), vocab_size=8102)
+    shutil.copy(MINI / "spiece.model", directory)
+    (directory / "added_tokens.json").write_text(json.dumps({"<sep>": 8100, "<hl>": 8101}))
+    sentinels = [f"<extra_id_{i}>" for i in range(100)]
+    special = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    (directory / "special_tokens_map.json").write_text(
+        json.dumps({**special, "additional_special_tokens": sentinels})
+    )
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps({**special, "extra_ids": 100, "model_max_length": 512, "tokenizer_class": "T5Tokenizer"})
+    )
+    return directory
+
+
+def _save_notebook_checkpoint(directory: Path, vocab_size: int) -> Path:
+    import torch
+    from transformers import T5ForConditionalGeneration
+
+    weights = T5ForConditionalGeneration.from_pretrained(MINI, dtype=torch.float32)
+    weights.resize_token_embeddings(vocab_size)
+    torch.save(weights.state_dict(), directory / "pytorch_model.bin")
+    config = json.loads((MINI / "config.json").read_text())
+    config |= {"vocab_size": vocab_size, "dtype": "float32"}
+    (directory / "config.json").write_text(json.dumps(config))
+    return directory
