@@ -108,7 +108,7 @@ def chunk_document(
     spans = iter(_pack(units, target_content))
     chunk_index = 0
     while group := list(islice(spans, _CHUNKS_AT_ONCE)):
-        for start, end, ids, hard_split in _encode_spans(document.text, group, encoder, limits.max_tokens):
+        for start, end, ids, hard_split in _encode_spans(document, group, encoder, limits.max_tokens):
             yield Chunk(document, chunk_index, start, end, ids, hard_split)
             chunk_index += 1
 
@@ -208,22 +208,26 @@ def _pack(units: Sequence[_Unit], budget: int) -> list[tuple[int, int, bool]]:
 
 
 def _encode_spans(
-    text: str, spans: Sequence[tuple[int, int, bool]], encoder: Encoder, max_tokens: int
+    document: Document, spans: Sequence[tuple[int, int, bool]], encoder: Encoder, max_tokens: int
 ) -> Iterator[tuple[int, int, tuple[int, ...], bool]]:
     """Spans with their input ids; a span whose ids exceed the bound after all is halved."""
+    text = document.text
     all_ids = encoder.encode([text[start:end] for start, end, _ in spans])
     for (start, end, hard_split), ids in zip(spans, all_ids, strict=True):
         if len(ids) <= max_tokens:
             yield start, end, ids, hard_split
         elif end - start == 1:
             raise DocumentError(
-                f"One character (U+{ord(text[start]):04X} at offset {start}) takes {len(ids)} tokens.",
+                f"{document.source}: one character (U+{ord(text[start]):04X} at offset {start}) "
+                f"takes {len(ids)} tokens.",
                 "Raise --max-tokens.",
             )
         else:
             middle = start + _best_cut(text[start:end], (end - start) // 2)
             halves = [_stripped(text, start, middle), _stripped(text, middle, end)]
-            yield from _encode_spans(text, [(a, b, True) for a, b in halves if b > a], encoder, max_tokens)
+            yield from _encode_spans(
+                document, [(a, b, True) for a, b in halves if b > a], encoder, max_tokens
+            )
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

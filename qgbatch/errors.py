@@ -46,6 +46,19 @@ class QgbatchError(Exception):
         return f"{self.message} {self.hint}".rstrip()
 
 
+class Terminated(BaseException):
+    """SIGTERM, as :class:`KeyboardInterrupt` is SIGINT."""
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit code of a process that ends with this error."""
+    if isinstance(error, QgbatchError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    return ExitCode.TERMINATED if isinstance(error, Terminated) else ExitCode.BUG
+
+
 class SettingsError(QgbatchError):
     """A setting is out of range, unknown or at odds with another one."""
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 from typing_extensions import Unpack
 
 from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import DocumentError, OutputError
-from qgbatch.readers import Listing, has_known_suffix, list_inputs, read_document
+from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
 from qgbatch.records import Chunk, Document, Failure, Question, RunReport
 from qgbatch.settings import FileSettings, Options, Settings
 from qgbatch.stream import Stages, Stream, unique
-from qgbatch.writers import STDOUT, Row, choose_format, make_writer, open_output, to_row
+from qgbatch.writers import STDOUT, Row, choose_format, open_output, open_writer, to_row
 
 OnProgress = Callable[[float, RunReport], None]
 """Called after each window with the share of the input that is done, 0 to 1."""
@@ -77,24 +79,24 @@ def run(
     settings, files = settings or Settings(), files or FileSettings()
     report = report if report is not None else RunReport()
     file_format = choose_format(output, files.format)
+    check_places(inputs, [output])
     with report.timed("total"):
         listing = list_inputs(inputs)
         report.skipped.update(listing.skipped)
-        _refuse_output_among_inputs(output, inputs, listing)
         if not any(isinstance(item, str) for item in listing.items):
+            report.n_inputs = len(listing.items)
             report.failures.extend(item for item in listing.items if isinstance(item, Failure))
             return report
         with suppress(_NothingToWriteError), open_output(output) as stream:
             stages = Stages.load(settings)
             report.facts = stages.facts()
-            writer = make_writer(stream, file_format, report.facts, with_context=files.with_context)
-            for row in _rows(listing, stages, files, report, on_progress):
-                with report.timed("write"):
-                    writer.write(row)
-                report.n_written += 1
-            if not report.n_documents:
-                raise _NothingToWriteError
-            writer.close()
+            with open_writer(stream, file_format, report.facts, with_context=files.with_context) as writer:
+                for row in _rows(listing, stages, files, report, on_progress):
+                    with report.timed("write"):
+                        writer.write(row)
+                    report.n_written += 1
+                if not report.n_documents:
+                    raise _NothingToWriteError
     return report
 
 
@@ -131,7 +133,7 @@ def _read(listing: Listing, files: FileSettings) -> Iterator[Document | Failure]
             try:
                 yield read_document(item, files.encoding)
             except DocumentError as error:
-                yield Failure.of(item, "read", error)
+                yield Failure.of(display(item), "read", error)
 
 
 def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport) -> Iterator[Row]:
@@ -152,20 +154,35 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
                 yield json.loads(line)
 
 
-def _refuse_output_among_inputs(output: str, inputs: Sequence[str], listing: Listing) -> None:
-    """Keep the next run from reading what this one writes."""
-    if output == STDOUT:
-        return
-    target = os.path.realpath(output)
-    if any(isinstance(item, str) and os.path.realpath(item) == target for item in listing.items):
-        raise OutputError(f"{output}: is one of the inputs.", "Write to another file.")
-    inside = [
-        path
-        for path in inputs
-        if os.path.isdir(path) and Path(target).is_relative_to(os.path.realpath(path))
-    ]
-    if inside and has_known_suffix(output):
-        raise OutputError(
-            f"{output}: lies in the input {inside[0]}, where the next run would read it.",
-            "Write to another directory, or under another suffix.",
-        )
+def check_places(inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Refuse outputs that would destroy inputs or each other, or be inputs of the next run.
+
+    Raises:
+        OutputError: names the output and what it would hit.
+    """
+    written: dict[str, str] = {}
+    for path in outputs:
+        target = os.path.realpath(path)
+        if path == STDOUT:
+            continue
+        if target in written:
+            raise OutputError(f"{path}: is already written as {written[target]}.", "Name another file.")
+        written[target] = path
+    for argument in inputs:
+        if os.path.realpath(argument) in written:
+            raise OutputError(
+                f"{display(argument)}: is an input and would be overwritten.", "Write to another file."
+            )
+        for target, path in written.items():
+            if has_known_suffix(path) and _would_read(argument, target):
+                raise OutputError(
+                    f"{path}: belongs to the input {display(argument)}, the next run would read it.",
+                    "Write to another directory, or under another suffix.",
+                )
+
+
+def _would_read(argument: str, target: str) -> bool:
+    """Whether a directory or glob covers a path; ``*`` is taken to match slashes too."""
+    if os.path.isdir(argument):
+        return Path(target).is_relative_to(os.path.realpath(argument))
+    return glob.has_magic(argument) and fnmatch(target, os.path.join(os.path.realpath("."), argument))

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 
 from qgbatch.records import Chunk, Generation, Question
 
+SCORE_DECIMALS = 4
+"""In float32 the same row in another batch scores up to 0.000002 different."""
+
 # A question mark: ASCII, full-width, Arabic, Greek.
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
 
@@ -32,7 +35,7 @@ def extract_questions(
         if reason := _reason_to_drop(text, unk_id in piece, cut_off):
             dropped[reason] += 1
         elif text:
-            questions.append(Question(text, index, round(generation.score, 6), chunk))
+            questions.append(Question(text, index, round(generation.score, SCORE_DECIMALS), chunk))
     return questions
 
 

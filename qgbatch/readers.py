@@ -201,7 +201,9 @@ def _advice(error: OSError) -> str:
         return "Check the path."
     if isinstance(error, PermissionError):
         return _PERMISSION_ADVICE
-    return "Give text through standard input (-) instead." if not error.errno else ""
+    if not error.errno:
+        return "Give its text through standard input (-)."
+    return "Check the disk or mount that it lies on."
 
 
 def _no_documents(directory: str) -> Failure:

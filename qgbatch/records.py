@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
-from qgbatch.errors import DocumentError, ExitCode, QgbatchError
+from qgbatch.errors import DocumentError, ExitCode, QgbatchError, exit_code_of
 
 Item = TypeVar("Item")
 FinishReason = Literal["eos", "length"]
@@ -96,7 +96,7 @@ class Question:
     question_index: int
     """Position among the pieces that the model wrote for this chunk."""
     score: float
-    """:attr:`Generation.score` of the output it is a part of, rounded to six decimals."""
+    """:attr:`Generation.score` of the output it is a part of, rounded to four decimals."""
     chunk: Chunk
 
     @property
@@ -151,7 +151,7 @@ class RunReport:
     failures: list[Failure] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     """Version, model and settings."""
-    error: QgbatchError | None = None
+    error: BaseException | None = None
     """What ended the run early."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Wall time by stage; ``total`` is the whole run."""
@@ -160,7 +160,7 @@ class RunReport:
     def exit_code(self) -> ExitCode:
         """The exit status that these counts stand for."""
         if self.error:
-            return self.error.exit_code
+            return exit_code_of(self.error)
         if not self.failures:
             return ExitCode.OK
         return ExitCode.PARTIAL if self.n_documents else ExitCode.NO_INPUT
@@ -189,7 +189,7 @@ class RunReport:
         """The report as JSON values."""
         return {
             "exit_code": int(self.exit_code),
-            "error": str(self.error) if self.error else None,
+            "error": (str(self.error) or type(self.error).__name__) if self.error else None,
             **{spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name.startswith("n_")},
             "dropped": dict(self.dropped),
             "skipped": dict(self.skipped),

@@ -7,6 +7,8 @@ classes, so that a setting has one name and one description everywhere.
 from __future__ import annotations
 
 import dataclasses
+import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
@@ -69,6 +71,8 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 
 def _check_range(name: str, value: Any, low: float | None, high: float | None) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{option_name(name)} {value}: not a number.", "Give a finite one.")
     if (low is not None and value < low) or (high is not None and value > high):
         span = f"from {low} to {high}" if high is not None else f"{low} or more"
         raise SettingsError(f"{option_name(name)} {value}: out of range.", f"Give {span}.")
@@ -177,7 +181,8 @@ class FileSettings(_SelfChecking):
         super().__post_init__()
         for encoding in self.encoding:
             try:
-                b"".decode(encoding)
+                with suppress(UnicodeError):
+                    b"x".decode(encoding)
             except LookupError:
                 raise SettingsError(
                     f"--encoding {encoding}: not known to Python.", "For instance: cp1252, utf-16-le."

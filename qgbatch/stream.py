@@ -172,9 +172,9 @@ class Stream:
             return [question for group in kept for question in group]
 
     def _fail(self, failure: Failure) -> None:
+        self._report.failures.append(failure)
         if self._fail_fast:
             raise DocumentError(failure.message)
-        self._report.failures.append(failure)
 
 
 def unique(questions: list[Question], settings: Settings, report: RunReport) -> list[Question]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -58,11 +58,14 @@ class Writer(Protocol):
     def close(self) -> None:
         """Write what is left; the stream under it stays open."""
 
+    def abandon(self) -> None:
+        """Let go of the stream, whose content will not be used."""
+
 
 def to_row(question: Question, model: str, *, with_context: bool) -> Row:
     """The output row of a question, in the order of :data:`COLUMNS`.
 
-    The score is rounded to six decimals, which all formats hold alike.
+    All formats hold its values alike.
     """
     chunk = question.chunk
     row: Row = {
@@ -117,47 +120,70 @@ def open_output(output: str) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: the place cannot be written.
     """
-    if output == STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    else:
-        with replacing(Path(output)) as stream:
-            yield stream
+    with _data_alone_on_stdout() if output == STDOUT else replacing(Path(output)) as stream:
+        yield stream
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Give a stream whose content becomes the target's, all at once, when the block ends well.
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a stream whose content becomes the file's, all at once, when the block ends well.
+
+    A link is followed. A pipe or device is written to as it is.
 
     Raises:
-        OutputError: the target is a directory, or its directory is missing, full or read-only.
+        OutputError: it is a directory, or its directory is missing, full or read-only.
     """
+    target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise OutputError(f"{target}: is a directory.", "Name a file in it.")
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        raise OutputError(f"{path}: is a directory.", "Name a file in it.")
+    is_special = target.exists() and not target.is_file()
+    partial = target if is_special else target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
-        raw = _OutputFile(partial, target)
-    except FileNotFoundError as error:
+        raw = _OutputFile(partial, "wb" if is_special else "xb", path)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(
-            f"{target}: the directory {target.parent} does not exist.", f"mkdir -p {target.parent}"
+            f"{path}: {path.parent} is not a directory.", "Make it, or write to another place."
         ) from error
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise _cannot_write(path, error) from error
     try:
         with io.BufferedWriter(raw) as stream:
             yield stream
             stream.flush()
-            raw.sync()
-        _rename(partial, target)
+            if not is_special:
+                raw.sync()
+        if not is_special:
+            _rename(partial, target)
     finally:
-        partial.unlink(missing_ok=True)
+        if not is_special:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
+    """Give standard output, and send to standard error what anything else prints meanwhile."""
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        try:
+            descriptor = stdout.fileno()
+        except OSError:  # replaced by a caller that collects the output
+            yield stdout.buffer
+            return
+        stdout.flush()
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            os.dup2(sys.stderr.fileno(), descriptor)
+            try:
+                yield stream
+                stream.flush()
+            finally:
+                os.dup2(stream.fileno(), descriptor)
 
 
 class _OutputFile(io.FileIO):
-    """A new file that reports what goes wrong in terms of its target."""
+    """A file that reports what goes wrong in terms of its target."""
 
-    def __init__(self, partial: Path, target: Path) -> None:
-        super().__init__(partial, "xb")
+    def __init__(self, path: Path, mode: str, target: Path) -> None:
+        super().__init__(path, mode)
         self._target = target
 
     def write(self, data: Buffer) -> int:
@@ -198,16 +224,28 @@ def _sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
-def make_writer(
+@contextmanager
+def open_writer(
     stream: IO[bytes], file_format: Format, run_facts: Mapping[str, Any], *, with_context: bool
-) -> Writer:
-    """A writer of one format; ``run_facts`` go into Parquet's metadata, key ``qgbatch``, as JSON."""
+) -> Iterator[Writer]:
+    """Give a writer of one format; what it holds back is written when the block ends well.
+
+    ``run_facts`` go into Parquet's metadata under ``qgbatch``, as JSON.
+    """
     columns = _columns(with_context)
+    writer: Writer
     if file_format == "parquet":
-        return _ParquetWriter(stream, columns, run_facts)
-    if file_format == "csv":
-        return _CsvWriter(stream, columns)
-    return _JsonlWriter(stream)
+        writer = _ParquetWriter(stream, columns, run_facts)
+    elif file_format == "csv":
+        writer = _CsvWriter(stream, columns)
+    else:
+        writer = _JsonlWriter(stream)
+    try:
+        yield writer
+    except BaseException:
+        writer.abandon()
+        raise
+    writer.close()
 
 
 def _columns(with_context: bool) -> Mapping[str, str]:
@@ -237,6 +275,10 @@ class _ParquetWriter:
         self._flush()
         self._parquet.close()
 
+    def abandon(self) -> None:
+        with suppress(Exception):  # pyarrow would try this later, on a closed stream
+            self._parquet.close()
+
     def _flush(self) -> None:
         if self._rows:
             self._parquet.write_batch(self._make_batch(self._rows, schema=self._schema))
@@ -245,15 +287,23 @@ class _ParquetWriter:
 
 class _CsvWriter:
     def __init__(self, stream: IO[bytes], columns: Mapping[str, str]) -> None:
-        self._lines = _Utf8Lines(stream)
-        self._csv = csv.DictWriter(self._lines, columns, lineterminator="\n")
-        self._csv.writeheader()
+        self._csv = csv.DictWriter(_Utf8Lines(stream), columns, lineterminator="\n")
+        self._has_header = False
 
     def write(self, row: Row) -> None:
+        self._write_header()
         self._csv.writerow(row)
 
     def close(self) -> None:
+        self._write_header()
+
+    def abandon(self) -> None:
         pass
+
+    def _write_header(self) -> None:
+        if not self._has_header:
+            self._csv.writeheader()
+            self._has_header = True
 
 
 class _Utf8Lines:
@@ -271,27 +321,15 @@ class _JsonlWriter:
         self._stream = stream
 
     def write(self, row: Row) -> None:
-        self._stream.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        self._stream.write(json_line(row))
 
     def close(self) -> None:
         pass
 
-
-def write_json(target: Path, value: Any) -> None:
-    """Replace a file by a JSON value, indented.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    with replacing(target) as stream:
-        stream.write(json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
+    def abandon(self) -> None:
+        pass
 
 
-def write_jsonl(target: Path, values: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a file by JSON values, one a line.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    with replacing(target) as stream:
-        stream.writelines(json.dumps(value, ensure_ascii=False).encode() + b"\n" for value in values)
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """A line of JSONL, in UTF-8."""
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

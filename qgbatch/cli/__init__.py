@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 import qgbatch
+from qgbatch.cli.console import set_up_logging
 from qgbatch.cli.run import run
-from qgbatch.errors import ExitCode, QgbatchError
+from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of
 
 logger = logging.getLogger("qgbatch")
 
@@ -24,39 +25,41 @@ class _Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except QgbatchError as error:
-            _show(error)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("qgbatch: interrupted; the old output is untouched.", err=True)
-            ctx.exit(ExitCode.INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
         except BrokenPipeError:
             # Who read our output has enough of it; keep Python from flushing to it again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(ExitCode.OK)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            raise
-        except Exception as error:
-            click.echo(f"qgbatch: unexpected {type(error).__name__}: {error}", err=True)
-            click.echo("  This is a bug in qgbatch: please report it with the output of -v.", err=True)
-            logger.debug("", exc_info=True)
-            ctx.exit(ExitCode.BUG)
+        except (Exception, KeyboardInterrupt, Terminated) as error:
+            _log_end(error)
+            ctx.exit(exit_code_of(error))
 
 
-def _show(error: QgbatchError) -> None:
-    click.echo(f"qgbatch: error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+def _log_end(error: BaseException) -> None:
+    if isinstance(error, QgbatchError):
+        logger.error("%s%s", error.message, f"\n  {error.hint}" if error.hint else "")
+    elif isinstance(error, Exception):
+        logger.error(
+            "unexpected %s: %s\n  This is a bug in qgbatch: please report it with the output of -v.",
+            type(error).__name__,
+            error,
+            exc_info=logger.isEnabledFor(logging.DEBUG),
+        )
+    else:
+        how = "terminated" if isinstance(error, Terminated) else "interrupted"
+        logger.error("%s; the old output is untouched.", how)
 
 
 def _end_on_sigterm(signum: int, frame: FrameType | None) -> None:
-    sys.exit(int(ExitCode.TERMINATED))
+    raise Terminated
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(qgbatch.__version__, package_name="qgbatch")
 def main() -> None:
     """Turn piles of documents into questions with a fine-tuned T5."""
+    set_up_logging("text", quiet=False, verbose=False)
     signal.signal(signal.SIGTERM, _end_on_sigterm)
 
 

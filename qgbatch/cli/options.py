@@ -103,11 +103,30 @@ def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError(f"--config {path}: {error}.", "Correct that file.") from error
-    values = {key.replace("-", "_"): value for key, value in values.items()}
-    known = {param.name for param in ctx.command.params if isinstance(param, GroupedOption)} - {"config"}
-    if unknown := sorted(values.keys() - known):
-        raise SettingsError(
-            f"--config {path}: unknown option {unknown[0]!r}.",
-            f"Known are: {', '.join(sorted(filter(None, known)))}.",
-        )
-    ctx.default_map = values
+    options = {param.name: param for param in ctx.command.params if isinstance(param, GroupedOption)}
+    del options["config"]
+    ctx.default_map = {}
+    for key, value in values.items():
+        option = options.get(key.replace("-", "_"))
+        if option is None:
+            known = ", ".join(sorted(filter(None, options)))
+            raise SettingsError(f"--config {path}: unknown option {key!r}.", f"Known are: {known}.")
+        ctx.default_map[str(option.name)] = _config_value(path, key, value, option)
+
+
+def _is_number(option: click.Option) -> bool:
+    return isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+
+
+def _config_value(path: Path, key: str, value: Any, option: click.Option) -> Any:
+    """A value as Click would get it from the command line, so that it is checked like one."""
+    if option.multiple:
+        value = value if isinstance(value, list) else [value]
+        if all(isinstance(item, str) for item in value):
+            return value
+    elif isinstance(value, bool):
+        if option.is_flag:
+            return value
+    elif isinstance(value, str) or (isinstance(value, int | float) and _is_number(option)):
+        return str(value)
+    raise SettingsError(f"--config {path}: {key} is {value!r}.", f"See {option.opts[-1]} in --help.")

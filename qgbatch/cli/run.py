@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,6 @@ import click
 
 from qgbatch.cli.console import LogFormat, Progress, log_summary, set_up_libraries, set_up_logging
 from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
-from qgbatch.errors import QgbatchError
 from qgbatch.records import RunReport
 from qgbatch.settings import FileSettings, Settings
 
@@ -91,26 +93,43 @@ def run(
     set_up_logging(log_format, quiet=quiet, verbose=verbose)
     settings, files = pick(Settings, values), pick(FileSettings, values)
 
+    from qgbatch.pipeline import check_places
     from qgbatch.pipeline import run as run_pipeline
     from qgbatch.readers import read_list
-    from qgbatch.writers import write_json, write_jsonl
 
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
     if not all_inputs:
         raise click.UsageError("No INPUT: name files, directories, globs, - or --files-from.")
+    check_places(all_inputs, [output, *(str(path) for path in (report, failures) if path)])
     set_up_libraries(verbose=verbose)
-    run_report = RunReport()
-    progress = Progress(quiet=quiet, log_format=log_format)
-    try:
+    with (
+        _reporting(report, failures) as run_report,
+        closing(Progress(quiet=quiet, log_format=log_format)) as progress,
+    ):
         run_pipeline(all_inputs, output, settings, files, report=run_report, on_progress=progress)
-    except QgbatchError as error:
-        run_report.error = error
-        raise
-    finally:
-        progress.close()
-        if report:
-            write_json(report, run_report.as_dict())
-        if failures:
-            write_jsonl(failures, map(asdict, run_report.failures))
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
+
+
+@contextmanager
+def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport]:
+    """Give a report, and write it and its failures however the run ends.
+
+    Both files are opened before the run, so that one that cannot be written stops it.
+    """
+    from qgbatch.writers import json_line, replacing
+
+    run_report = RunReport()
+    with ExitStack() as files:
+        report_stream = files.enter_context(replacing(report)) if report else None
+        failures_stream = files.enter_context(replacing(failures)) if failures else None
+        try:
+            yield run_report
+        except BaseException as error:
+            run_report.error = error
+        if report_stream:
+            report_stream.write(json.dumps(run_report.as_dict(), ensure_ascii=False, indent=2).encode())
+        if failures_stream:
+            failures_stream.writelines(json_line(asdict(failure)) for failure in run_report.failures)
+    if run_report.error:
+        raise run_report.error

@@ -1,0 +1,296 @@
+"""Options, variables and configuration files; what goes to standard output and what to standard error."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import Result
+
+from qgbatch.cli.run import run as run_command
+from qgbatch.settings import FileSettings, Settings
+
+Qgbatch = Callable[..., Result]
+
+FAST = ("--num-beams", "1", "--max-new-tokens", "16")
+MINI = Path(__file__).parents[2] / "models" / "mini"
+BEES = "Bees live in hives. They make honey from the nectar of flowers."
+FIELDS = [spec.name for cls in (Settings, FileSettings) for spec in dataclasses.fields(cls)]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a document."""
+    (tmp_path / "good.txt").write_text(BEES)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _rows(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def _sources(result: Result) -> list[str]:
+    return list(dict.fromkeys(row["source"] for row in _rows(result)))
+
+
+@pytest.mark.parametrize(
+    ("in_words", "in_variable", "in_file", "expected"),
+    [(2, 3, 4, 2), (None, 3, 4, 3), (None, None, 4, 4), (None, None, None, 6)],
+)
+def test_command_line_beats_variable_beats_config_beats_model(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_words: int | None,
+    in_variable: int | None,
+    in_file: int | None,
+    expected: int,
+    qgbatch: Qgbatch,
+) -> None:
+    assert json.loads((MINI / "generation_config.json").read_text())["no_repeat_ngram_size"] == 6
+    words = [] if in_words is None else ["--no-repeat-ngram-size", str(in_words)]
+    if in_variable is not None:
+        monkeypatch.setenv("QGBATCH_NO_REPEAT_NGRAM_SIZE", str(in_variable))
+    if in_file is not None:
+        (here / "c.toml").write_text(f"no_repeat_ngram_size = {in_file}\n")
+        words += ["--config", "c.toml"]
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--report", "r.json", *FAST, *words)
+    assert result.exit_code == 0
+    settings = json.loads((here / "r.json").read_text())["facts"]["settings"]
+    assert settings["no_repeat_ngram_size"] == expected
+
+
+def test_config_holds_output_flags_and_lists_with_dashes_or_underscores(
+    here: Path, qgbatch: Qgbatch
+) -> None:
+    (here / "good.txt").write_bytes("Café owners open early.".encode("cp1252"))
+    (here / "c.toml").write_text(
+        'output = "q.csv"\nwith-context = true\nencoding = ["ascii", "cp1252"]\nnum_beams = 1\n'
+    )
+    assert qgbatch("run", "good.txt", "--config", "c.toml").exit_code == 0
+    assert "Café owners" in (here / "q.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("key", ["numbeams", "run", "config", "inputs"])
+def test_unknown_key_in_config_exits_2_and_is_named(here: Path, key: str, qgbatch: Qgbatch) -> None:
+    (here / "c.toml").write_text(f'num_beams = 1\n{key} = "x"\n')
+    result = qgbatch("run", "good.txt", "-o", "-", "--config", "c.toml")
+    assert result.exit_code == 2
+    assert "c.toml" in result.stderr
+    assert repr(key) in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"num_beams = ", b"\xff\xfe", b"{}", None])
+def test_config_that_cannot_be_read_exits_2_and_is_named(
+    here: Path, content: bytes | None, qgbatch: Qgbatch
+) -> None:
+    if content is not None:
+        (here / "c.toml").write_bytes(content)
+    result = qgbatch("run", "good.txt", "-o", "-", "--config", "c.toml")
+    assert result.exit_code == 2
+    assert "c.toml" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "num_beams = 0",
+        'num_beams = "many"',
+        "num_beams = 1.5",
+        "num_beams = true",
+        "num_beams = [1]",
+        "near_threshold = nan",
+        'fail_fast = "maybe"',
+        "dedupe = 3",
+        "model = {name = 'mini'}",
+        "report = 5",
+    ],
+)
+def test_bad_value_in_config_exits_2_and_its_option_is_named(
+    here: Path, line: str, qgbatch: Qgbatch
+) -> None:
+    (here / "c.toml").write_text(line)
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--config", "c.toml")
+    name = line.partition(" ")[0]
+    assert result.exit_code == 2
+    assert name in result.stderr.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--num-beams", "0"),
+        ("--num-beams", "many"),
+        ("--batch-tokens", "0"),
+        ("--window-chunks", "-1"),
+        ("--near-threshold", "2"),
+        ("--near-threshold", "nan"),
+        ("--length-penalty", "nan"),
+        ("--length-penalty", "inf"),
+        ("--language", "klingon"),
+        ("--dedupe", "some"),
+        ("--format", "xlsx"),
+        ("--encoding", "klingon"),
+        ("--encoding", "base64"),
+        ("--dtype", "float16"),
+        ("--compute-type", "float16"),
+        ("--device", "tpu"),
+    ],
+)
+def test_bad_value_exits_2_and_its_option_is_named(
+    here: Path, option: str, value: str, qgbatch: Qgbatch
+) -> None:
+    result = qgbatch("run", "good.txt", "-o", "q.csv", option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert not (here / "q.csv").exists()
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NUM_BEAMS", "many"), ("CONFIG", "c.toml")])
+def test_bad_value_by_a_variable_exits_2(
+    here: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, qgbatch: Qgbatch
+) -> None:
+    (here / "c.toml").write_text("num_beams = 0\n")
+    monkeypatch.setenv(f"QGBATCH_{variable}", value)
+    result = qgbatch("run", "good.txt", "-o", "q.csv")
+    assert result.exit_code == 2
+    assert "--num-beams" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "option", "value", "instead"),
+    [
+        ("ctranslate2", "--dtype", "float32", "--compute-type"),
+        ("torch", "--compute-type", "float32", "--dtype"),
+    ],
+)
+def test_precision_of_the_other_engine_exits_2_and_the_right_option_is_named(
+    here: Path, engine: str, option: str, value: str, instead: str, qgbatch: Qgbatch
+) -> None:
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--engine", engine, option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert instead in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (["-o", "q.csv"], "INPUT"),
+        (["-o", "q.csv", "--files-from", "empty-list"], "INPUT"),
+        (["good.txt"], "--output"),
+    ],
+)
+def test_no_input_or_no_output_exits_2(
+    here: Path, words: list[str], missing: str, qgbatch: Qgbatch
+) -> None:
+    (here / "empty-list").write_text("\n")
+    result = qgbatch("run", *words)
+    assert result.exit_code == 2
+    assert missing in result.stderr
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_setting_is_an_option_with_help_and_a_variable(name: str, qgbatch: Qgbatch) -> None:
+    options = {param.name: param for param in run_command.params if isinstance(param, click.Option)}
+    assert options[name].help
+    assert options[name].envvar == f"QGBATCH_{name.upper()}"
+    assert f"--{name.replace('_', '-')} " in qgbatch("run", "--help").stdout
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"\0"])
+@pytest.mark.parametrize("from_stdin", [False, True])
+def test_files_from_reads_lists_of_lines_and_of_nul_separated_names(
+    here: Path, separator: bytes, from_stdin: bool, qgbatch: Qgbatch
+) -> None:
+    (here / "two words.txt").write_text(BEES)
+    content = separator.join([b"two words.txt", b"good.txt", b""])
+    (here / "list").write_bytes(content)
+    words = ["-"] if from_stdin else ["list"]
+    result = qgbatch("run", "--files-from", *words, "-o", "-", *FAST, stdin=content if from_stdin else None)
+    assert result.exit_code == 0
+    assert _sources(result) == ["two words.txt", "good.txt"]
+
+
+def test_nul_separated_names_may_hold_line_feeds(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "two\nlines.txt").write_text(BEES)
+    result = qgbatch("run", "--files-from", "-", "-o", "-", *FAST, stdin=b"two\nlines.txt\0")
+    assert _sources(result) == ["two\nlines.txt"]
+
+
+def test_files_from_comes_after_the_arguments(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "b.txt").write_text(BEES)
+    result = qgbatch("run", "good.txt", "--files-from", "-", "-o", "-", *FAST, stdin=b"b.txt\ngood.txt\n")
+    assert _sources(result) == ["good.txt", "b.txt"]
+
+
+def test_list_that_is_missing_exits_4_and_is_named(here: Path, qgbatch: Qgbatch) -> None:
+    result = qgbatch("run", "--files-from", "no-list", "-o", "q.csv")
+    assert result.exit_code == 4
+    assert "no-list" in result.stderr
+
+
+def test_standard_input_to_standard_output_gives_only_jsonl(here: Path, qgbatch: Qgbatch) -> None:
+    result = qgbatch("run", "-", "-o", "-", *FAST, stdin=BEES.encode())
+    assert result.exit_code == 0
+    assert _sources(result) == ["-"]
+    assert "questions" in result.stderr
+
+
+def test_csv_to_standard_output(here: Path, qgbatch: Qgbatch) -> None:
+    result = qgbatch("run", "good.txt", "-o", "-", "--format", "csv", *FAST)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["source"] for row in rows] == ["good.txt"] * len(rows) != []
+
+
+def test_encodings_are_tried_in_order_on_what_is_not_utf_8(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "latin.txt").write_bytes("Café owners open early.".encode("cp1252"))
+    words = ("-o", "-", "--with-context", *FAST)
+    assert qgbatch("run", "latin.txt", *words).exit_code == 4
+    result = qgbatch("run", "latin.txt", *words, "--encoding", "ascii", "--encoding", "cp1252")
+    assert {row["context"] for row in _rows(result)} == {"Café owners open early."}
+
+
+def test_with_context_adds_the_chunks_text_as_last_column(here: Path, qgbatch: Qgbatch) -> None:
+    plain = _rows(qgbatch("run", "good.txt", "-o", "-", *FAST))
+    rows = _rows(qgbatch("run", "good.txt", "-o", "-", "--with-context", *FAST))
+    assert [list(row) for row in rows] == [[*row, "context"] for row in plain] != []
+    assert all(row["context"] == BEES[row["start_char"] : row["end_char"]] for row in rows)
+
+
+def test_quiet_prints_nothing_on_success(here: Path, qgbatch: Qgbatch) -> None:
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "-q", *FAST)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        (["good.txt", "-o", "q.csv"], 0),
+        (["good.txt", "-o", "q.csv", "-v"], 0),
+        (["good.txt", "missing.txt", "-o", "q.csv"], 3),
+        (["missing.txt", "-o", "q.csv"], 4),
+        (["good.txt", "-o", "q.csv", "--model", "./no-such-model"], 5),
+        (["good.txt", "-o", "nowhere/q.csv"], 6),
+    ],
+)
+def test_json_log_is_one_json_object_per_line(
+    here: Path, words: list[str], exit_code: int, qgbatch: Qgbatch
+) -> None:
+    result = qgbatch("run", *words, "--log-format", "json", *FAST)
+    assert result.exit_code == exit_code
+    entries = [json.loads(line) for line in result.stderr.splitlines()]
+    assert entries
+    assert all({"level", "message"} <= entry.keys() for entry in entries)
+
+
+def test_json_log_ends_with_the_report(here: Path, qgbatch: Qgbatch) -> None:
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--log-format", "json", *FAST)
+    assert json.loads(result.stderr.splitlines()[-1])["report"]["n_documents"] == 1

@@ -1,0 +1,153 @@
+"""The command as a process of its own: imports, pipes and signals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "lighthouses.txt"
+COMMAND = [sys.executable, "-m", "qgbatch"]
+EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+FAST = ["--num-beams", "1", "--max-new-tokens", "16", "--window-chunks", "8"]
+PATIENCE_S = 120
+
+HELP_AND_MODULES = """
+import sys
+from qgbatch.cli import main
+for words in ["--help"], ["run", "--help"], ["--version"]:
+    try:
+        main(words)
+    except SystemExit as end:
+        assert not end.code
+print(*sys.modules, file=sys.stderr)
+"""
+
+# A library that prints while the model is loaded, from Python and from below it.
+NOISY = """
+import os
+from transformers import AutoTokenizer
+silent = AutoTokenizer.from_pretrained
+def noisy(*args, **kwargs):
+    print("noise from Python")
+    os.write(1, b"noise from C\\n")
+    return silent(*args, **kwargs)
+AutoTokenizer.from_pretrained = noisy
+from qgbatch.cli import main
+main()
+"""
+
+Interrupted = tuple[signal.Signals, "subprocess.CompletedProcess[str]", Path]
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many documents, each short: a document's questions are written once it is done."""
+    directory = tmp_path_factory.mktemp("docs")
+    for number in range(300):
+        shutil.copy(SAMPLE, directory / f"{number}.txt")
+    return directory
+
+
+@pytest.fixture(scope="module", params=EXIT_CODES, ids=lambda signum: signum.name)
+def interrupted(
+    request: pytest.FixtureRequest, docs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Interrupted:
+    """A run over an old output that got a signal after it had written its first questions."""
+    directory = tmp_path_factory.mktemp("interrupted")
+    (directory / "out").mkdir()
+    output, report = directory / "out" / "q.jsonl", directory / "r.json"
+    output.write_text("old")
+    words = ["run", str(docs), "-o", str(output), "--report", str(report)]
+    with _running([*COMMAND, *words, *FAST]) as process:
+        _wait_for_questions(process, output.parent)
+        process.send_signal(request.param)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    ended = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    return request.param, ended, directory
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    # Started in the background of a shell we would ignore Ctrl-C, and so would the child.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for_questions(process: subprocess.Popen[str], directory: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not any(path.stat().st_size for path in directory.glob(".q.jsonl.*.partial")):
+        assert process.poll() is None, "ended before it was interrupted"
+        assert time.monotonic() < deadline, "wrote nothing"
+        time.sleep(0.02)
+
+
+def test_help_imports_no_heavy_library() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", HELP_AND_MODULES], capture_output=True, text=True, check=True
+    )
+    assert "--num-beams" in process.stdout
+    modules = set(process.stderr.split())
+    assert "click" in modules
+    assert not modules & {"torch", "transformers", "ctranslate2", "pandas", "pyarrow", "nltk"}
+
+
+def test_standard_output_is_pure_data_when_a_library_prints(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Bees live in hives. They make honey from the nectar of flowers.")
+    command = [sys.executable, "-c", NOISY, "run", "a.txt", "-o", "-", *FAST]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = process.stdout.splitlines()
+    assert [line for line in lines if "noise" in line] == []
+    assert [json.loads(line)["source"] for line in lines] == ["a.txt"] * len(lines) != []
+
+
+def test_closed_pipe_ends_the_run_without_a_traceback(docs: Path) -> None:
+    with _running([*COMMAND, "run", str(docs), "-o", "-", *FAST]) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["chunk_index"] == 0
+        process.stdout.close()
+        stderr = process.stderr.read()
+        assert process.wait(timeout=PATIENCE_S) == 0
+    assert "Traceback" not in stderr
+    assert "Exception" not in stderr
+    assert "Error" not in stderr
+
+
+def test_signal_ends_the_run_with_its_exit_code(interrupted: Interrupted) -> None:
+    signum, process, _ = interrupted
+    assert process.returncode == EXIT_CODES[signum]
+
+
+def test_signal_leaves_the_old_output_and_no_partial_file(interrupted: Interrupted) -> None:
+    _, _, directory = interrupted
+    assert [path.name for path in (directory / "out").iterdir()] == ["q.jsonl"]
+    assert (directory / "out" / "q.jsonl").read_text() == "old"
+
+
+def test_signal_gives_a_message_and_no_traceback(interrupted: Interrupted) -> None:
+    _, process, _ = interrupted
+    assert "Traceback" not in process.stderr
+    assert "untouched" in process.stderr
+
+
+def test_report_of_an_interrupted_run_holds_its_exit_code(interrupted: Interrupted) -> None:
+    signum, _, directory = interrupted
+    report = json.loads((directory / "r.json").read_text())
+    assert report["exit_code"] == EXIT_CODES[signum]

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from qgbatch.dedupe import find_duplicates, question_key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Who wrote Faust?", "who  wrote “Faust” ?"),
+        ("What is ½ of it?", "What is 1\N{FRACTION SLASH}2 of it?"),
+        ("What is a well-known tea?", "What is a well known tea?"),
+        ("Wer wohnt in der STRASSE?", "Wer wohnt in der Straße?"),
+    ],
+)
+def test_case_punctuation_width_and_spacing_do_not_count(one: str, other: str) -> None:
+    assert question_key(one) == question_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("What is C#?", "What is C?"), ("What is C++?", "What is C?"), ("Is it 3.5 m?", "Is it 35 m?")],
+)
+def test_marks_that_make_another_word_count(one: str, other: str) -> None:
+    assert question_key(one) != question_key(other)
+
+
+def test_the_better_scored_stays_and_the_first_on_a_tie() -> None:
+    assert find_duplicates(["A?", "a?", "a ?"], [-2.0, -1.0, -1.0], "exact", 0.9) == {
+        0: "duplicate",
+        2: "duplicate",
+    }
+
+
+def test_near_finds_what_reads_alike() -> None:
+    questions = ["In what year was the tower built?", "What year was the tower built in?", "Who built it?"]
+    assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {1: "near_duplicate"}
+    assert find_duplicates(questions, [-1.0, -2.0, -3.0], "exact", 0.8) == {}
+
+
+def test_other_numbers_make_another_question() -> None:
+    questions = ["What happened in the city in 1914?", "What happened in the city in 1915?"]
+    assert find_duplicates(questions, [-1.0, -2.0], "near", 0.8) == {}
+
+
+def test_none_drops_nothing() -> None:
+    assert find_duplicates(["A?", "A?"], [0.0, 0.0], "none", 0.9) == {}
