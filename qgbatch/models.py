@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import re
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import ModelError
+from qgbatch.errors import ModelError, SettingsError
 from qgbatch.settings import DEFAULT_MAX_TOKENS, Decoding, Settings
 
 EMBEDDED_MODELS = ("mini",)
@@ -27,6 +29,7 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+_WEIGHTS_FILE = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _SUPPORTED_TYPES = ("t5", "mt5")
 
@@ -67,7 +70,7 @@ class ModelFiles:
         """Hash of the configuration and the weights, as 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for path in sorted(self.directory.iterdir()):
-            if path.name == "config.json" or path.suffix in (".safetensors", ".bin"):
+            if path.name == "config.json" or _WEIGHTS_FILE.fullmatch(path.name):
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
         return digest.hexdigest()
@@ -79,6 +82,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     Only a hub id touches the network, and not with ``HF_HUB_OFFLINE=1``.
 
     Raises:
+        SettingsError: a revision of something that has none.
         ModelError: nothing is there, a file is missing or damaged, or it is no T5.
     """
     directory = _locate(name, revision)
@@ -98,13 +102,21 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
 
 
+def _has_weights(directory: Path) -> bool:
+    return any(os.path.isfile(directory / weights) for weights in _WEIGHTS)
+
+
 def _locate(name: str, revision: str | None) -> Path:
+    # os.path answers False where Path raises, as for names that are too long.
+    is_local = name in EMBEDDED_MODELS or os.path.isdir(name)
+    if is_local and revision:
+        raise SettingsError(f"--revision {revision}: {name} has no revisions.", "It is for hub ids.")
     if name in EMBEDDED_MODELS:
         for home in _EMBEDDED_HOMES:
             if (home / name).is_dir():
                 return home / name
         raise ModelError(f"The embedded model {name} is missing.", "Install qgbatch again.")
-    if Path(name).is_dir():
+    if is_local:
         return Path(name)
     if not _HUB_ID.fullmatch(name):
         raise ModelError(
@@ -117,7 +129,7 @@ def _locate(name: str, revision: str | None) -> Path:
 def _download_model(name: str, revision: str | None) -> Path:
     """The weights as safetensors where there are any, else as PyTorch's."""
     directory = download(name, revision, ["*.json", "spiece.model", "*.safetensors"])
-    if not any((directory / weights).is_file() for weights in _WEIGHTS):
+    if not _has_weights(directory):
         download(name, revision, ["*.json", "spiece.model", "pytorch_model*.bin"])
     return directory
 
@@ -132,14 +144,16 @@ def download(name: str, revision: str | None, patterns: list[str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns="*/*")
+        )
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"{name}: not a directory, not in the local hub cache, and the hub was not reached.",
             f"Run once with a network (hf download {name}), or give a directory.",
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"{name}: the hub gave no such model ({reason}).",
             "Check the id, --revision and your access (hf auth login), or give a directory.",
@@ -187,7 +201,7 @@ _LEAST = {"no_repeat_ngram_size": 0}
 def _model_decoding(path: Path) -> Decoding:
     """The settings of a ``generation_config.json`` that qgbatch has, the rest left at the notebook's."""
     values = _read_json(path)
-    if "max_new_tokens" not in values and isinstance(values.get("max_length"), int):
+    if values.get("max_new_tokens") is None and isinstance(values.get("max_length"), int):
         values["max_new_tokens"] = values["max_length"] - 1  # max_length counts the start token
     if values.get("early_stopping") == "never":  # a way of not stopping early that only transformers has
         values["early_stopping"] = False
@@ -197,7 +211,11 @@ def _model_decoding(path: Path) -> Decoding:
         kinds = (int, float) if type(spec.default) is float else (type(spec.default),)
         if value is None:
             continue
-        if type(value) not in kinds or (kinds == (int,) and value < _LEAST.get(spec.name, 1)):
+        if (
+            type(value) not in kinds
+            or not math.isfinite(value)
+            or (kinds == (int,) and value < _LEAST.get(spec.name, 1))
+        ):
             raise ModelError(f"{path}: {spec.name} is {value!r}.", "Correct that file.")
         given[spec.name] = value
     return Decoding(**given)

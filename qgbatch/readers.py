@@ -70,6 +70,7 @@ def read_list(path: str) -> list[str]:
         content = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"--files-from {path}: {error.strerror}.", "Check the path.") from error
+    content = content.removeprefix(codecs.BOM_UTF8)
     separator = b"\0" if b"\0" in content else b"\n"
     names = (os.fsdecode(line.removesuffix(b"\r")) for line in content.split(separator))
     return [name for name in names if name.strip()]
@@ -119,11 +120,12 @@ def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:
         yield from paths or [_no_documents(argument)]
     elif not os.path.lexists(argument) and glob.has_magic(argument):
         matches = sorted(glob.glob(argument, recursive=True))
+        if "**" in argument:  # which matches what is below a directory by itself
+            matches = [match for match in matches if not os.path.isdir(match)]
         if not matches:
             yield _failure(argument, "no file matches.", "Check the pattern.")
         for match in matches:
-            if not os.path.isdir(match):
-                yield from _expand(match, skipped)
+            yield from _expand(match, skipped)
     elif os.path.isfile(argument) and not has_known_suffix(argument):
         yield _failure(
             argument,

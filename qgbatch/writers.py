@@ -133,11 +133,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: it is a directory, or its directory is missing, full or read-only.
     """
+    # os.path answers False where Path raises, as for names that are too long.
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    if os.path.isdir(target):
         raise OutputError(f"{path}: is a directory.", "Name a file in it.")
-    is_special = target.exists() and not target.is_file()
-    partial = target if is_special else target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    is_special = os.path.exists(target) and not os.path.isfile(target)
+    partial = (
+        target if is_special else target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
+    )
     try:
         raw = _OutputFile(partial, "wb" if is_special else "xb", path)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -170,7 +173,8 @@ def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
             yield stdout.buffer
             return
         stdout.flush()
-        with os.fdopen(os.dup(descriptor), "wb") as stream:
+        raw = _OutputFile(os.dup(descriptor), "wb", "standard output")
+        with io.BufferedWriter(raw) as stream:
             os.dup2(sys.stderr.fileno(), descriptor)
             try:
                 yield stream
@@ -182,13 +186,15 @@ def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
 class _OutputFile(io.FileIO):
     """A file that reports what goes wrong in terms of its target."""
 
-    def __init__(self, path: Path, mode: str, target: Path) -> None:
-        super().__init__(path, mode)
+    def __init__(self, file: Path | int, mode: str, target: Path | str) -> None:
+        super().__init__(file, mode)
         self._target = target
 
     def write(self, data: Buffer) -> int:
         try:
             return super().write(data)
+        except BrokenPipeError:  # whoever reads has enough
+            raise
         except OSError as error:
             raise _cannot_write(self._target, error) from error
 
@@ -207,7 +213,7 @@ def _rename(partial: Path, target: Path) -> None:
         raise _cannot_write(target, error) from error
 
 
-def _cannot_write(target: Path, error: OSError) -> OutputError:
+def _cannot_write(target: Path | str, error: OSError) -> OutputError:
     return OutputError(
         f"{target}: cannot be written ({error.strerror or error}).",
         "Check the rights and the free space there; the old file, if any, is untouched.",
@@ -287,7 +293,10 @@ class _ParquetWriter:
 
 class _CsvWriter:
     def __init__(self, stream: IO[bytes], columns: Mapping[str, str]) -> None:
-        self._csv = csv.DictWriter(_Utf8Lines(stream), columns, lineterminator="\n")
+        # All text is quoted: Python 3.11 leaves a lone carriage return bare otherwise.
+        self._csv = csv.DictWriter(
+            _Utf8Lines(stream), columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
         self._has_header = False
 
     def write(self, row: Row) -> None:

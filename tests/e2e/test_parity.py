@@ -19,14 +19,14 @@ from qgbatch.stream import Stages
 from tests.conftest import MINI
 
 TEXTS = (
-    "The first lighthouse on the rock was finished in 1698 by Henry Winstanley. It stood for five years.",
+    "The first lighthouse on the rock was finished in 1698 by Henry Winstanley. It stood five years.",
     "Honey bees live in colonies of up to 60,000 workers, one queen and a few hundred drones.",
-    "Tea reached Europe in 1610. Dutch ships carried it from Java to Amsterdam, where it was sold as a drug.",
+    "Tea reached Europe in 1610. Dutch ships carried it from Java, and it was sold as a drug.",
     "Rain.",
     "In 1912 Alfred Wegener argued that the continents had once been joined. Most geologists of his "
-    "time did not believe him, because he could not name a force that would move them. Only in the 1960s, when "
-    "the sea floor had been mapped, did the idea win. Harry Hess had proposed that new floor forms at the "
-    "ridges, and Vine and Matthews found the magnetic stripes that prove it.",
+    "time did not believe him, because he could not name a force that would move them. Only in the "
+    "1960s, when the sea floor had been mapped, did the idea win. Harry Hess had proposed that new "
+    "floor forms at the ridges, and Vine and Matthews found the magnetic stripes that prove it.",
 )
 
 
@@ -171,13 +171,15 @@ def flan_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("flan")
     torch.manual_seed(0)
     shape: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
-    family = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
-    config = T5Config(vocab_size=8101, **shape, **family, decoder_start_token_id=0)  # type: ignore[call-arg]
+    family: dict[str, Any] = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+    config = T5Config(vocab_size=8101, **shape, **family)
     T5ForConditionalGeneration(config).save_pretrained(directory)
     # As the hub's checkpoints have it, which were saved before transformers 5.
     saved = json.loads((directory / "config.json").read_text())
     del saved["scale_decoder_outputs"]
-    (directory / "config.json").write_text(json.dumps({**saved, "tie_word_embeddings": False}))
+    (directory / "config.json").write_text(
+        json.dumps({**saved, "tie_word_embeddings": False, "decoder_start_token_id": 0})
+    )
     return directory
 
 

@@ -6,11 +6,11 @@ import io
 import json
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qgbatch.settings import Format
-from qgbatch.writers import COLUMNS, Row, make_writer
+from qgbatch.writers import COLUMNS, Row, open_writer
 
 FIXED: Row = {name: 7 if kind == "int64" else "x" for name, kind in COLUMNS.items()}
 
@@ -22,19 +22,20 @@ tables = st.lists(written.map(lambda values: FIXED | values), max_size=3)
 
 def write(rows: list[Row], file_format: Format) -> bytes:
     stream = io.BytesIO()
-    writer = make_writer(stream, file_format, {}, with_context=True)
-    for row in rows:
-        writer.write(row)
-    writer.close()
+    with open_writer(stream, file_format, {}, with_context=True) as writer:
+        for row in rows:
+            writer.write(row)
     return stream.getvalue()
 
 
+@settings(deadline=None)
 @given(tables)
 def test_parquet_reads_back_equal(rows: list[Row]) -> None:
     frame = pd.read_parquet(io.BytesIO(write(rows, "parquet")))
     assert frame.to_dict("records") == rows
 
 
+@settings(deadline=None)
 @given(tables)
 def test_csv_reads_back_equal(rows: list[Row]) -> None:
     frame = pd.read_csv(io.BytesIO(write(rows, "csv")), dtype=str, keep_default_na=False)
@@ -42,6 +43,7 @@ def test_csv_reads_back_equal(rows: list[Row]) -> None:
     assert frame.to_dict("records") == as_text
 
 
+@settings(deadline=None)
 @given(tables)
 def test_jsonl_reads_back_equal(rows: list[Row]) -> None:
     *lines, after_the_last = write(rows, "jsonl").decode().split("\n")

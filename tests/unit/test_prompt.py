@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +56,15 @@ def test_mini_was_trained_with_one_end(text: str, mini: Prompt) -> None:
     assert ids[-2] != 1
 
 
+def test_a_long_text_is_neither_cut_nor_warned_about(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    prompt = load_prompt(find_model("mini"), "no fallback")  # anew: a tokenizer warns once
+    assert len(prompt.encode(["word " * 600])[0]) > 600
+    assert caplog.text == ""
+
+
 def test_texts_are_encoded_each_by_itself(mini: Prompt) -> None:
     assert mini.encode(TEXTS) == [mini.encode([text])[0] for text in TEXTS]
     assert mini.encode([]) == []
@@ -85,9 +95,9 @@ def test_tokens_end_where_words_end(mini: Prompt) -> None:
     assert word_ends <= set(mini.token_ends(text))
 
 
-def test_decoding_leaves_special_tokens_out(mini: Prompt) -> None:
-    (ids,) = mini.encode(["Who drinks the tea?"])
-    assert mini.decode([0, *ids, 0]) == "generate questions: Who drinks the tea?"
+def test_decoding_leaves_special_tokens_out_and_spaces_in(mini: Prompt) -> None:
+    (ids,) = mini.encode(["Who does n't drink tea ?"])
+    assert mini.decode([0, *ids, 0]) == "generate questions: Who does n't drink tea ?"
 
 
 def test_a_separator_that_the_tokenizer_lacks_takes_the_next_id(

@@ -28,4 +28,4 @@ def test_pieces_become_questions_or_counted_reasons(case: dict[str, Any]) -> Non
     questions = extract_questions(chunk, generation, decode, UNK, dropped)
     assert [[q.question_index, q.question] for q in questions] == case["questions"]
     assert dict(dropped) == case["dropped"]
-    assert all(q.score == -0.123457 and q.chunk is chunk for q in questions)
+    assert all(q.score == -0.1235 and q.chunk is chunk for q in questions)

@@ -26,13 +26,20 @@ from qgbatch.settings import Decoding, FileSettings, Language, Options, Settings
         ("window_chunks", 0),
         ("near_threshold", -0.01),
         ("near_threshold", 1.01),
-        ("near_threshold", math.nan),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_option(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
     option = "--" + name.replace("_", "-")
     with pytest.raises(SettingsError, match=rf"^{option} {value}: out of range\. Give "):
+        Settings(**values)
+
+
+@pytest.mark.parametrize("name", ["near_threshold", "length_penalty"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_finite_number_is_refused_with_its_option(name: str, value: float) -> None:
+    values: dict[str, Any] = {name: value}
+    with pytest.raises(SettingsError, match=rf"^--{name.replace('_', '-')} {value}: "):
         Settings(**values)
 
 
@@ -87,10 +94,14 @@ def test_an_unknown_format_is_refused_also_where_none_may_be_given() -> None:
     assert FileSettings(format=None).format is None
 
 
-@pytest.mark.parametrize("encoding", ["cp9999", "base64", "undefined", ""])
+@pytest.mark.parametrize("encoding", ["cp9999", "base64", ""])
 def test_what_is_no_text_encoding_is_refused_before_a_file_is_read(encoding: str) -> None:
     with pytest.raises(SettingsError, match=rf"^--encoding {encoding}: "):
         FileSettings(encoding=("cp1252", encoding))
+
+
+def test_encodings_of_several_bytes_a_character_are_known() -> None:
+    assert FileSettings(encoding=("utf-16-le", "shift_jis")).encoding == ("utf-16-le", "shift_jis")
 
 
 def test_settings_cannot_be_changed_unchecked() -> None:

@@ -1,0 +1,119 @@
+"""Every command and every piece of Python in README.md runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qgbatch.cli import main
+from qgbatch.errors import ExitCode
+from qgbatch.models import ModelMetadata
+from qgbatch.settings import FileSettings, Settings
+from qgbatch.writers import COLUMNS
+from tests.conftest import ROOT, SAMPLES
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """The lines of all shell blocks but the two of the set-up, which .ci/run runs."""
+    lines = [line for block in blocks("sh")[2:] for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A directory to run commands in, with ``samples/`` made shorter to be quick."""
+    (tmp_path / "samples").mkdir()
+    for path in SAMPLES.iterdir():
+        text = path.read_text(encoding="utf-8")
+        (tmp_path / "samples" / path.name).write_text(text[:1500].rpartition(" ")[0], encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def hub_cache(
+    tmp_path_factory: pytest.TempPathFactory,
+    own_tokenizer_checkpoint: Path,
+    weights_only_checkpoint: Path,
+    bare_tokenizer: Path,
+) -> Path:
+    """A hub cache in which the ids of README.md are small checkpoints of the same layout."""
+    home = tmp_path_factory.mktemp("hub")
+    for name, directory in (
+        ("valhalla/t5-base-e2e-qg", own_tokenizer_checkpoint),
+        ("ThomasSimonini/t5-end2end-question-generation", weights_only_checkpoint),
+        ("t5-base", bare_tokenizer),
+    ):
+        repository = home / ("models--" + name.replace("/", "--"))
+        shutil.copytree(directory, repository / "snapshots" / ("0" * 40))
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text("0" * 40)
+    return home
+
+
+def run_shell(command: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, **variables}
+    return subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", command],
+        cwd=directory, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_runs(command: str, checkout: Path, hub_cache: Path) -> None:
+    result = run_shell(command, checkout, HF_HUB_CACHE=str(hub_cache), QGBATCH_NUM_BEAMS="1")
+    assert result.returncode == 0, result.stderr
+    assert "error" not in result.stderr
+    output = re.search(r"-o (\S+)", command)
+    assert output is not None
+    assert result.stdout if output[1] == "-" else (checkout / output[1]).stat().st_size > 500
+
+
+def test_the_cron_line_runs(checkout: Path) -> None:
+    (block,) = blocks("crontab")
+    command = block.split(maxsplit=5)[5]
+    command = command.replace("/opt/qgbatch/bin/qgbatch", "qgbatch").replace("/srv/docs", "samples")
+    result = run_shell(command.replace("/srv/", ""), checkout)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert json.loads((checkout / "questions.report.json").read_text())["n_written"] > 0
+
+
+def test_the_python_runs(checkout: Path) -> None:
+    (code,) = blocks("python")
+    result = subprocess.run(
+        [sys.executable, "-c", code + "\nassert len(table) == len(questions) > 0"],
+        cwd=checkout, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def test_names_in_tables_and_text_exist() -> None:
+    named = set(re.findall(r"`(--[a-z-]+)", README))
+    options = {name for param in main.commands["run"].params for name in param.opts}
+    assert named <= options | {"--help"}
+    columns = re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| \w+64|^\| ((?:`\w+`)) \| string", README, re.MULTILINE
+    )
+    assert re.findall(r"\w+", " ".join(map(" ".join, columns))) == [*COLUMNS, "context"]
+    codes = re.findall(r"^\| (\d[\d, ]*) \|", README, re.MULTILINE)
+    assert [int(code) for code in re.findall(r"\d+", " ".join(codes))] == list(ExitCode)
+
+
+def test_stated_defaults_are_the_defaults() -> None:
+    assert (Settings().model, Settings().dedupe, Settings().dedupe_scope) == ("mini", "exact", "document")
+    assert FileSettings().fail_fast is False
+    (metadata,) = blocks("json")
+    assert ModelMetadata(**json.loads(metadata)) == ModelMetadata()
