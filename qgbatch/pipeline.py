@@ -14,7 +14,7 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from qgbatch.dedupe import find_duplicates
-from qgbatch.errors import DocumentError, OutputError
+from qgbatch.errors import OutputError
 from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
 from qgbatch.records import Chunk, Document, Failure, Question, RunReport
 from qgbatch.settings import FileSettings, Options, Settings
@@ -132,7 +132,7 @@ def _read(listing: Listing, files: FileSettings) -> Iterator[Document | Failure]
         else:
             try:
                 yield read_document(item, files.encoding)
-            except DocumentError as error:
+            except Exception as error:  # whatever odd files set off must not stop the others
                 yield Failure.of(display(item), "read", error)
 
 

@@ -63,10 +63,18 @@ def choices(hint: Any) -> tuple[str, ...]:
     return next((get_args(part) for part in get_args(hint) if get_origin(part) is Literal), ())
 
 
+def why_refused(value: object) -> str:
+    """The reason against a value that people may well try; empty for others."""
+    if "float16" in str(value) and "bfloat16" not in str(value):
+        return "float16 makes T5 overflow into garbage; bfloat16 does not. "
+    return ""
+
+
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if allowed and value not in allowed:
         raise SettingsError(
-            f"{option_name(name)} {value}: not known.", f"Choose one of: {', '.join(allowed)}."
+            f"{option_name(name)} {value}: not known.",
+            f"{why_refused(value)}Choose one of: {', '.join(allowed)}.",
         )
 
 
@@ -100,8 +108,7 @@ class Settings(_SelfChecking):
     dtype: Dtype = knob(
         "auto",
         "Model",
-        "Weights in the torch engine; auto is bfloat16 on GPUs that have it, else float32. "
-        "float16 makes T5 overflow and is not offered.",
+        "Weights in the torch engine; auto is bfloat16 on GPUs that have it, else float32.",
     )
     compute_type: ComputeType = knob(
         "auto", "Model", "Weights in the ctranslate2 engine; auto is int8 on a CPU, bfloat16 on a GPU."

@@ -94,13 +94,14 @@ class Stream:
         results = self._generations(self._chunks(documents))
         for document, its_results in groupby(results, key=lambda result: result[0].document):
             dropped: Counter[str] = Counter()
-            with self._report.timed("questions"):
-                questions = self._extract(its_results, dropped)
-            if document not in self._failed:
-                self._report.n_documents += 1
-                self._report.n_raw += len(questions) + dropped.total()
-                self._report.dropped.update(dropped)
-                yield from self._drop_duplicates(questions)
+            questions = self._extract(its_results, dropped)
+            if document in self._failed:
+                self._failed.discard(document)
+                continue
+            self._report.n_documents += 1
+            self._report.n_raw += len(questions) + dropped.total()
+            self._report.dropped.update(dropped)
+            yield from self._drop_duplicates(questions)
 
     def _chunks(self, documents: Iterable[Document | Failure]) -> Iterator[Chunk]:
         stages, report = self._stages, self._report
@@ -109,14 +110,16 @@ class Stream:
             if isinstance(document, Failure):
                 self._fail(document)
                 continue
+            chunk = None
             chunks = chunk_document(document, stages.prompt, stages.split_sentences, stages.limits)
             try:
                 for chunk in report.timed_iter("chunk", chunks):
                     if document in self._failed:
                         break
                     yield chunk
-            except DocumentError as error:
-                self._failed.add(document)
+            except Exception as error:  # whatever odd text sets off must not stop the others
+                if chunk is not None:  # else nothing of it is under way
+                    self._failed.add(document)
                 self._fail(Failure.of(document.source, "chunk", error))
 
     def _generations(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Generation | None]]:
@@ -132,33 +135,28 @@ class Stream:
                 self._on_window(window[-1])
 
     def _generate(self, window: Sequence[Chunk]) -> Sequence[Generation | None]:
-        """Generations of a window; if it fails, of each of its documents alone."""
+        """Generations of a window; if one of its documents cannot be done, of each alone."""
         try:
             return self._stages.engine.generate(window)
-        except Exception as error:
-            documents = dict.fromkeys(chunk.document for chunk in window)
-            if len(documents) == 1 and isinstance(error, DocumentError):
-                document = next(iter(documents))
-                self._failed.add(document)
-                self._fail(Failure.of(document.source, "generate", error))
-                return [None] * len(window)
-            if len(documents) == 1 or not isinstance(error, DocumentError):
-                raise
-        generations: list[Generation | None] = []
-        for _, chunks in groupby(window, key=lambda chunk: chunk.document):
-            generations.extend(self._generate(list(chunks)))
-        return generations
+        except DocumentError as error:
+            by_document = [list(chunks) for _, chunks in groupby(window, key=lambda c: c.document)]
+            if len(by_document) > 1:
+                return [result for chunks in by_document for result in self._generate(chunks)]
+            document = window[0].document
+            self._failed.add(document)
+            self._fail(Failure.of(document.source, "generate", error))
+            return [None] * len(window)
 
     def _extract(
         self, results: Iterable[tuple[Chunk, Generation | None]], dropped: Counter[str]
     ) -> list[Question]:
         prompt = self._stages.prompt
-        return [
-            question
-            for chunk, generation in results
-            if generation is not None
-            for question in extract_questions(chunk, generation, prompt.decode, prompt.unk_id, dropped)
-        ]
+        questions: list[Question] = []
+        for chunk, generation in results:
+            if generation is not None:
+                with self._report.timed("questions"):
+                    questions += extract_questions(chunk, generation, prompt.decode, prompt.unk_id, dropped)
+        return questions
 
     def _drop_duplicates(self, questions: list[Question]) -> list[Question]:
         scope = self._stages.settings.dedupe_scope

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import click
 
 from qgbatch.errors import SettingsError
-from qgbatch.settings import choices, option_name
+from qgbatch.settings import choices, option_name, why_refused
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -23,6 +23,13 @@ class GroupedOption(click.Option):
         super().__init__(*args, **kwargs)
         self.group = group
         self.envvar = f"QGBATCH_{self.name.upper()}" if self.name else None
+
+
+class _Choice(click.Choice[str]):
+    """Says why where a value is refused for a reason."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return why_refused(value) + super().get_invalid_choice_message(value, ctx)
 
 
 class GroupedCommand(click.Command):
@@ -58,7 +65,7 @@ def _option(spec: dataclasses.Field[Any], hint: Any) -> Callable[[Decorated], De
         kwargs: dict[str, Any] = {"is_flag": True}
     elif choices(hint):
         kwargs = {
-            "type": click.Choice(choices(hint)),
+            "type": _Choice(choices(hint)),
             "show_default": spec.default is not None,
             "metavar": None if len(choices(hint)) < 10 else spec.name.upper(),
         }

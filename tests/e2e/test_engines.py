@@ -1,0 +1,118 @@
+"""Loading: devices, precisions, the conversion and its cache, damaged and hostile weights."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import Result
+
+import qgbatch
+from qgbatch.engines.torch import find_device
+from qgbatch.errors import ModelError, SettingsError
+from tests.conftest import MINI
+
+TEXT = "Tea reached Europe in 1610. Dutch ships carried it from Java to Amsterdam."
+FAST: dict[str, Any] = {"num_beams": 1, "max_new_tokens": 16}
+
+
+def ask(**options: Any) -> list[str]:
+    return [q.question for q in qgbatch.generate_questions([TEXT], **FAST, **options)]
+
+
+def test_a_model_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ask()
+    (conversion,) = (tmp_path / "qgbatch" / "ctranslate2").iterdir()
+    made = (conversion / "model.bin").stat().st_mtime_ns
+    ask()
+    assert (conversion / "model.bin").stat().st_mtime_ns == made
+    ask(compute_type="float32")
+    assert len(list((tmp_path / "qgbatch" / "ctranslate2").iterdir())) == 2
+
+
+def test_without_a_cache_directory_it_still_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = ask()
+    (tmp_path / "file").write_text("not a directory")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert ask() == expected
+    assert "converting anew in each run" in caplog.text
+
+
+def test_a_damaged_conversion_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    ask()
+    (conversion,) = (tmp_path / "qgbatch" / "ctranslate2").iterdir()
+    (conversion / "model.bin").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match=rf"{conversion.name}.*Delete that directory"):
+        ask()
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"--device {name}"):
+        find_device(name)
+
+
+@pytest.mark.parametrize("option", [("--dtype", "float16"), ("--compute-type", "int8_float16")])
+def test_float16_is_refused_with_the_reason(
+    option: tuple[str, str], tmp_path: Path, qgbatch: Callable[..., Result]
+) -> None:
+    result = qgbatch("run", tmp_path, "-o", tmp_path / "q.csv", *option)
+    assert result.exit_code == 2
+    assert "float16 makes T5 overflow" in result.stderr
+
+
+def test_a_precision_that_this_device_lacks_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--compute-type int8_bfloat16: not on this cpu"):
+        ask(compute_type="int8_bfloat16", device="cpu")
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A copy of mini to break."""
+    return Path(shutil.copytree(MINI, tmp_path / "damaged"))
+
+
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+def test_cut_off_weights_are_named(damaged: Path, engine: str) -> None:
+    weights = damaged / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=r"weights in .*damaged cannot be loaded"):
+        ask(model=str(damaged), engine=engine)
+
+
+def test_missing_layers_are_an_error_not_random_numbers(damaged: Path) -> None:
+    config = json.loads((damaged / "config.json").read_text())
+    (damaged / "config.json").write_text(json.dumps({**config, "num_layers": 5}))
+    with pytest.raises(ModelError, match=r"lack encoder\.block\.4"):
+        ask(model=str(damaged), engine="torch")
+
+
+class Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_weights_cannot_run_code(damaged: Path, tmp_path: Path) -> None:
+    (damaged / "model.safetensors").unlink()
+    (damaged / "pytorch_model.bin").write_bytes(pickle.dumps({"shared.weight": Hostile(tmp_path / "ran")}))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        ask(model=str(damaged), engine="torch")
+    torch.save({"shared.weight": Hostile(tmp_path / "ran")}, damaged / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        ask(model=str(damaged), engine="torch")
+    assert not (tmp_path / "ran").exists()
