@@ -15,11 +15,12 @@ from typing_extensions import Unpack
 
 from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import OutputError
+from qgbatch.outputs import STDOUT, open_output
 from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
 from qgbatch.records import Chunk, Document, Failure, Question, RunReport
 from qgbatch.settings import FileSettings, Options, Settings
 from qgbatch.stream import Stages, Stream, unique
-from qgbatch.writers import STDOUT, Row, choose_format, open_output, open_writer, to_row
+from qgbatch.writers import Row, choose_format, open_writer, to_row
 
 OnProgress = Callable[[float, RunReport], None]
 """Called after each window with the share of the input that is done, 0 to 1."""

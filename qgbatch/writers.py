@@ -1,32 +1,22 @@
-"""Questions -> rows of one explicit schema -> Parquet, CSV or JSONL.
-
-Files are written beside their target, synced and renamed: a reader sees the old file
-or the whole new one.
-"""
+"""Questions -> rows of one explicit schema -> Parquet, CSV or JSONL."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-import os
-import secrets
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from typing_extensions import Buffer
-
-from qgbatch.errors import OutputError, SettingsError
+from qgbatch.errors import SettingsError
+from qgbatch.outputs import STDOUT
 from qgbatch.records import Question
 from qgbatch.settings import Format
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STDOUT = "-"
 ROWS_PER_GROUP = 10_000
 """Rows held in memory and written to Parquet at once; some megabytes."""
 
@@ -111,123 +101,6 @@ def choose_format(output: str, given: Format | None) -> Format:
             f"Use {', '.join(_FORMATS)}, or say --format.",
         )
     return given or _FORMATS[suffix]
-
-
-@contextmanager
-def open_output(output: str) -> Iterator[IO[bytes]]:
-    """Give the stream of an output: standard output for ``-``, else as :func:`replacing` does.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    with _data_alone_on_stdout() if output == STDOUT else replacing(Path(output)) as stream:
-        yield stream
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a stream whose content becomes the file's, all at once, when the block ends well.
-
-    A link is followed. A pipe or device is written to as it is.
-
-    Raises:
-        OutputError: it is a directory, or its directory is missing, full or read-only.
-    """
-    # os.path answers False where Path raises, as for names that are too long.
-    target = Path(os.path.realpath(path))
-    if os.path.isdir(target):
-        raise OutputError(f"{path}: is a directory.", "Name a file in it.")
-    is_special = os.path.exists(target) and not os.path.isfile(target)
-    partial = (
-        target if is_special else target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
-    )
-    try:
-        raw = _OutputFile(partial, "wb" if is_special else "xb", path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise OutputError(
-            f"{path}: {path.parent} is not a directory.", "Make it, or write to another place."
-        ) from error
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        with io.BufferedWriter(raw) as stream:
-            yield stream
-            stream.flush()
-            if not is_special:
-                raw.sync()
-        if not is_special:
-            _rename(partial, target)
-    finally:
-        if not is_special:
-            partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
-    """Give standard output, and send to standard error what anything else prints meanwhile."""
-    stdout = sys.stdout
-    with redirect_stdout(sys.stderr):
-        try:
-            descriptor = stdout.fileno()
-        except OSError:  # replaced by a caller that collects the output
-            yield stdout.buffer
-            return
-        stdout.flush()
-        raw = _OutputFile(os.dup(descriptor), "wb", "standard output")
-        with io.BufferedWriter(raw) as stream:
-            os.dup2(sys.stderr.fileno(), descriptor)
-            try:
-                yield stream
-                stream.flush()
-            finally:
-                os.dup2(stream.fileno(), descriptor)
-
-
-class _OutputFile(io.FileIO):
-    """A file that reports what goes wrong in terms of its target."""
-
-    def __init__(self, file: Path | int, mode: str, target: Path | str) -> None:
-        super().__init__(file, mode)
-        self._target = target
-
-    def write(self, data: Buffer) -> int:
-        try:
-            return super().write(data)
-        except BrokenPipeError:  # whoever reads has enough
-            raise
-        except OSError as error:
-            raise _cannot_write(self._target, error) from error
-
-    def sync(self) -> None:
-        try:
-            os.fsync(self.fileno())
-        except OSError as error:
-            raise _cannot_write(self._target, error) from error
-
-
-def _rename(partial: Path, target: Path) -> None:
-    try:
-        partial.replace(target)
-        _sync_directory(target.parent)
-    except OSError as error:
-        raise _cannot_write(target, error) from error
-
-
-def _cannot_write(target: Path | str, error: OSError) -> OutputError:
-    return OutputError(
-        f"{target}: cannot be written ({error.strerror or error}).",
-        "Check the rights and the free space there; the old file, if any, is untouched.",
-    )
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last through a power cut, where directories can be synced (not on Windows)."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

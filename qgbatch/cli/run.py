@@ -117,7 +117,8 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
 
     Both files are opened before the run, so that one that cannot be written stops it.
     """
-    from qgbatch.writers import json_line, replacing
+    from qgbatch.outputs import replacing
+    from qgbatch.writers import json_line
 
     run_report = RunReport()
     with ExitStack() as files:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
     {"settings", "records"},
-    {"models", "sentences"},
+    {"models", "outputs", "sentences"},
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers"},
     {"stream"},
     {"pipeline"},

@@ -1,33 +1,29 @@
-"""Questions -> files: one schema in three formats, whole or not at all."""
+"""Questions -> rows of one schema in three formats."""
 
 from __future__ import annotations
 
 import gc
 import io
 import json
-import os
-import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, get_args
+from typing import get_args
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from qgbatch import writers
-from qgbatch.errors import OutputError, SettingsError
+from qgbatch.errors import SettingsError
+from qgbatch.outputs import replacing
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
 from qgbatch.writers import (
     choose_format,
     json_line,
-    open_output,
     open_writer,
-    replacing,
     to_dataframe,
     to_row,
 )
@@ -160,34 +156,8 @@ def test_a_format_that_cannot_be_is_refused(output: str, given: Format | None, t
         choose_format(output, given)
 
 
-def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "a.csv"
-    target.write_text("old")
-    with open_output(str(target)) as stream:
-        stream.write(b"new")
-        stream.flush()
-        assert target.read_text() == "old"
-    assert target.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def break_off(stream: IO[bytes], error: type[BaseException]) -> None:
-    stream.write(b"half a fi")
-    stream.flush()
-    raise error
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("old", [None, "old"])
-def test_a_block_that_fails_changes_nothing(
-    error: type[BaseException], old: str | None, tmp_path: Path
-) -> None:
-    target = tmp_path / "a.csv"
-    if old:
-        target.write_text(old)
-    with pytest.raises(error), replacing(target) as stream:
-        break_off(stream, error)
-    assert [path.read_text() for path in tmp_path.iterdir()] == ([old] if old else [])
+def test_a_line_of_json_is_readable_and_one_line() -> None:
+    assert json_line({"name": "käse\n", "n": 1}).decode() == '{"name": "käse\\n", "n": 1}\n'
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -209,86 +179,3 @@ def test_a_writer_in_a_block_that_fails_is_silent(
         fail()
     gc.collect()
     assert not complaints
-
-
-@pytest.mark.parametrize(
-    ("name", "telling"),
-    [
-        ("", "is a directory"),
-        ("no/a.csv", "no is not a directory"),
-        ("file/a.csv", "file is not a directory"),
-        ("x" * 300, "name too long"),
-    ],
-)
-def test_a_place_that_cannot_be_written_is_named(name: str, telling: str, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=f"{tmp_path / name}: .*{telling}"), replacing(tmp_path / name):
-        pass
-
-
-def test_a_link_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "latest.csv"
-    link.symlink_to("real/a.csv")
-    for content in [b"old", b"new"]:
-        with replacing(link) as stream:
-            stream.write(content)
-    assert link.is_symlink()
-    assert (tmp_path / "real" / "a.csv").read_bytes() == b"new"
-
-
-FILL_THE_DISK = """
-import resource, sys
-from pathlib import Path
-from qgbatch.errors import OutputError
-from qgbatch.writers import COLUMNS, open_writer, replacing
-
-row = {name: 7 if kind == "int64" else 0.5 if kind == "float64" else "x" for name, kind in COLUMNS.items()}
-resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-try:
-    with replacing(Path(sys.argv[1])) as stream:
-        with open_writer(stream, sys.argv[2], {}, with_context=False) as writer:
-            for _ in range(1000):
-                writer.write(row)
-except OutputError as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_a_full_disk_leaves_the_old_file(file_format: Format, tmp_path: Path) -> None:
-    target = tmp_path / "a"
-    target.write_text("old")
-    command = [sys.executable, "-c", FILL_THE_DISK, str(target), file_format]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert said.startswith(f"{target}: cannot be written (File too large)")
-    assert "free space" in said
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
-
-
-def test_a_new_file_has_the_rights_of_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        with replacing(tmp_path / "a") as stream:
-            stream.write(b"new")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
-
-
-def test_a_dash_is_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    with open_output("-") as stream:
-        stream.write(b"row\n")
-    assert capsysbinary.readouterr().out == b"row\n"
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_standard_output_that_is_full_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path("/dev/full").open("wb", buffering=0) as full:
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full))
-        with pytest.raises(OutputError), open_output("-") as stream:
-            stream.write(b"row\n")
-
-
-def test_a_line_of_json_is_readable_and_one_line() -> None:
-    assert json_line({"name": "käse\n", "n": 1}).decode() == '{"name": "käse\\n", "n": 1}\n'
