@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rapidfuzz import fuzz, process
@@ -14,7 +14,7 @@ from qgbatch.settings import DedupeMethod
 
 # Marks inside words make other words of them ("C#", "C++", "50 %"), so they stay in keys.
 _MEANINGFUL = frozenset("#%&@*/\\")
-_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"\w+(?:[.,]\d+)*")
 
 
 def find_duplicates(
@@ -23,23 +23,28 @@ def find_duplicates(
     """Indices of the questions to drop, each with its reason: ``duplicate`` or ``near_duplicate``.
 
     Questions are taken from the best score to the worst, the first one on a tie, and
-    dropped when one that is kept is equal (same key) or similar: ``1 - d / (len + len)``
-    of both keys with ``d`` insertions and deletions reaches ``near_threshold`` and both
-    name the same numbers. Exact takes linear time; near compares each question with all
-    kept ones that name the same numbers.
+    dropped when one that is kept is equal (same key) or near: both keys differ by ``d``
+    insertions and deletions with ``1 - d / (len + len) >= near_threshold``, and both
+    questions have the same numbers and names. Exact takes linear time; near compares a
+    question with all kept ones that have its numbers and names.
     """
     if method == "none":
         return {}
     dropped: dict[int, str] = {}
     seen: set[str] = set()
-    is_near_kept = _near_matcher(near_threshold) if method == "near" else None
+    kept: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for index in sorted(range(len(questions)), key=lambda i: (-scores[i], i)):
         key = question_key(questions[index])
         if key in seen:
             dropped[index] = "duplicate"
-        elif is_near_kept and is_near_kept(key):
-            dropped[index] = "near_duplicate"
+            continue
         seen.add(key)
+        if method == "near":
+            rivals = kept[numbers_and_names(questions[index])]
+            if process.extractOne(key, rivals, scorer=fuzz.ratio, score_cutoff=100 * near_threshold):
+                dropped[index] = "near_duplicate"
+            else:
+                rivals.append(key)
     return dropped
 
 
@@ -59,15 +64,14 @@ def _key_char(char: str) -> str:
     return " " if is_punctuation else char
 
 
-def _near_matcher(threshold: float) -> Callable[[str], bool]:
-    """A function that says whether a key is near an earlier one, and else remembers it."""
-    kept: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+def numbers_and_names(question: str) -> tuple[str, ...]:
+    """What questions that read alike may yet differ in: words with a digit or a capital.
 
-    def is_near_kept(key: str) -> bool:
-        rivals = kept[tuple(sorted(_NUMBER.findall(key)))]
-        if process.extractOne(key, rivals, scorer=fuzz.ratio, score_cutoff=100 * threshold):
-            return True
-        rivals.append(key)
-        return False
+    The first word always has a capital, so it does not count.
 
-    return is_near_kept
+    >>> numbers_and_names("When did James Cook reach Tahiti in 1769?")
+    ('1769', 'cook', 'james', 'tahiti')
+    """
+    words = _WORD.findall(question)
+    naming = (w for i, w in enumerate(words) if any(map(str.isdigit, w)) or (i and w[0].isupper()))
+    return tuple(sorted(word.casefold() for word in naming))

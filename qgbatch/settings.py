@@ -156,7 +156,8 @@ class Settings(_SelfChecking):
     dedupe: DedupeMethod = knob(
         "exact",
         "Duplicates",
-        "exact ignores case, punctuation and spacing; near also drops questions that read alike.",
+        "exact ignores case, punctuation and spacing; near also drops questions that read alike and "
+        "have the same numbers and names.",
     )
     near_threshold: float = knob(
         0.9, "Duplicates", "Similarity, 0 to 1, from which questions are near duplicates.", low=0, high=1

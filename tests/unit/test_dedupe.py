@@ -39,8 +39,15 @@ def test_near_finds_what_reads_alike() -> None:
     assert find_duplicates(questions, [-1.0, -2.0, -3.0], "exact", 0.8) == {}
 
 
-def test_other_numbers_make_another_question() -> None:
-    questions = ["What happened in the city in 1914?", "What happened in the city in 1915?"]
+@pytest.mark.parametrize(
+    "questions",
+    [
+        ["What happened in the city in 1914?", "What happened in the city in 1915?"],
+        ["Is the mirror of it 3.5 m wide?", "Is the mirror of it 3.6 m wide?"],
+        ["What is the largest city in Austria?", "What is the largest city in Australia?"],
+    ],
+)
+def test_other_numbers_or_names_make_another_question(questions: list[str]) -> None:
     assert find_duplicates(questions, [-1.0, -2.0], "near", 0.8) == {}
 
 
