@@ -103,7 +103,7 @@ def chunk_document(
     made lazily, a few dozen chunks at a time.
     """
     max_content = limits.max_tokens - encoder.n_prompt_tokens
-    target_content = min(limits.target_tokens, limits.max_tokens) - encoder.n_prompt_tokens
+    target_content = limits.target_tokens - encoder.n_prompt_tokens
     units = list(_units(document.text, encoder, split_sentences, max_content, target_content))
     spans = iter(_pack(units, target_content))
     chunk_index = 0
@@ -188,7 +188,7 @@ def _pack(units: Sequence[_Unit], budget: int) -> list[tuple[int, int, bool]]:
         n_tokens = 0
         least, start = float("inf"), j - 1
         for i in range(j - 1, -1, -1):
-            n_tokens += units[i].n_tokens
+            n_tokens += max(1, units[i].n_tokens)  # some characters take no token at all
             if n_tokens > budget and i < j - 1:
                 break
             unused = max(0, budget - n_tokens) / budget

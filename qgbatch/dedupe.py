@@ -38,18 +38,20 @@ def find_duplicates(
         if key in seen:
             dropped[index] = "duplicate"
             continue
-        seen.add(key)
         if method == "near":
             rivals = kept[numbers_and_names(questions[index])]
             if process.extractOne(key, rivals, scorer=fuzz.ratio, score_cutoff=100 * near_threshold):
                 dropped[index] = "near_duplicate"
-            else:
-                rivals.append(key)
+                continue
+            rivals.append(key)
+        seen.add(key)
     return dropped
 
 
 def question_key(question: str) -> str:
-    """What exact duplicates share: casefolded, NFKC, no punctuation, single spaces.
+    """What exact duplicates share: casefolded, NFKC, single spaces, no punctuation.
+
+    Marks that make another word (``C#``, ``and/or``, ``50 %``) are no punctuation here.
 
     >>> question_key("Who  wrote “Faust”?") == question_key("who wrote Faust ?")
     True

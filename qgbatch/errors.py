@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """Wrong command line, configuration file or setting."""
     PARTIAL = 3
-    """The output was written, but some documents failed."""
+    """Some documents failed; the others' questions were written, but for ``fail_fast``."""
     NO_INPUT = 4
     """Not one document could be read."""
     MODEL = 5
@@ -54,6 +54,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
     """The exit code of a process that ends with this error."""
     if isinstance(error, QgbatchError):
         return error.exit_code
+    if isinstance(error, BrokenPipeError):  # whoever reads our output has enough of it
+        return ExitCode.OK
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return ExitCode.TERMINATED if isinstance(error, Terminated) else ExitCode.BUG

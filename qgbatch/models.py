@@ -1,4 +1,4 @@
-"""Model name, directory or hub id -> checked files, tokenizer and prompt.
+"""Model name, directory or hub id -> checked files, metadata and decoding settings.
 
 Checkpoints are untrusted input: no code of theirs is ever run, their metadata is
 checked field by field, and what is missing is said before a document is read.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 from dataclasses import dataclass, fields
@@ -94,6 +93,12 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
             f"{name}: a model of type {config.get('model_type')!r}.",
             f"qgbatch runs: {', '.join(_SUPPORTED_TYPES)}.",
         )
+    for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub
+        if config.get(key) not in (None, "eager", "sdpa"):
+            raise ModelError(
+                f"{directory / 'config.json'}: {key} is {config[key]!r}.",
+                "qgbatch runs no code that a checkpoint names: remove that line.",
+            )
     vocab_size = config.get("vocab_size")
     if not isinstance(vocab_size, int):
         raise ModelError(f"{directory / 'config.json'}: no vocab_size.", "Get the checkpoint again.")
@@ -140,19 +145,25 @@ def download(name: str, revision: str | None, patterns: list[str]) -> Path:
     Raises:
         ModelError: the hub was not reached, or has no such thing.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         return Path(
-            snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns="*/*")
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=patterns,
+                ignore_patterns="*/*",
+                local_files_only=constants.HF_HUB_OFFLINE,
+            )
         )
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"{name}: not a directory, not in the local hub cache, and the hub was not reached.",
             f"Run once with a network (hf download {name}), or give a directory.",
         ) from error
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # of the hub or of whatever HTTP library it uses
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"{name}: the hub gave no such model ({reason}).",
@@ -194,10 +205,6 @@ def _metadata(path: Path) -> ModelMetadata:
     return ModelMetadata(**values)
 
 
-_LEAST = {"no_repeat_ngram_size": 0}
-"""Least values of whole numbers in a ``generation_config.json``; the others' is 1."""
-
-
 def _model_decoding(path: Path) -> Decoding:
     """The settings of a ``generation_config.json`` that qgbatch has, the rest left at the notebook's."""
     values = _read_json(path)
@@ -211,13 +218,13 @@ def _model_decoding(path: Path) -> Decoding:
         kinds = (int, float) if type(spec.default) is float else (type(spec.default),)
         if value is None:
             continue
-        if (
-            type(value) not in kinds
-            or not math.isfinite(value)
-            or (kinds == (int,) and value < _LEAST.get(spec.name, 1))
-        ):
+        if type(value) not in kinds:
             raise ModelError(f"{path}: {spec.name} is {value!r}.", "Correct that file.")
         given[spec.name] = value
+    try:  # the ranges are those of the options
+        Settings(**{name: value for name, value in given.items() if name != "early_stopping"})
+    except SettingsError as error:
+        raise ModelError(f"{path}: {error.message}", "Correct that file.") from error
     return Decoding(**given)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO
 
@@ -44,7 +45,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise OutputError(f"{path}: is a directory.", "Name a file in it.")
     is_special = os.path.exists(target) and not os.path.isfile(target)
     partial = (
-        target if is_special else target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
+        target if is_special else target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.partial")
     )
     try:
         raw = _OutputFile(partial, "wb" if is_special else "xb", path)
@@ -61,6 +62,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             if not is_special:
                 raw.sync()
         if not is_special:
+            with suppress(OSError):  # there was no file, or its file system has no modes
+                shutil.copymode(target, partial)
             _rename(partial, target)
     finally:
         if not is_special:
@@ -113,9 +116,10 @@ class _OutputFile(io.FileIO):
 def _rename(partial: Path, target: Path) -> None:
     try:
         partial.replace(target)
-        _sync_directory(target.parent)
     except OSError as error:
         raise _cannot_write(target, error) from error
+    with suppress(OSError):  # the file is in place; some file systems cannot sync a directory
+        _sync_directory(target.parent)
 
 
 def _cannot_write(target: Path | str, error: OSError) -> OutputError:

@@ -44,6 +44,8 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
         ModelError: the model is missing or damaged.
         SettingsError: an option is out of range.
     """
+    if isinstance(texts, str):
+        raise TypeError("texts is one string: give a list of texts.")
     stages = Stages.load(Settings(**options))
     documents = (
         text if isinstance(text, Document) else Document.from_text(text, str(position))
@@ -58,8 +60,8 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
 
 
 def run(
-    inputs: Sequence[str],
-    output: str,
+    inputs: Iterable[str | Path],
+    output: str | Path,
     settings: Settings | None = None,
     files: FileSettings | None = None,
     *,
@@ -78,11 +80,12 @@ def run(
         SettingsError: a setting is out of range.
     """
     settings, files = settings or Settings(), files or FileSettings()
+    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
     report = report if report is not None else RunReport()
     file_format = choose_format(output, files.format)
-    check_places(inputs, [output])
     with report.timed("total"):
-        listing = list_inputs(inputs)
+        listing = list_inputs(arguments)
+        check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
         if not any(isinstance(item, str) for item in listing.items):
             report.n_inputs = len(listing.items)
@@ -155,35 +158,36 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
                 yield json.loads(line)
 
 
-def check_places(inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Refuse outputs that would destroy inputs or each other, or be inputs of the next run.
 
     Raises:
         OutputError: names the output and what it would hit.
     """
+    read = {os.path.realpath(item): item for item in (*listing.items, *inputs) if isinstance(item, str)}
     written: dict[str, str] = {}
     for path in outputs:
-        target = os.path.realpath(path)
         if path == STDOUT:
             continue
+        target = os.path.realpath(path)
         if target in written:
             raise OutputError(f"{path}: is already written as {written[target]}.", "Name another file.")
-        written[target] = path
-    for argument in inputs:
-        if os.path.realpath(argument) in written:
+        if target in read and not os.path.isdir(target):
             raise OutputError(
-                f"{display(argument)}: is an input and would be overwritten.", "Write to another file."
+                f"{display(read[target])}: is an input and would be overwritten.", "Write to another file."
             )
-        for target, path in written.items():
-            if has_known_suffix(path) and _would_read(argument, target):
-                raise OutputError(
-                    f"{path}: belongs to the input {display(argument)}, the next run would read it.",
-                    "Write to another directory, or under another suffix.",
-                )
+        place = next((i for i in inputs if has_known_suffix(path) and _would_read(i, target)), None)
+        if place is not None:
+            raise OutputError(
+                f"{path}: belongs to the input {display(place)}, the next run would read it.",
+                "Write to another directory, or under another suffix.",
+            )
+        written[target] = path
 
 
 def _would_read(argument: str, target: str) -> bool:
     """Whether a directory or glob covers a path; ``*`` is taken to match slashes too."""
     if os.path.isdir(argument):
         return Path(target).is_relative_to(os.path.realpath(argument))
-    return glob.has_magic(argument) and fnmatch(target, os.path.join(os.path.realpath("."), argument))
+    pattern = os.path.normpath(os.path.join(os.path.realpath("."), argument)).replace("**/", "*")
+    return glob.has_magic(argument) and fnmatch(target, pattern)

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_TOKENIZER = "t5-base"
+"""Of the checkpoints that the notebook and its copies publish without a tokenizer."""
 _TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
 
 
-def load_prompt(model: ModelFiles, fallback_tokenizer: str) -> Prompt:
-    """Load the model's tokenizer, or the fallback where it came without one.
+def load_prompt(model: ModelFiles, tokenizer_name: str | None = None) -> Prompt:
+    """Load the given tokenizer, else the model's own, else the one T5 was published with.
 
     The separator is added where the vocabulary lacks it.
 
     Raises:
         ModelError: no tokenizer is to be had, or it is larger than the model's embedding.
     """
-    tokenizer = _open_tokenizer(_tokenizer_directory(model, fallback_tokenizer))
+    tokenizer = _open_tokenizer(_tokenizer_directory(model, tokenizer_name))
     separator = model.metadata.separator
     if separator not in tokenizer.get_vocab():
         tokenizer.add_tokens([separator])
@@ -42,17 +44,19 @@ def load_prompt(model: ModelFiles, fallback_tokenizer: str) -> Prompt:
     return Prompt(tokenizer, model.metadata)
 
 
-def _tokenizer_directory(model: ModelFiles, fallback: str) -> Path:
-    if any((model.directory / name).is_file() for name in _TOKENIZER_FILES):
+def _tokenizer_directory(model: ModelFiles, name: str | None) -> Path:
+    if name is None and any((model.directory / file).is_file() for file in _TOKENIZER_FILES):
         return model.directory
-    logger.info("%s has no tokenizer of its own: using %s.", model.name, fallback)
-    if Path(fallback).is_dir():
-        return Path(fallback)
+    if name is None:
+        name = DEFAULT_TOKENIZER
+        logger.info("%s has no tokenizer of its own: using %s.", model.name, name)
+    if Path(name).is_dir():
+        return Path(name)
     try:
-        return download(fallback, None, ["*.json", "spiece.model"])
+        return download(name, None, ["*.json", "spiece.model"])
     except ModelError as error:
         raise ModelError(
-            f"{model.name} has no tokenizer of its own, and the tokenizer {error.message}",
+            f"No tokenizer for {model.name}: {error.message}",
             "Give a directory or hub id with --tokenizer.",
         ) from error
 

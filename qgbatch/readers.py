@@ -125,7 +125,10 @@ def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:
         if not matches:
             yield _failure(argument, "no file matches.", "Check the pattern.")
         for match in matches:
-            yield from _expand(match, skipped)
+            if os.path.isfile(match) and not has_known_suffix(match):
+                skipped[_suffix_reason(match)] += 1
+            else:
+                yield from _expand(match, skipped)
     elif os.path.isfile(argument) and not has_known_suffix(argument):
         yield _failure(
             argument,
@@ -146,9 +149,13 @@ def _walk(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]:
             if has_known_suffix(name):
                 yield os.path.join(parent, name)
             else:
-                skipped[f"suffix {Path(name).suffix or '(none)'}"] += 1
+                skipped[_suffix_reason(name)] += 1
     for path in unreadable:
         yield _failure(path, "the directory cannot be read.", _PERMISSION_ADVICE)
+
+
+def _suffix_reason(name: str) -> str:
+    return f"suffix {Path(name).suffix or '(none)'}"
 
 
 def _visible(names: list[str], skipped: Counter[str]) -> list[str]:

@@ -98,8 +98,10 @@ class Settings(_SelfChecking):
         "mini", "Model", "Embedded name (mini), directory, or hub id such as valhalla/t5-base-e2e-qg."
     )
     revision: str | None = knob(None, "Model", "Branch, tag or commit of a hub id.")
-    tokenizer: str = knob(
-        "t5-base", "Model", "Tokenizer (directory or hub id) for checkpoints that come without one."
+    tokenizer: str | None = knob(
+        None,
+        "Model",
+        "Tokenizer, a directory or hub id.  [default: the model's own, else t5-base]",
     )
     engine: EngineName = knob(
         "auto", "Model", "auto is torch on a GPU and ctranslate2 on a CPU, whichever is faster."
@@ -142,6 +144,8 @@ class Settings(_SelfChecking):
         None,
         "Generation",
         "Above 0 favours longer outputs, needs beams.  [default: the model's, else 1.5]",
+        low=-10,
+        high=10,
     )
     no_repeat_ngram_size: int | None = knob(
         None,
@@ -202,7 +206,7 @@ class Options(TypedDict, total=False):
 
     model: str
     revision: str | None
-    tokenizer: str
+    tokenizer: str | None
     engine: EngineName
     device: str
     dtype: Dtype

@@ -67,7 +67,7 @@ def to_row(question: Question, model: str, *, with_context: bool) -> Row:
         "question_index": question.question_index,
         "start_char": chunk.start_char,
         "end_char": chunk.end_char,
-        "score": round(question.score, 6),
+        "score": question.score,
         "model": model,
     }
     if with_context:

@@ -95,12 +95,16 @@ def run(
 
     from qgbatch.pipeline import check_places
     from qgbatch.pipeline import run as run_pipeline
-    from qgbatch.readers import read_list
+    from qgbatch.readers import list_inputs, read_list
 
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
     if not all_inputs:
         raise click.UsageError("No INPUT: name files, directories, globs, - or --files-from.")
-    check_places(all_inputs, [output, *(str(path) for path in (report, failures) if path)])
+    side_outputs = [str(path) for path in (report, failures) if path]
+    if "-" in side_outputs:
+        raise click.UsageError("--report and --failures do not go to standard output: name files.")
+    read = [*all_inputs, *([files_from] if files_from and files_from != "-" else [])]
+    check_places(list_inputs(all_inputs), read, [output, *side_outputs])
     set_up_libraries(verbose=verbose)
     with (
         _reporting(report, failures) as run_report,

@@ -1,7 +1,7 @@
 """What runs the model: chunks in, generations out, in the same order.
 
 Both engines take a whole window of chunks, batch it by length in their own way and
-give results that do not depend on the batching.
+give results that in float32 do not depend on the batching.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ def load_engine(settings: Settings, model: ModelFiles, decoding: Decoding, speci
 
     device = find_device(settings.device)
     name = settings.engine
+    if name == "ctranslate2" and settings.device == "auto" and device == "mps":
+        device = "cpu"  # the best that this engine has on such a machine
     if name == "auto":
         name = "ctranslate2" if device == "cpu" else "torch"
     if name == "torch":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,9 +88,10 @@ def _translate_options(decoding: Decoding, batch_tokens: int) -> dict[str, Any]:
 
 
 def _choose_precision(compute_type: ComputeType, device: str) -> str:
-    if compute_type == "auto":
-        return "int8" if device == "cpu" else "bfloat16"
     supported = ctranslate2.get_supported_compute_types(device)
+    if compute_type == "auto":
+        best = "int8" if device == "cpu" else "bfloat16"
+        return best if best in supported else "float32"
     if compute_type not in supported:
         raise SettingsError(
             f"--compute-type {compute_type}: not on this {device}.",
@@ -115,7 +115,7 @@ def _load_translator(
                 inter_threads=workers,
                 intra_threads=1,
             )
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ModelError(
                 f"{model.name}: its conversion in {directory} cannot be loaded ({error}).",
                 "Delete that directory; it is made again.",
@@ -139,19 +139,16 @@ def _converted(model: ModelFiles, special: SpecialIds, precision: str, spare: Pa
     logger.info("Converting %s to CTranslate2 %s, once.", model.name, precision)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".converting-", dir=home))
+        with tempfile.TemporaryDirectory(prefix=".converting-", dir=home) as draft:
+            made = _convert(model, special, precision, Path(draft) / key)
+            try:
+                made.rename(directory)
+            except OSError:
+                if not directory.is_dir():  # else another run was faster
+                    raise
     except OSError as error:
         logger.warning("%s cannot be written (%s): converting anew in each run.", home, error)
         return _convert(model, special, precision, spare / key)
-    try:
-        _convert(model, special, precision, draft / key)
-        try:
-            (draft / key).rename(directory)
-        except OSError:
-            if not directory.is_dir():  # else another run was faster
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return directory
 
 

@@ -100,7 +100,7 @@ class TorchEngine:
             no_repeat_ngram_size=decoding.no_repeat_ngram_size,
             early_stopping=decoding.early_stopping if decoding.num_beams > 1 else None,
             do_sample=False,
-            decoder_start_token_id=self._model.config.decoder_start_token_id,
+            decoder_start_token_id=_start_token(self._model.config, special),
             pad_token_id=special.pad,
             eos_token_id=special.eos,
             return_dict_in_generate=True,
@@ -185,6 +185,12 @@ class _GreedyLogProbabilities(LogitsProcessor):
         """Sum over the first ``length`` steps of each row."""
         steps = torch.stack(self._steps, dim=1).tolist()  # rows x steps
         return [sum(row[:length]) for row, length in zip(steps, lengths, strict=True)]
+
+
+def _start_token(config: Any, special: SpecialIds) -> int:
+    """T5 starts with the pad token where its configuration says nothing else."""
+    start = getattr(config, "decoder_start_token_id", None)
+    return special.pad if start is None else int(start)
 
 
 def _choose_precision(dtype: Dtype, device: str) -> str:

@@ -105,7 +105,7 @@ def test_report_and_failures_in_one_file_are_refused(here: Path, qgbatch: Qgbatc
     assert qgbatch("run", "good.txt", "-o", "q.jsonl", *side, *FAST).exit_code in (2, 6)
 
 
-@pytest.mark.parametrize("given", ["docs", ".", "docs/*.txt"])
+@pytest.mark.parametrize("given", ["docs", ".", "docs/*.txt", "./docs/*.txt", "docs/**/*.txt"])
 def test_output_that_the_next_run_would_read_exits_6(here: Path, given: str, qgbatch: Qgbatch) -> None:
     result = qgbatch("run", given, "--format", "csv", "-o", "docs/q.txt", *FAST)
     assert result.exit_code == 6
@@ -177,3 +177,23 @@ def test_model_and_settings_are_checked_before_documents_are_read(here: Path, qg
     result = qgbatch("run", "empty.txt", "-o", "q.csv", "--model", "./no-such-model")
     assert result.exit_code == 5
     assert "empty.txt" not in result.stderr
+
+
+def test_what_an_input_links_to_is_not_overwritten(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "linked").mkdir()
+    (here / "linked" / "l.txt").symlink_to("../good.txt")
+    before = (here / "good.txt").read_bytes()
+    assert qgbatch("run", "linked", "--format", "csv", "-o", "good.txt", *FAST).exit_code == 6
+    assert (here / "good.txt").read_bytes() == before
+
+
+def test_the_list_of_inputs_is_not_overwritten(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "list.csv").write_text("good.txt")
+    assert qgbatch("run", "--files-from", "list.csv", "-o", "list.csv", *FAST).exit_code == 6
+    assert (here / "list.csv").read_text() == "good.txt"
+
+
+def test_a_replaced_file_keeps_its_rights(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "q.csv").touch(mode=0o600)
+    assert qgbatch("run", "good.txt", "-o", "q.csv", *FAST).exit_code == 0
+    assert (here / "q.csv").stat().st_mode & 0o777 == 0o600

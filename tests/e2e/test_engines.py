@@ -116,3 +116,16 @@ def test_weights_cannot_run_code(damaged: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be loaded"):
         ask(model=str(damaged), engine="torch")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_checkpoint_cannot_name_code_of_the_hub(damaged: Path, key: str) -> None:
+    config = json.loads((damaged / "config.json").read_text())
+    (damaged / "config.json").write_text(json.dumps({**config, key: "someone/kernel"}))
+    with pytest.raises(ModelError, match="runs no code that a checkpoint names"):
+        ask(model=str(damaged), engine="torch")
+
+
+def test_a_given_tokenizer_comes_before_the_model_s_own(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"No tokenizer for mini.*--tokenizer"):
+        ask(tokenizer=str(tmp_path / "none"))

@@ -191,6 +191,7 @@ def test_checkpoints_that_do_not_scale_their_outputs_convert_right(
         "tokenizer": str(bare_tokenizer),
         "num_beams": 1,
         "max_new_tokens": 20,
+        "no_repeat_ngram_size": 0,
     }
     ours = generate(load(engine="ctranslate2", compute_type="float32", **options), TEXTS)
     theirs = generate(load(engine="torch", dtype="float32", **options), TEXTS)

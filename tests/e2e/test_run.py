@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import qgbatch
-from qgbatch import Document, FileSettings, RunReport, Settings
+from qgbatch import Document, FileSettings, RunReport, Settings, chunking
 from qgbatch.errors import DocumentError
 from tests.conftest import SAMPLES
 
@@ -173,3 +173,34 @@ def test_one_document_that_the_engine_cannot_do_stays_alone(
     assert [(failure.stage, failure.source[-5:]) for failure in report.failures] == [("generate", "b.txt")]
     assert {source[-5:] for source in pd.read_csv(tmp_path / "q.csv").source} == {"a.txt", "c.txt"}
     assert report.n_raw == report.n_written + report.dropped.total()
+
+
+@pytest.mark.parametrize("n_good_chunks", [0, 1, 9])
+def test_a_document_that_fails_while_it_is_chunked_stays_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_good_chunks: int
+) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        shutil.copy(SAMPLES / "lighthouses.txt", tmp_path / name)
+    real_chunk_document = chunking.chunk_document
+
+    def chunk_document(document: Document, *stages: Any) -> Iterator[qgbatch.Chunk]:
+        chunks = real_chunk_document(document, *stages)
+        if not document.source.endswith("b.txt"):
+            yield from chunks
+            return
+        yield from islice(chunks, n_good_chunks)
+        raise RecursionError("odd text")
+
+    monkeypatch.setattr("qgbatch.stream.chunk_document", chunk_document)
+    small_windows = Settings(num_beams=1, max_new_tokens=32, window_chunks=4)
+    report = qgbatch.run([tmp_path], tmp_path / "q.csv", small_windows)
+    (failure,) = report.failures
+    assert (failure.stage, failure.error, failure.source[-5:]) == ("chunk", "RecursionError", "b.txt")
+    assert {source[-5:] for source in pd.read_csv(tmp_path / "q.csv").source} == {"a.txt", "c.txt"}
+    assert (report.n_inputs, report.n_documents) == (3, 2)
+    assert report.n_raw == report.n_written + report.dropped.total()
+
+
+def test_one_string_is_not_taken_for_many_texts() -> None:
+    with pytest.raises(TypeError, match="give a list"):
+        qgbatch.generate_questions("Tea.")

@@ -15,7 +15,7 @@ from tests.property.strategies import documents
 
 @cache
 def prompt() -> Prompt:
-    return load_prompt(find_model("mini"), "t5-base")
+    return load_prompt(find_model("mini"))
 
 
 @cache

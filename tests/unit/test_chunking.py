@@ -142,3 +142,16 @@ def test_an_edit_changes_few_chunks() -> None:
     after = {c.text for c in chunk(f"{text[:middle]}A new sentence. {text[middle:]}", target=50)}
     assert len(before) > 80
     assert 1 <= len(after - before) <= 3
+
+
+def test_characters_without_tokens_do_not_pile_up() -> None:
+    # Zero-width characters take no token in T5's vocabulary; each is a paragraph here.
+    document = Document.from_text("\u200b\n\n" * 3000, "a.txt")
+    splitter = SentenceSplitter("english")
+    chunks = list(chunk_document(document, SilentEncoder(), splitter, ChunkLimits(100, 60)))
+    assert len(chunks) > 50
+
+
+class SilentEncoder(WordEncoder):
+    def token_ends(self, text: str) -> list[int]:
+        return []

@@ -53,3 +53,11 @@ def test_other_numbers_or_names_make_another_question(questions: list[str]) -> N
 
 def test_none_drops_nothing() -> None:
     assert find_duplicates(["A?", "A?"], [0.0, 0.0], "none", 0.9) == {}
+
+
+def test_a_repeated_near_duplicate_is_counted_as_one() -> None:
+    questions = ["In what year was it built?", "What year was it built in?", "What year was it built in?"]
+    assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {
+        1: "near_duplicate",
+        2: "near_duplicate",
+    }

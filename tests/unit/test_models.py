@@ -178,14 +178,28 @@ def test_the_model_s_decoding_comes_before_the_notebook_s(
         ("num_beams", "4"),
         ("num_beams", 4.0),
         ("num_beams", True),
-        ("num_beams", 0),
-        ("no_repeat_ngram_size", -1),
         ("length_penalty", "high"),
         ("early_stopping", 1),
     ],
 )
 def test_a_bad_value_in_the_decoding_is_named(key: str, value: object, checkpoint: MakeCheckpoint) -> None:
     with pytest.raises(ModelError, match=rf"generation_config\.json: {key} is {value!r}"):
+        find_model(str(checkpoint(generation_config={key: value})))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "option"),
+    [
+        ("num_beams", 0, "--num-beams 0"),
+        ("num_beams", 100, "--num-beams 100"),
+        ("no_repeat_ngram_size", -1, "--no-repeat-ngram-size -1"),
+        ("length_penalty", 400, "--length-penalty 400"),
+    ],
+)
+def test_the_decoding_has_the_ranges_of_the_options(
+    key: str, value: float, option: str, checkpoint: MakeCheckpoint
+) -> None:
+    with pytest.raises(ModelError, match=rf"generation_config\.json: {option}: out of range"):
         find_model(str(checkpoint(generation_config={key: value})))
 
 
@@ -247,8 +261,8 @@ def test_a_checkpoint_without_tokenizer_or_fallback_is_told_to_name_one(
 ) -> None:
     directory = checkpoint()
     with pytest.raises(ModelError) as caught:
-        load_prompt(find_model(str(directory)), "t5-base")
-    assert f"{directory} has no tokenizer of its own" in caught.value.message
+        load_prompt(find_model(str(directory)))
+    assert f"No tokenizer for {directory}" in caught.value.message
     assert "t5-base" in caught.value.message
     assert "--tokenizer" in caught.value.hint
 
@@ -266,4 +280,4 @@ def test_a_damaged_tokenizer_is_named(checkpoint: MakeCheckpoint, bare_tokenizer
     shutil.copy(bare_tokenizer / "tokenizer_config.json", directory)
     (directory / "tokenizer.json").write_text('{"version": "1.0"')
     with pytest.raises(ModelError, match=f"{directory}: the tokenizer cannot be loaded"):
-        load_prompt(find_model(str(directory)), str(bare_tokenizer))
+        load_prompt(find_model(str(directory)))

@@ -27,13 +27,13 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def mini() -> Prompt:
-    return load_prompt(find_model("mini"), "no fallback")
+    return load_prompt(find_model("mini"))
 
 
 @pytest.fixture(scope="module")
 def notebook(own_tokenizer_checkpoint: Path) -> Prompt:
     """The prompt of a checkpoint without metadata."""
-    return load_prompt(find_model(str(own_tokenizer_checkpoint)), "no fallback")
+    return load_prompt(find_model(str(own_tokenizer_checkpoint)))
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -60,7 +60,7 @@ def test_a_long_text_is_neither_cut_nor_warned_about(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
-    prompt = load_prompt(find_model("mini"), "no fallback")  # anew: a tokenizer warns once
+    prompt = load_prompt(find_model("mini"))  # anew: a tokenizer warns once
     assert len(prompt.encode(["word " * 600])[0]) > 600
     assert caplog.text == ""
 
