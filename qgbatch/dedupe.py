@@ -14,6 +14,13 @@ from qgbatch.settings import DedupeMethod
 
 # Marks inside words make other words of them ("C#", "C++", "50 %"), so they stay in keys.
 _MEANINGFUL = frozenset("#%&@*/\\")
+# Words whose presence or form leaves a question the same; question words and "not" do not.
+_FUNCTION_WORDS = {
+    "a", "an", "the", "in", "on", "at", "of", "to", "by", "for",
+    "from", "with", "as", "and", "or", "is", "are", "was", "were", "be",
+    "been", "being", "do", "does", "did", "has", "have", "had", "it", "its",
+    "this", "that", "these", "those", "there",
+}  # fmt: skip
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 
 
@@ -24,9 +31,10 @@ def find_duplicates(
 
     Questions are taken from the best score to the worst, the first one on a tie, and
     dropped when one that is kept is equal (same key) or near: both keys differ by ``d``
-    insertions and deletions with ``1 - d / (len + len) >= near_threshold``, and both
-    questions have the same numbers and names. Exact takes linear time; near compares a
-    question with all kept ones that have its numbers and names.
+    insertions and deletions with ``1 - d / (len + len) >= near_threshold``, both have the
+    same numbers and names, and no word differs but function words and endings
+    (:func:`differ_in_meaning`). Exact takes linear time; near compares a question with all
+    kept ones that have its numbers and names.
     """
     if method == "none":
         return {}
@@ -40,7 +48,10 @@ def find_duplicates(
             continue
         if method == "near":
             rivals = kept[numbers_and_names(questions[index])]
-            if process.extractOne(key, rivals, scorer=fuzz.ratio, score_cutoff=100 * near_threshold):
+            alike = process.extract(
+                key, rivals, scorer=fuzz.ratio, score_cutoff=100 * near_threshold, limit=None
+            )
+            if any(not differ_in_meaning(key, rival) for rival, _, _ in alike):
                 dropped[index] = "near_duplicate"
                 continue
             rivals.append(key)
@@ -77,3 +88,26 @@ def numbers_and_names(question: str) -> tuple[str, ...]:
     words = _WORD.findall(question)
     naming = (w for i, w in enumerate(words) if any(map(str.isdigit, w)) or (i and w[0].isupper()))
     return tuple(sorted(word.casefold() for word in naming))
+
+
+def differ_in_meaning(key: str, other: str) -> bool:
+    """Whether two keys differ in more than function words and endings.
+
+    >>> differ_in_meaning("what year was the tower built in", "in what year was the tower built")
+    False
+    >>> differ_in_meaning("when was the tower built", "where was the tower built")
+    True
+    """
+    words, others = set(key.split()), set(other.split())
+    ours, theirs = words - others - _FUNCTION_WORDS, others - words - _FUNCTION_WORDS
+    return any(not _has_inflection(word, theirs) for word in ours) or any(
+        not _has_inflection(word, ours) for word in theirs
+    )
+
+
+def _has_inflection(word: str, others: set[str]) -> bool:
+    """Whether one is the other with an ending: ``tower`` and ``towers``, but not ``c`` and ``c++``."""
+    return any(
+        min(len(word), len(other)) >= 4 and (word.startswith(other) or other.startswith(word))
+        for other in others
+    )

@@ -40,10 +40,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         OutputError: it is a directory, or its directory is missing, full or read-only.
     """
     # os.path answers False where Path raises, as for names that are too long.
-    target = Path(os.path.realpath(path))
-    if os.path.isdir(target):
+    if os.path.isdir(path):
         raise OutputError(f"{path}: is a directory.", "Name a file in it.")
-    is_special = os.path.exists(target) and not os.path.isfile(target)
+    is_special = os.path.exists(path) and not os.path.isfile(path)
+    target = path if is_special else Path(os.path.realpath(path))
     partial = (
         target if is_special else target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.partial")
     )
@@ -74,6 +74,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
     """Give standard output, and send to standard error what anything else prints meanwhile."""
     stdout = sys.stdout
+    if stdout is None:
+        raise OutputError("standard output is closed.", "Name a file with -o.")
     with redirect_stdout(sys.stderr):
         try:
             descriptor = stdout.fileno()

@@ -79,6 +79,8 @@ def run(
         OutputError: the output cannot be written, or would be read as an input.
         SettingsError: a setting is out of range.
     """
+    if isinstance(inputs, str):
+        raise TypeError("inputs is one string: give a list of paths.")
     settings, files = settings or Settings(), files or FileSettings()
     arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
     report = report if report is not None else RunReport()

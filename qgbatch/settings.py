@@ -161,7 +161,7 @@ class Settings(_SelfChecking):
         "exact",
         "Duplicates",
         "exact ignores case, punctuation and spacing; near also drops questions that read alike and "
-        "have the same numbers and names.",
+        "have the same numbers, names and content words.",
     )
     near_threshold: float = knob(
         0.9, "Duplicates", "Similarity, 0 to 1, from which questions are near duplicates.", low=0, high=1

@@ -61,6 +61,8 @@ def main() -> None:
     """Turn piles of documents into questions with a fine-tuned T5."""
     set_up_logging("text", quiet=False, verbose=False)
     signal.signal(signal.SIGTERM, _end_on_sigterm)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _end_on_sigterm)
 
 
 main.add_command(run)

@@ -45,9 +45,13 @@ def test_near_finds_what_reads_alike() -> None:
         ["What happened in the city in 1914?", "What happened in the city in 1915?"],
         ["Is the mirror of it 3.5 m wide?", "Is the mirror of it 3.6 m wide?"],
         ["What is the largest city in Austria?", "What is the largest city in Australia?"],
+        ["When was Julius Caesar born?", "Where was Julius Caesar born?"],
+        ["Which country did sign the treaty?", "Which country did not sign the treaty?"],
+        ["What is the boiling point of methanol?", "What is the boiling point of ethanol?"],
+        ["Is it increased by the use of fertiliser?", "Is it decreased by the use of fertiliser?"],
     ],
 )
-def test_other_numbers_or_names_make_another_question(questions: list[str]) -> None:
+def test_another_number_name_or_word_makes_another_question(questions: list[str]) -> None:
     assert find_duplicates(questions, [-1.0, -2.0], "near", 0.8) == {}
 
 
