@@ -43,6 +43,7 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
         DocumentError: a text cannot be used. Nothing is skipped.
         ModelError: the model is missing or damaged.
         SettingsError: an option is out of range.
+        TypeError: the texts are one string, not a list.
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of texts.")
@@ -78,6 +79,7 @@ def run(
         ModelError: the model is missing or damaged.
         OutputError: the output cannot be written, or would be read as an input.
         SettingsError: a setting is out of range.
+        TypeError: the inputs are one string, not a list.
     """
     if isinstance(inputs, str):
         raise TypeError("inputs is one string: give a list of paths.")

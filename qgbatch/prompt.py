@@ -1,6 +1,6 @@
 """Text -> exactly the token ids that the model was trained on, and back.
 
-The one place that tokenizes: ``run`` and ``finetune`` both use it.
+The one place that tokenizes.
 """
 
 from __future__ import annotations
