@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import ModelError, SettingsError
+from qgbatch.hub import download
 from qgbatch.settings import DEFAULT_MAX_TOKENS, Decoding, Settings
 
+METADATA = "qgbatch.json"
+"""The file beside the weights that holds :class:`ModelMetadata`."""
 EMBEDDED_MODELS = ("mini",)
 _EMBEDDED_HOMES = (Path(__file__).parent / "_models", Path(__file__).parent.parent / "models")
 """In an installed package, and in a checkout."""
@@ -30,7 +33,7 @@ _WEIGHTS = (
 )
 _WEIGHTS_FILE = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
-_SUPPORTED_TYPES = ("t5", "mt5")
+SUPPORTED_TYPES = ("t5", "mt5")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +91,10 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     if not any((directory / weights).is_file() for weights in _WEIGHTS):
         raise ModelError(f"{name}: no weights in {directory}.", f"It needs one of: {', '.join(_WEIGHTS)}.")
     config = _read_json(directory / "config.json", required=True)
-    if config.get("model_type") not in _SUPPORTED_TYPES:
+    if config.get("model_type") not in SUPPORTED_TYPES:
         raise ModelError(
             f"{name}: a model of type {config.get('model_type')!r}.",
-            f"qgbatch runs: {', '.join(_SUPPORTED_TYPES)}.",
+            f"qgbatch runs: {', '.join(SUPPORTED_TYPES)}.",
         )
     for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub
         if config.get(key) not in (None, "eager", "sdpa"):
@@ -102,7 +105,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     vocab_size = config.get("vocab_size")
     if not isinstance(vocab_size, int):
         raise ModelError(f"{directory / 'config.json'}: no vocab_size.", "Get the checkpoint again.")
-    metadata = _metadata(directory / "qgbatch.json")
+    metadata = _metadata(directory / METADATA)
     decoding = _model_decoding(directory / "generation_config.json")
     return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
 
@@ -137,38 +140,6 @@ def _download_model(name: str, revision: str | None) -> Path:
     if not _has_weights(directory):
         download(name, revision, ["*.json", "spiece.model", "pytorch_model*.bin"])
     return directory
-
-
-def download(name: str, revision: str | None, patterns: list[str]) -> Path:
-    """Bring files of a hub id into the local hub cache, or find them there.
-
-    Raises:
-        ModelError: the hub was not reached, or has no such thing.
-    """
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                allow_patterns=patterns,
-                ignore_patterns="*/*",
-                local_files_only=constants.HF_HUB_OFFLINE,
-            )
-        )
-    except LocalEntryNotFoundError as error:
-        raise ModelError(
-            f"{name}: not a directory, not in the local hub cache, and the hub was not reached.",
-            f"Run once with a network (hf download {name}), or give a directory.",
-        ) from error
-    except Exception as error:  # of the hub or of whatever HTTP library it uses
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"{name}: the hub gave no such model ({reason}).",
-            "Check the id, --revision and your access (hf auth login), or give a directory.",
-        ) from error
 
 
 def _read_json(path: Path, *, required: bool = False) -> dict[str, Any]:

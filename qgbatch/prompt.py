@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgbatch.errors import ModelError
-from qgbatch.models import ModelFiles, ModelMetadata, download
+from qgbatch.hub import download
+from qgbatch.models import ModelFiles, ModelMetadata
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,25 +24,41 @@ DEFAULT_TOKENIZER = "t5-base"
 _TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
 
 
-def load_prompt(model: ModelFiles, tokenizer_name: str | None = None) -> Prompt:
+def load_prompt(
+    model: ModelFiles, tokenizer_name: str | None = None, *, embedding_grows: bool = False
+) -> Prompt:
     """Load the given tokenizer, else the model's own, else the one T5 was published with.
 
     The separator is added where the vocabulary lacks it.
 
     Raises:
-        ModelError: no tokenizer is to be had, or it is larger than the model's embedding.
+        ModelError: no tokenizer is to be had, or it is larger than the model's embedding
+            and ``embedding_grows`` does not promise that this will change.
     """
-    tokenizer = _open_tokenizer(_tokenizer_directory(model, tokenizer_name))
-    separator = model.metadata.separator
-    if separator not in tokenizer.get_vocab():
-        tokenizer.add_tokens([separator])
-    if len(tokenizer) > model.vocab_size:
+    prompt = _make_prompt(_tokenizer_directory(model, tokenizer_name), model.metadata)
+    if prompt.vocab_size > model.vocab_size and not embedding_grows:
         raise ModelError(
-            f"{model.name}: its tokenizer has {len(tokenizer)} tokens with {separator}, "
+            f"{model.name}: its tokenizer has {prompt.vocab_size} tokens with {model.metadata.separator}, "
             f"its embedding only {model.vocab_size} rows.",
             "The tokenizer is not this model's: give the right one with --tokenizer.",
         )
-    return Prompt(tokenizer, model.metadata)
+    return prompt
+
+
+def load_new_prompt(tokenizer_name: str, metadata: ModelMetadata) -> Prompt:
+    """Load a tokenizer, a directory or hub id, for a model that is yet to be made.
+
+    Raises:
+        ModelError: there is no such tokenizer, or it is damaged.
+    """
+    return _make_prompt(_find_tokenizer(tokenizer_name, "a new model"), metadata)
+
+
+def _make_prompt(directory: Path, metadata: ModelMetadata) -> Prompt:
+    tokenizer = _open_tokenizer(directory)
+    if metadata.separator not in tokenizer.get_vocab():
+        tokenizer.add_tokens([metadata.separator])
+    return Prompt(tokenizer, metadata)
 
 
 def _tokenizer_directory(model: ModelFiles, name: str | None) -> Path:
@@ -50,14 +67,17 @@ def _tokenizer_directory(model: ModelFiles, name: str | None) -> Path:
     if name is None:
         name = DEFAULT_TOKENIZER
         logger.info("%s has no tokenizer of its own: using %s.", model.name, name)
+    return _find_tokenizer(name, model.name)
+
+
+def _find_tokenizer(name: str, owner: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     try:
         return download(name, None, ["*.json", "spiece.model"])
     except ModelError as error:
         raise ModelError(
-            f"No tokenizer for {model.name}: {error.message}",
-            "Give a directory or hub id with --tokenizer.",
+            f"No tokenizer for {owner}: {error.message}", "Give a directory or hub id with --tokenizer."
         ) from error
 
 
@@ -76,9 +96,11 @@ class Prompt:
     """A tokenizer with a model's prefix, ending and separator."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._prefix = metadata.prefix
         self._suffix = metadata.suffix
+        self._separator = metadata.separator
+        self.vocab_size = len(tokenizer)
         self.separator_id: int = tokenizer.get_vocab()[metadata.separator]
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
@@ -88,6 +110,12 @@ class Prompt:
     def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Input ids of ``prefix + text + suffix``, end token added; nothing is cut."""
         encoded = self._encode([f"{self._prefix}{text}{self._suffix}" for text in texts], True)
+        return [tuple(ids) for ids in encoded["input_ids"]]
+
+    def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[tuple[int, ...]]:
+        """Ids of each paragraph's ``Q1 <sep> ... Qn <sep>{suffix}``, end token added; nothing is cut."""
+        joined = ["".join(f"{q} {self._separator} " for q in asked).rstrip() for asked in questions]
+        encoded = self._encode([text + self._suffix for text in joined], True)
         return [tuple(ids) for ids in encoded["input_ids"]]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -101,7 +129,7 @@ class Prompt:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated ids, special tokens left out."""
-        text = self._tokenizer.decode(
+        text = self.tokenizer.decode(
             list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return str(text)
@@ -109,7 +137,7 @@ class Prompt:
     def _encode(self, texts: list[str], add_special_tokens: bool, **options: Any) -> Any:
         if not texts:
             return {"input_ids": []}
-        return self._tokenizer(
+        return self.tokenizer(
             texts,
             add_special_tokens=add_special_tokens,
             padding=False,

@@ -39,7 +39,7 @@ def knob(
 
 
 @dataclass(frozen=True)
-class _SelfChecking:
+class SelfChecking:
     """Checks each field against its literal choices and its range."""
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ def _check_range(name: str, value: Any, low: float | None, high: float | None) -
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(_SelfChecking):
+class Settings(SelfChecking):
     """What decides which questions come out. ``None`` means: as the model says.
 
     Raises:
@@ -170,7 +170,7 @@ class Settings(_SelfChecking):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileSettings(_SelfChecking):
+class FileSettings(SelfChecking):
     """How files are read and written.
 
     Raises:

@@ -13,6 +13,7 @@ import click
 
 import qgbatch
 from qgbatch.cli.console import set_up_logging
+from qgbatch.cli.finetune import finetune
 from qgbatch.cli.run import run
 from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of
 
@@ -48,7 +49,7 @@ def _log_end(error: BaseException) -> None:
         )
     else:
         how = "terminated" if isinstance(error, Terminated) else "interrupted"
-        logger.error("%s; the old output is untouched.", how)
+        logger.error("%s; finished output and checkpoints are untouched.", how)
 
 
 def _end_on_sigterm(signum: int, frame: FrameType | None) -> None:
@@ -66,3 +67,4 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(finetune)

@@ -6,8 +6,15 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any, Literal
 
+import click
+
+from qgbatch.cli.options import GroupedOption
 from qgbatch.records import RunReport
 
 logger = logging.getLogger("qgbatch")
@@ -27,13 +34,48 @@ def set_up_logging(log_format: LogFormat, *, quiet: bool, verbose: bool) -> None
     logger.propagate = False
 
 
-def set_up_libraries(*, verbose: bool) -> None:
-    """Keep the libraries' bars and advice out of the log, but for ``verbose``."""
-    import transformers
+@dataclass(frozen=True)
+class Console:
+    """What of a command's work is shown, and how."""
 
-    transformers.utils.logging.disable_progress_bar()
-    if not verbose:
-        transformers.utils.logging.set_verbosity_error()
+    log_format: LogFormat
+    quiet: bool
+    verbose: bool
+
+    def set_up_libraries(self) -> None:
+        """Keep the libraries' bars and advice out of the log, but for ``--verbose``."""
+        import transformers
+
+        transformers.utils.logging.disable_progress_bar()
+        if not self.verbose:
+            transformers.utils.logging.set_verbosity_error()
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Give a bar or lines of progress, and leave the terminal's line at the end."""
+        with closing(Progress(quiet=self.quiet, log_format=self.log_format)) as progress:
+            yield progress
+
+
+def console_options(function: Callable[..., None]) -> Callable[..., None]:
+    """A decorator that adds the options of logging, sets it up and hands on a ``console``."""
+
+    @click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        cls=GroupedOption,
+        help="Lines on standard error.",
+    )
+    @click.option("-q", "--quiet", is_flag=True, cls=GroupedOption, help="Only warnings and errors.")
+    @click.option("-v", "--verbose", is_flag=True, cls=GroupedOption, help="More log, and tracebacks.")
+    @wraps(function)
+    def with_console(*, log_format: LogFormat, quiet: bool, verbose: bool, **kwargs: Any) -> None:
+        set_up_logging(log_format, quiet=quiet, verbose=verbose)
+        function(console=Console(log_format, quiet, verbose), **kwargs)
+
+    return with_console
 
 
 class _TextFormatter(logging.Formatter):
@@ -61,18 +103,14 @@ class Progress:
         self._bar: Any = None
         self._use_bar = sys.stderr.isatty() and log_format == "text" and not quiet
 
-    def __call__(self, share: float, report: RunReport) -> None:
-        """Show how far the run is; ``share`` is from 0 to 1."""
-        rate = report.n_chunks / max(report.seconds["generate"], 1e-9)
+    def __call__(self, share: float, text: str) -> None:
+        """Show how far the work is; ``share`` is from 0 to 1, ``text`` says what is done."""
         if self._use_bar:
-            self._update_bar(share, f"{report.n_chunks:,} chunks, {rate:,.1f} chunks/s")
+            self._update_bar(share, text)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
             left = (time.monotonic() - self._start) * (1 - share) / max(share, 1e-9)
-            logger.info(
-                "%.0f %%, %s chunks, %.1f chunks/s, about %.0f s left",
-                100 * share, f"{report.n_chunks:,}", rate, left,
-            )  # fmt: skip
+            logger.info("%.0f %%, %s, about %.0f s left", 100 * share, text, left)
 
     def close(self) -> None:
         """Leave the terminal's line."""
@@ -91,6 +129,12 @@ class Progress:
         self._bar.refresh()
 
 
+def chunks_done(report: RunReport) -> str:
+    """How many chunks a run has done, and how fast."""
+    rate = report.n_chunks / max(report.seconds["generate"], 1e-9)
+    return f"{report.n_chunks:,} chunks, {rate:,.1f} chunks/s"
+
+
 def log_summary(report: RunReport, output: str) -> None:
     """Log failures as warnings, and what was read, made, left out and how long it took."""
     for failure in report.failures[:_FAILURES_SHOWN]:
@@ -98,13 +142,13 @@ def log_summary(report: RunReport, output: str) -> None:
     if len(report.failures) > _FAILURES_SHOWN:
         n_more = len(report.failures) - _FAILURES_SHOWN
         logger.warning("... and %d more failures: see --failures FILE.jsonl.", n_more)
-    logger.info("%s", _summary_table(report, output), extra={"values": {"report": report.as_dict()}})
+    log_table(_summary(report, output), {"report": report.as_dict()})
 
 
-def _summary_table(report: RunReport, output: str) -> str:
+def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
     seconds = report.seconds
     rate = report.n_chunks / seconds["generate"] if seconds["generate"] else 0.0
-    lines = [
+    return [
         ("documents", f"{report.n_documents:,}"),
         ("failed", f"{len(report.failures):,}"),
         ("skipped", _counts(report.skipped)),
@@ -114,7 +158,15 @@ def _summary_table(report: RunReport, output: str) -> str:
         ("time", f"{seconds['total']:.1f} s, {rate:.1f} chunks/s while generating"),
         ("output", output if report.n_documents else "not written: no document could be used"),
     ]
-    return "done\n" + "\n".join(f"  {name:<10} {value}" for name, value in lines)
+
+
+def log_table(lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None = None) -> None:
+    """Log the end of a command: names, and what there is to say of them.
+
+    ``values`` are for the JSON format, beside the message; those of the lines if not given.
+    """
+    text = "done\n" + "\n".join(f"  {name:<10} {value}" for name, value in lines)
+    logger.info("%s", text, extra={"values": dict(lines) if values is None else dict(values)})
 
 
 def _counts(counter: dict[str, int]) -> str:

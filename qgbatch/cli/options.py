@@ -61,8 +61,10 @@ def settings_options(settings_class: type[Any]) -> Callable[[Decorated], Decorat
 
 def _option(spec: dataclasses.Field[Any], hint: Any) -> Callable[[Decorated], Decorated]:
     kinds = [kind for kind in (hint, *get_args(hint)) if kind in (bool, int, float)]
+    name = option_name(spec.name)
     if kinds == [bool]:
-        kwargs: dict[str, Any] = {"is_flag": True}
+        name += "/" + option_name("no_" + spec.name)
+        kwargs: dict[str, Any] = {"show_default": bool(spec.default)}
     elif choices(hint):
         kwargs = {
             "type": _Choice(choices(hint)),
@@ -76,7 +78,7 @@ def _option(spec: dataclasses.Field[Any], hint: Any) -> Callable[[Decorated], De
             "show_default": spec.default not in (None, ()),
         }
     return click.option(
-        option_name(spec.name),
+        name,
         cls=GroupedOption,
         group=spec.metadata["group"],
         default=spec.default,

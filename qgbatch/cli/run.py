@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from qgbatch.cli.console import LogFormat, Progress, log_summary, set_up_libraries, set_up_logging
+from qgbatch.cli.console import Console, chunks_done, console_options, log_summary
 from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
 from qgbatch.records import RunReport
 from qgbatch.settings import FileSettings, Settings
@@ -64,16 +64,7 @@ command line comes first, then the variable, then the file.
 )
 @settings_options(Settings)
 @config_option()
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    cls=GroupedOption,
-    help="Lines on standard error.",
-)
-@click.option("-q", "--quiet", is_flag=True, cls=GroupedOption, help="Only warnings and errors.")
-@click.option("-v", "--verbose", is_flag=True, cls=GroupedOption, help="More log, and tracebacks.")
+@console_options
 def run(
     *,
     inputs: tuple[str, ...],
@@ -81,16 +72,13 @@ def run(
     output: str,
     report: Path | None,
     failures: Path | None,
-    log_format: LogFormat,
-    quiet: bool,
-    verbose: bool,
+    console: Console,
     **values: Any,
 ) -> None:
     """Read documents and write questions about them.
 
     INPUT is a .txt or .md file (also .gz), a directory, a quoted glob, or - for standard input.
     """
-    set_up_logging(log_format, quiet=quiet, verbose=verbose)
     settings, files = pick(Settings, values), pick(FileSettings, values)
 
     from qgbatch.pipeline import check_places
@@ -105,12 +93,13 @@ def run(
         raise click.UsageError("--report and --failures do not go to standard output: name files.")
     read = [*all_inputs, *([files_from] if files_from and files_from != "-" else [])]
     check_places(list_inputs(all_inputs), read, [output, *side_outputs])
-    set_up_libraries(verbose=verbose)
-    with (
-        _reporting(report, failures) as run_report,
-        closing(Progress(quiet=quiet, log_format=log_format)) as progress,
-    ):
-        run_pipeline(all_inputs, output, settings, files, report=run_report, on_progress=progress)
+    console.set_up_libraries()
+    with _reporting(report, failures) as run_report, console.progress() as progress:
+
+        def on_progress(share: float, so_far: RunReport) -> None:
+            progress(share, chunks_done(so_far))
+
+        run_pipeline(all_inputs, output, settings, files, report=run_report, on_progress=on_progress)
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
 

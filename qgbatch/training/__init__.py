@@ -1,0 +1,1 @@
+"""What is needed to make a model, rather than to run one: data, training, figures."""

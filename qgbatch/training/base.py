@@ -1,0 +1,87 @@
+"""What a training starts from: the weights and tokenizer of a base, or new ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, GenerationConfig, set_seed
+
+from qgbatch.engines.torch import load_weights
+from qgbatch.errors import ModelError
+from qgbatch.models import SUPPORTED_TYPES, ModelMetadata, find_model
+from qgbatch.prompt import Prompt, load_new_prompt, load_prompt
+from qgbatch.settings import Decoding
+from qgbatch.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model to train, on the CPU in float32, with an embedding row for each token."""
+
+    name: str
+    sha256: str
+    """Of its configuration and weights; of the configuration where the weights are new."""
+    weights: Any
+    prompt: Prompt
+    metadata: ModelMetadata
+
+
+def load_base(settings: TrainingSettings) -> Base:
+    """Load the base, or make a model with random weights from a configuration.
+
+    Raises:
+        ModelError: it is missing, damaged or no T5.
+    """
+    set_seed(settings.seed)  # new weights and rows are random
+    base = _make_new(settings) if settings.init_from_scratch else _load(settings)
+    if base.prompt.vocab_size > base.weights.get_input_embeddings().num_embeddings:
+        base.weights.resize_token_embeddings(base.prompt.vocab_size)
+    return base
+
+
+def _load(settings: TrainingSettings) -> Base:
+    model = find_model(settings.base)
+    prompt = load_prompt(model, settings.tokenizer, embedding_grows=True)
+    weights = load_weights(model, torch.float32)
+    weights.generation_config = _generation_config(model.decoding, prompt)
+    return Base(model.name, model.sha256, weights, prompt, model.metadata)
+
+
+def _make_new(settings: TrainingSettings) -> Base:
+    path = Path(str(settings.init_from_scratch))
+    prompt = load_new_prompt(str(settings.tokenizer), ModelMetadata())
+    try:
+        content = path.read_bytes()
+        config: dict[str, Any] = json.loads(content)
+        model_type = config.pop("model_type", "t5")
+        if model_type not in SUPPORTED_TYPES:
+            raise ValueError(f"model_type is {model_type!r}, not one of {', '.join(SUPPORTED_TYPES)}")
+        ids = {"decoder_start_token_id": prompt.pad_id, "pad_token_id": prompt.pad_id}
+        config = {"vocab_size": prompt.vocab_size, "eos_token_id": prompt.eos_id} | ids | config
+        weights = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(model_type, **config))
+    except Exception as error:  # whatever sizes that do not fit set off
+        raise ModelError(
+            f"--init-from-scratch {path}: no model can be made of it ({error}).",
+            "Give a JSON file with fields of transformers' T5Config.",
+        ) from error
+    weights.generation_config = _generation_config(Decoding(), prompt)
+    return Base(f"new, {path.name}", hashlib.sha256(content).hexdigest(), weights, prompt, ModelMetadata())
+
+
+def _generation_config(decoding: Decoding, prompt: Prompt) -> GenerationConfig:
+    """The settings that ``run`` will use, as ``generation_config.json`` says them."""
+    return GenerationConfig(
+        max_length=decoding.max_new_tokens + 1,  # it counts the start token
+        num_beams=decoding.num_beams,
+        length_penalty=decoding.length_penalty,
+        no_repeat_ngram_size=decoding.no_repeat_ngram_size,
+        early_stopping=decoding.early_stopping,
+        decoder_start_token_id=prompt.pad_id,
+        pad_token_id=prompt.pad_id,
+        eos_token_id=prompt.eos_id,
+    )

@@ -1,0 +1,124 @@
+"""What a finished training says of itself: the model card and the picture of its losses."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import ModelCardData
+
+import qgbatch
+from qgbatch.outputs import replacing
+
+_PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
+
+
+def surroundings() -> dict[str, str]:
+    """Versions and hardware of this training, by name."""
+    if torch.cuda.is_available():
+        hardware = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    else:
+        hardware = f"{platform.machine()} CPU, {os.cpu_count()} cores"
+    versions = {name: version(name) for name in _PACKAGES}
+    return {
+        "qgbatch": qgbatch.__version__,
+        "python": platform.python_version(),
+        **versions,
+        "hardware": hardware,
+    }
+
+
+def model_card(name: str, recipe: Mapping[str, Any]) -> str:
+    """The README.md of a model directory, in the hub's form."""
+    settings, prompt = recipe["settings"], recipe["identity"]["prompt"]
+    data = ModelCardData(
+        base_model=recipe["base"] if "/" in recipe["base"] else None,
+        datasets=settings["dataset"] if "/" in (settings["dataset"] or "") else None,
+        license=prompt["license"],
+        library_name="transformers",
+        tags=["question-generation", "qgbatch"],
+    )
+    shown = ("max_source_length", "max_target_length", "learning_rate", "num_train_epochs", "max_steps")
+    rows = [(key, settings[key]) for key in (*shown, "group_by_length", "early_stopping_patience", "seed")]
+    rows.append(("examples per step", recipe["identity"]["examples_per_step"]))
+    return f"""---
+{data.to_yaml()}
+---
+
+# {name}
+
+Asks several questions of a text at once (end-to-end, answer-agnostic question generation): a T5 that writes
+`Q1 {prompt["separator"]} Q2 {prompt["separator"]} ...`. Made by `qgbatch finetune` from {recipe["base"]}.
+
+```sh
+qgbatch run TEXTS -o questions.parquet --model {name}
+```
+
+The model reads `{prompt["prefix"]}{{text}}{prompt["suffix"]}` and the tokenizer's end token, at most
+{settings["max_source_length"]} tokens. `generation_config.json` has the settings to generate with.
+
+## Figures
+
+{_table(recipe["metrics"].items())}
+
+`eval_loss` is the cross-entropy per target token in nats, on the validation data below: the mean over
+batches of {settings["per_device_eval_batch_size"]}. `qgbatch evaluate` measures the questions.
+
+![Losses by step](losses.png)
+
+## Training
+
+{_table(rows)}
+
+AdamW, its rate falling linearly to 0; {recipe["n_steps"]} steps in all. `recipe.json` has every setting,
+`training_log.jsonl` every loss.
+
+| data | paragraphs | questions | sha256 |
+|---|---|---|---|
+{_data_rows(recipe["data"])}
+
+{_table(recipe["surroundings"].items())}
+"""
+
+
+def draw_losses(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Draw the training and validation losses over the steps, as PNG.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for key, label in (("loss", "training"), ("eval_loss", "validation")):
+        points = [(entry["step"], entry[key]) for entry in history if key in entry]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, marker=".")
+    axes.set(xlabel="step", ylabel="loss, nats per token")
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend()
+    with replacing(path) as stream:
+        figure.savefig(stream, format="png", dpi=120)
+
+
+def _table(rows: Any) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {key} | {_show(value)} |" for key, value in rows)])
+
+
+def _data_rows(data: Mapping[str, Mapping[str, Any]]) -> str:
+    return "\n".join(
+        f"| {split}: {facts['name']} | {facts['paragraphs']:,} | {facts['questions']:,} "
+        f"| `{facts['sha256']}` |"
+        for split, facts in data.items()
+    )
+
+
+def _show(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

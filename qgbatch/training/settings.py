@@ -1,0 +1,97 @@
+"""Every knob of a training, and where its default comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qgbatch.errors import SettingsError
+from qgbatch.settings import SelfChecking, knob
+
+Tracker = Literal["tensorboard", "wandb", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(SelfChecking):
+    """A training; the defaults are the notebook's where it has one.
+
+    The batch of a step is ``per_device_train_batch_size * gradient_accumulation_steps``
+    examples on however many devices.
+
+    Raises:
+        SettingsError: a value is out of its range, or two are at odds.
+    """
+
+    base: str = knob(
+        "google/flan-t5-base", "Model", "T5 to start from: a directory, hub id or embedded name."
+    )
+    tokenizer: str | None = knob(
+        None, "Model", "Tokenizer, a directory or hub id.  [default: the base's own, else t5-base]"
+    )
+    init_from_scratch: str | None = knob(
+        None, "Model", "T5 configuration (JSON file) of a new model with random weights, instead of a base."
+    )
+    train_file: str | None = knob(
+        None,
+        "Data",
+        "SQuAD JSON (v1.1, v2.0), or JSONL or Parquet with context and questions; JSON also as .gz.",
+    )
+    validation_file: str | None = knob(None, "Data", "The same, to measure the loss on while training.")
+    dataset: str | None = knob(
+        None, "Data", "Hub id or directory with splits train and validation, such as rajpurkar/squad."
+    )
+    keep_unanswerable: bool = knob(False, "Data", "Keep the unanswerable questions of SQuAD v2.0.")
+    max_source_length: int = knob(512, "Data", "Tokens of a source; longer ones are cut.", low=8)
+    max_target_length: int = knob(64, "Data", "Tokens of all questions of a paragraph.", low=8)
+    learning_rate: float = knob(1e-4, "Training", "Of AdamW at its start; falls linearly to 0.", low=0)
+    num_train_epochs: float = knob(7.0, "Training", "Passes over the data.", low=0)
+    max_steps: int | None = knob(None, "Training", "Steps, instead of epochs.", low=1)
+    per_device_train_batch_size: int = knob(4, "Training", "Examples that a device holds at once.", low=1)
+    gradient_accumulation_steps: int = knob(
+        16, "Training", "Times that many examples make the batch of a step; shared among devices.", low=1
+    )
+    per_device_eval_batch_size: int = knob(4, "Training", "The same for measuring the loss.", low=1)
+    group_by_length: bool = knob(
+        True, "Training", "Sort the examples of a step by length: the same steps with less padding."
+    )
+    bf16: bool | None = knob(
+        None, "Training", "Compute in bfloat16; weights stay in float32.  [default: where the GPU has it]"
+    )
+    early_stopping_patience: int | None = knob(
+        None, "Training", "Stop after so many evaluations without a better loss.  [default: never]", low=1
+    )
+    seed: int = knob(42, "Training", "Of the order of examples, dropout and new weights.", low=0)
+    eval_steps: int = knob(100, "Tracking", "Steps between evaluations.", low=1)
+    logging_steps: int = knob(100, "Tracking", "Steps between log lines.", low=1)
+    save_steps: int = knob(500, "Tracking", "Steps between checkpoints; each best one is saved too.", low=1)
+    save_total_limit: int = knob(2, "Tracking", "Checkpoints to keep, the best one among them.", low=1)
+    report_to: Tracker = knob("tensorboard", "Tracking", "Where losses are recorded besides the log.")
+    resume: str = knob(
+        "auto",
+        "Output",
+        "auto goes on from the newest whole checkpoint in the output directory, never starts anew and "
+        "removes them; or a checkpoint's path.",
+    )
+    push_to_hub: bool = knob(False, "Output", "Publish the model on the hub when it is done.")
+    hub_model_id: str | None = knob(None, "Output", "Where.  [default: the output directory's name]")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.train_file or self.dataset):
+            raise SettingsError(
+                "No data to train on.",
+                "Give --train-file FILE (and --validation-file FILE), or --dataset ID.",
+            )
+        if self.dataset and (self.train_file or self.validation_file):
+            raise SettingsError("--dataset comes with its own splits.", "Give it, or files, not both.")
+        if self.init_from_scratch and not self.tokenizer:
+            raise SettingsError("--init-from-scratch: a new model has no tokenizer.", "Give --tokenizer.")
+        if self.early_stopping_patience and not (self.validation_file or self.dataset):
+            raise SettingsError(
+                "--early-stopping-patience watches the validation loss.", "Give --validation-file."
+            )
+
+    @property
+    def examples_per_step(self) -> int:
+        """The effective batch: examples that a step learns from, on all devices together."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps

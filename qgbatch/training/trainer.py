@@ -1,0 +1,230 @@
+"""transformers' Trainer with the notebook's loss, our order of examples, and whole checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from transformers import (
+    DataCollatorForSeq2Seq,
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from qgbatch.errors import OutputError, SettingsError
+from qgbatch.models import METADATA
+from qgbatch.outputs import replacing
+from qgbatch.training.base import Base
+from qgbatch.training.checkpoints import RECIPE
+from qgbatch.training.data import Example
+from qgbatch.training.sampling import StepSampler
+from qgbatch.training.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+LOG = "training_log.jsonl"
+OnProgress = Callable[[float, str], None]
+"""Called after each step with the share of all steps, 0 to 1, and where it is."""
+
+
+def make_arguments(
+    settings: TrainingSettings, output_dir: Path, *, has_validation: bool
+) -> TrainingArguments:
+    """The Trainer's settings on this machine: the examples of a step are shared among its devices.
+
+    Raises:
+        SettingsError: they cannot be shared evenly, or bfloat16 is not to be had.
+    """
+    # Without torchrun the Trainer runs a replica on each GPU of the machine.
+    n_devices = int(os.environ.get("WORLD_SIZE", max(1, torch.cuda.device_count())))
+    accumulation, rest = divmod(settings.gradient_accumulation_steps, n_devices)
+    if rest:
+        raise SettingsError(
+            f"--gradient-accumulation-steps {settings.gradient_accumulation_steps} cannot be shared "
+            f"among {n_devices} devices.",
+            f"Give a multiple of {n_devices}: it is their product with the batch size that counts.",
+        )
+    has_gpu = torch.cuda.is_available()
+    has_bf16 = has_gpu and torch.cuda.is_bf16_supported()
+    if settings.bf16 and has_gpu and not has_bf16:
+        raise SettingsError("--bf16: this GPU has no bfloat16.", "Leave it out.")
+    every = "steps" if has_validation else "no"
+    return TrainingArguments(
+        output_dir=str(output_dir),
+        run_name=output_dir.name,
+        per_device_train_batch_size=settings.per_device_train_batch_size,
+        per_device_eval_batch_size=settings.per_device_eval_batch_size,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=settings.learning_rate,
+        num_train_epochs=settings.num_train_epochs,
+        max_steps=settings.max_steps or -1,
+        use_cpu=not (has_gpu or torch.backends.mps.is_available()),  # unsaid, CPU processes do not join
+        bf16=has_bf16 if settings.bf16 is None else settings.bf16,
+        seed=settings.seed,
+        eval_strategy=every,
+        eval_steps=settings.eval_steps,
+        logging_steps=settings.logging_steps,
+        save_steps=settings.save_steps,
+        save_total_limit=settings.save_total_limit,
+        metric_for_best_model="eval_loss" if has_validation else None,
+        greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,
+        report_to=settings.report_to,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=has_gpu,
+    )
+
+
+class QuestionTrainer(Trainer):
+    """Trains in the order of a :class:`StepSampler`; each checkpoint is a model directory."""
+
+    def __init__(
+        self,
+        base: Base,
+        arguments: TrainingArguments,
+        settings: TrainingSettings,
+        examples: list[Example],
+        validation: list[Example] | None,
+        recipe: Mapping[str, Any],
+        on_progress: OnProgress | None,
+    ) -> None:
+        super().__init__(
+            model=base.weights,
+            args=arguments,
+            data_collator=DataCollatorForSeq2Seq(base.prompt.tokenizer, padding=True),
+            train_dataset=examples,
+            eval_dataset=validation,
+            processing_class=base.prompt.tokenizer,
+        )
+        # T5 takes any keyword and ignores the number of tokens in a step, from which the Trainer
+        # concludes that it divides its loss by it. It does not: without this line losses and
+        # gradients come out `gradient_accumulation_steps` times too large.
+        self.model_accepts_loss_kwargs = False
+        self._examples = cast("Dataset[Example]", examples)
+        self._sampler = StepSampler(
+            [(len(example["input_ids"]), len(example["labels"])) for example in examples],
+            settings.examples_per_step,
+            settings.seed,
+            group_by_length=settings.group_by_length,
+        )
+        self._model_files = {
+            METADATA: asdict(replace(base.metadata, max_source_tokens=settings.max_source_length)),
+            RECIPE: recipe,
+        }
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Epochs(self._sampler))
+        self.add_callback(_Log(Path(str(arguments.output_dir)), on_progress))
+        if validation:
+            self.add_callback(_SaveBest())
+        if settings.early_stopping_patience:
+            self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
+
+    def get_train_dataloader(self) -> DataLoader[Example]:
+        """Batches of a device, in the sampler's order, dealt to the devices in turn."""
+        loader: DataLoader[Example] = DataLoader(
+            self._examples,
+            batch_size=self._train_batch_size,
+            sampler=self._sampler,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        prepared: DataLoader[Example] = self.accelerator.prepare(loader)
+        return prepared
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the model and its metadata, as a directory that ``qgbatch run --model`` takes."""
+        super().save_model(output_dir, _internal_call)
+        if self.args.should_save:
+            for name, values in self._model_files.items():
+                text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+                Path(str(output_dir), name).write_text(text, encoding="utf-8")
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+        except Exception as error:  # a full disk is another error in each of the libraries that write
+            checkpoint = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
+            shutil.rmtree(checkpoint, ignore_errors=True)
+            raise OutputError(
+                f"{checkpoint}: the checkpoint cannot be written ({str(error).partition(chr(10))[0]}).",
+                "Check the rights and the free space there; the same command goes on from the one before.",
+            ) from error
+
+
+class _Epochs(TrainerCallback):
+    """Tells the sampler which epoch it is, also after going on from a checkpoint."""
+
+    def __init__(self, sampler: StepSampler) -> None:
+        self._sampler = sampler
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._sampler.set_epoch(int(state.epoch or 0))
+
+
+class _Log(TrainerCallback):
+    """Losses to the log and to ``training_log.jsonl``, progress to a person, from one process."""
+
+    def __init__(self, output_dir: Path, on_progress: OnProgress | None) -> None:
+        self._path = output_dir / LOG
+        self._on_progress = on_progress
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not state.is_world_process_zero:
+            return
+        # The history comes back from a checkpoint, so the file never has a step twice.
+        with replacing(self._path) as stream:
+            stream.writelines(json.dumps(entry).encode() + b"\n" for entry in state.log_history)
+        kinds = {"loss": "loss", "eval_loss": "validation loss", "learning_rate": "learning rate"}
+        shown = [f"{name} {logs[key]:.4g}" for key, name in kinds.items() if logs and key in logs]
+        if shown:
+            logger.info("step %d of %d: %s", state.global_step, state.max_steps, ", ".join(shown))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._on_progress and state.is_world_process_zero:
+            self._on_progress(
+                state.global_step / state.max_steps, f"step {state.global_step} of {state.max_steps}"
+            )
+
+
+class _SaveBest(TrainerCallback):
+    """Saves a checkpoint whenever the validation loss is the best so far.
+
+    The Trainer alone keeps the best of those that were due anyway, and forgets a best
+    loss between them.
+    """
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if metrics and (state.best_metric is None or metrics["eval_loss"] < state.best_metric):
+            control.should_save = True
