@@ -19,8 +19,9 @@ def make_base(directory: Path, *, dropout: float = 0.0, vocab_size: int = 8128) 
     set_seed(1)
     config = T5Config(
         vocab_size=vocab_size, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
-        dropout_rate=dropout, decoder_start_token_id=0,
+        dropout_rate=dropout,
     )  # fmt: skip
+    config.decoder_start_token_id = 0
     T5ForConditionalGeneration(config).save_pretrained(directory)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(MINI / name, directory)
