@@ -42,8 +42,11 @@ def extract_questions(
 def _reason_to_drop(text: str, has_unknown: bool, cut_off: bool) -> str | None:
     if has_unknown:
         return "unknown_token"
-    if not text:
+    if not text or is_well_formed(text):
         return None
-    if not text.endswith(_QUESTION_MARKS):
-        return "truncated" if cut_off else "not_a_question"
-    return None if any(map(str.isalnum, text)) else "not_a_question"
+    return "truncated" if cut_off and not text.endswith(_QUESTION_MARKS) else "not_a_question"
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether a text has the form of a question: a mark at its end, and a letter or digit before it."""
+    return text.endswith(_QUESTION_MARKS) and any(map(str.isalnum, text))

@@ -19,10 +19,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import InputError, ModelError
+from qgbatch.errors import InputError
 from qgbatch.models import ModelMetadata
+from qgbatch.training.packages import require
 
-INSTALL_HINT = "Install what training needs: pip install 'qgbatch[train]'"
 _SEPARATOR = re.compile(r"<sep>|\{sep_token\}")
 """Between the questions of a paragraph, where a data set has them as one text."""
 _PREFIX = ModelMetadata().prefix
@@ -72,12 +72,12 @@ def read_split(path: str, *, keep_unanswerable: bool = False) -> Split:
     Raises:
         InputError: it cannot be read, a field is missing, or no paragraph is left.
     """
-    raw = _read_bytes(path)
+    raw = read_bytes(path)
     name = path.removesuffix(".gz").lower()
     if name.endswith(".parquet"):
-        rows = _parquet_rows(path, raw)
+        rows = parquet_rows(path, raw)
     elif name.endswith(".jsonl"):
-        rows = _jsonl_rows(path, _unpack(path, raw))
+        rows = jsonl_rows(path, _unpack(path, raw))
     elif name.endswith(".json"):
         rows = _squad_rows(path, _unpack(path, raw))
     else:
@@ -95,10 +95,9 @@ def load_splits(dataset: str, *, keep_unanswerable: bool = False) -> dict[str, S
         InputError: it is not to be had, or lacks a column.
         ModelError: ``datasets`` is not installed.
     """
-    try:
-        import datasets
-    except ImportError as error:
-        raise ModelError("--dataset needs the package datasets.", INSTALL_HINT) from error
+    require("datasets")
+    import datasets
+
     datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(dataset)
@@ -126,7 +125,7 @@ def _make_split(name: str, rows: Rows, keep_unanswerable: bool, sha256: str = ""
     skipped: Counter[str] = Counter()
     paragraphs = []
     for place, row in rows:
-        context = _field(row, "context", str, place).removeprefix(_PREFIX).strip()
+        context = field(row, "context", str, place).removeprefix(_PREFIX).strip()
         if not context:
             raise InputError(f"{place}: the context is empty.", "Correct the data.")
         questions = tuple(_questions(row, place, keep_unanswerable, skipped))
@@ -151,10 +150,12 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
     if isinstance(asked, str):
         asked = [question for question in _SEPARATOR.split(asked) if question.strip()]
     if not isinstance(asked, list):
-        raise InputError(f"{place}: questions is {_kind(asked)}, not a list of texts.", "Correct the data.")
+        raise InputError(
+            f"{place}: questions is {_kind_of(asked)}, not a list of texts.", "Correct the data."
+        )
     for index, item in enumerate(asked):
         here = f"{place}.questions[{index}]"
-        question = item if isinstance(item, str) else _field(item, "question", str, here)
+        question = item if isinstance(item, str) else field(item, "question", str, here)
         if not isinstance(item, str) and item.get("is_impossible") and not keep_unanswerable:
             skipped["unanswerable questions"] += 1
         elif not question.strip():
@@ -163,7 +164,8 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
             yield question.strip()
 
 
-def _read_bytes(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
+    """The content of a file, or an :class:`InputError` that says why there is none."""
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no name that any file has
@@ -185,20 +187,22 @@ def _parse(path: str, text: bytes, place: str = "") -> Any:
 
 
 def _squad_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    for i, article in enumerate(_field(_parse(path, content), "data", list, path)):
-        for j, paragraph in enumerate(_field(article, "paragraphs", list, f"{path}: data[{i}]")):
+    for i, article in enumerate(field(_parse(path, content), "data", list, path)):
+        for j, paragraph in enumerate(field(article, "paragraphs", list, f"{path}: data[{i}]")):
             place = f"{path}: data[{i}].paragraphs[{j}]"
-            qas = _field(paragraph, "qas", list, place)
-            yield place, {"context": _field(paragraph, "context", str, place), "questions": qas}
+            qas = field(paragraph, "qas", list, place)
+            yield place, {"context": field(paragraph, "context", str, place), "questions": qas}
 
 
-def _jsonl_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
+def jsonl_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
+    """The lines of a JSONL file, with their places."""
     for number, line in enumerate(content.splitlines(), 1):
         if line.strip():
             yield f"{path}, line {number}", _parse(path, line, f", line {number}")
 
 
-def _parquet_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
+def parquet_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
+    """The rows of a Parquet file, with their places."""
     import pyarrow.parquet as pq
 
     try:
@@ -223,16 +227,17 @@ def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
         yield {"context": context, "questions": asked}
 
 
-def _field(value: Any, key: str, kind: type[Any], place: str) -> Any:
+def field(value: Any, key: str, kind: type[Any], place: str) -> Any:
+    """The value of a key of an object, or an :class:`InputError` that names its place."""
     if not isinstance(value, dict):
-        raise InputError(f"{place}: {_kind(value)}, not an object.", "Correct the data.")
+        raise InputError(f"{place}: {_kind_of(value)}, not an object.", "Correct the data.")
     if not isinstance(value.get(key), kind):
-        found = f"{key} is {_kind(value[key])}" if key in value else f"no {key!r}"
-        raise InputError(f"{place}: {found}.", f"It needs {key!r}, a {_kind(kind())}.")
+        found = f"{key} is {_kind_of(value[key])}" if key in value else f"no {key!r}"
+        raise InputError(f"{place}: {found}.", f"It needs {key!r}, a {_kind_of(kind())}.")
     return value[key]
 
 
-def _kind(value: object) -> str:
+def _kind_of(value: object) -> str:
     names = {dict: "object", list: "list", str: "text", type(None): "null", bool: "boolean"}
     return names.get(type(value), "number")
 

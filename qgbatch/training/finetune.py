@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import os
@@ -12,14 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from qgbatch.errors import ModelError, OutputError, SettingsError
+from qgbatch.errors import OutputError, SettingsError
 from qgbatch.hub import prepare_repository, publish
 from qgbatch.outputs import replacing
 from qgbatch.training import checkpoints
 from qgbatch.training.base import Base, load_base
 from qgbatch.training.card import draw_losses, model_card, surroundings
 from qgbatch.training.checkpoints import RECIPE
-from qgbatch.training.data import INSTALL_HINT, Example, Split, load_splits, make_examples, read_split
+from qgbatch.training.data import Example, Split, load_splits, make_examples, read_split
+from qgbatch.training.packages import require
 from qgbatch.training.settings import TrainingSettings
 from qgbatch.training.trainer import OnProgress, QuestionTrainer, make_arguments
 
@@ -59,7 +59,8 @@ def finetune(
     is_first = int(os.environ.get("RANK", "0")) == 0  # set by torchrun
     if not is_first:
         logging.getLogger("qgbatch").setLevel(logging.ERROR)
-    _check_packages(settings)
+    tracker = [] if settings.report_to == "none" else [settings.report_to]
+    require("accelerate", "matplotlib", *tracker)
     _prepare_directory(directory, settings)
     repository = None
     if settings.push_to_hub and is_first:
@@ -80,14 +81,6 @@ def finetune(
     return TrainingReport(
         done.get("n_steps", 0), done.get("metrics", {}), time.monotonic() - start, published_at
     )
-
-
-def _check_packages(settings: TrainingSettings) -> None:
-    needed = ["accelerate", "matplotlib", *([] if settings.report_to == "none" else [settings.report_to])]
-    for name in needed:
-        if not importlib.util.find_spec(name):
-            hint = "Install it: pip install wandb" if name == "wandb" else INSTALL_HINT
-            raise ModelError(f"Training needs the package {name}.", hint)
 
 
 def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:

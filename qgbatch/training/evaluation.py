@@ -1,0 +1,197 @@
+"""A model, or a file of questions, against what people asked."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import qgbatch
+from qgbatch.dedupe import find_duplicates
+from qgbatch.errors import InputError
+from qgbatch.questions import is_well_formed
+from qgbatch.records import Chunk, Document, RunReport
+from qgbatch.settings import Settings
+from qgbatch.stream import Stages, Stream
+from qgbatch.training.data import Paragraph, Split, field, jsonl_rows, parquet_rows, read_bytes
+from qgbatch.training.loss import validation_loss
+from qgbatch.training.metrics import METRICS, Asked, score_overlap, score_sets, score_variety
+from qgbatch.training.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+OnProgress = Callable[[float, str], None]
+_SAMPLE_SEED = 42
+_MAX_TARGET_LENGTH: int = TrainingSettings.max_target_length
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures, and how they came about."""
+
+    protocol: dict[str, Any]
+    metrics: dict[str, float]
+    """By the names of :data:`~qgbatch.training.metrics.METRICS`; what cannot be told is left out."""
+
+    def to_markdown(self) -> str:
+        """Two tables: the figures with what they are, and the protocol."""
+        figures = [f"| {name} | {value:.4f} | {METRICS[name]} |" for name, value in self.metrics.items()]
+        protocol = [f"| {name} | {value} |" for name, value in self.protocol.items()]
+        return "\n".join(
+            ["| metric | value | what it is |", "|---|---|---|", *figures, "",
+             "| protocol | |", "|---|---|", *protocol, ""]
+        )  # fmt: skip
+
+
+def evaluate_model(
+    data: Split, settings: Settings, *, limit: int | None = None, on_progress: OnProgress | None = None
+) -> Evaluation:
+    """Let a model ask about the paragraphs, as ``run`` does, and measure.
+
+    ``limit`` paragraphs are drawn by a fixed seed, and kept in order.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+        SettingsError: settings do not fit the model, each other or this machine.
+    """
+    paragraphs = draw(data.paragraphs, limit)
+    stages, report = Stages.load(settings), RunReport()
+    asked = _ask(stages, paragraphs, report, on_progress)
+    loss = validation_loss(stages, paragraphs, _MAX_TARGET_LENGTH)
+    protocol = _protocol(data, paragraphs) | _model_protocol(stages)
+    return Evaluation(protocol, _figures(asked, paragraphs, {"validation_loss": loss} | _shares(report)))
+
+
+def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> Evaluation:
+    """Measure the questions of a file, such as an output of ``run`` with a document a paragraph.
+
+    Rows belong to a paragraph by ``document_sha256``, or else by ``context``.
+
+    Raises:
+        InputError: the file cannot be read, or no row belongs to a paragraph.
+    """
+    paragraphs = draw(data.paragraphs, limit)
+    by_text = _read_questions(path)
+    asked = [
+        [question for end in ("", "\n") for question in by_text.pop(_hash(paragraph.context + end), [])]
+        for paragraph in paragraphs
+    ]  # a file often ends with a line break that its paragraph had not
+    if not any(asked):
+        raise InputError(
+            f"{path}: no question belongs to a paragraph of {data.name}.",
+            "Its rows need the paragraphs' document_sha256, or their whole text as context.",
+        )
+    if by_text and limit is None:
+        n_left = sum(map(len, by_text.values()))
+        logger.warning("%s: %s questions belong to no paragraph of %s.", path, f"{n_left:,}", data.name)
+    generated = [question for questions in asked for question in questions]
+    n_duplicates = sum(len(find_duplicates(some, [0.0] * len(some), "exact", 1.0)) for some in asked)
+    shares = {
+        "well_formed": sum(map(is_well_formed, generated)) / len(generated),
+        "duplicated": n_duplicates / len(generated),
+    }
+    protocol = _protocol(data, paragraphs) | {
+        "questions": Path(path).name,
+        "questions_sha256": hashlib.sha256(read_bytes(path)).hexdigest(),
+    }
+    return Evaluation(protocol, _figures(asked, paragraphs, shares))
+
+
+def draw(paragraphs: Sequence[Paragraph], limit: int | None) -> list[Paragraph]:
+    """All paragraphs, or as many drawn by a fixed seed, in their order."""
+    if limit is None or limit >= len(paragraphs):
+        return list(paragraphs)
+    drawn = random.Random(_SAMPLE_SEED).sample(range(len(paragraphs)), limit)
+    return [paragraphs[index] for index in sorted(drawn)]
+
+
+def _ask(
+    stages: Stages, paragraphs: Sequence[Paragraph], report: RunReport, on_progress: OnProgress | None
+) -> list[list[str]]:
+    """The questions of each paragraph."""
+
+    def on_window(last: Chunk) -> None:
+        if on_progress:
+            n_done = int(last.document.source) + 1
+            on_progress(n_done / len(paragraphs), f"{n_done:,} paragraphs")
+
+    asked: list[list[str]] = [[] for _ in paragraphs]
+    documents = (Document.from_text(p.context, str(index)) for index, p in enumerate(paragraphs))
+    stream = Stream(stages, report, fail_fast=True, on_window=on_window)
+    for question in stream.questions(documents):
+        asked[int(question.chunk.document.source)].append(question.question)
+    return asked
+
+
+def _shares(report: RunReport) -> dict[str, float]:
+    dropped, n_raw = report.dropped, max(1, report.n_raw)
+    malformed = dropped["not_a_question"] + dropped["truncated"] + dropped["unknown_token"]
+    return {
+        "well_formed": 1 - malformed / n_raw,
+        "duplicated": (dropped["duplicate"] + dropped["near_duplicate"]) / n_raw,
+        "truncated": dropped["truncated"] / n_raw,
+    }
+
+
+def _figures(asked: Asked, paragraphs: Sequence[Paragraph], own: dict[str, float]) -> dict[str, float]:
+    references = [paragraph.questions for paragraph in paragraphs]
+    figures = dict(own)
+    for score in (score_overlap, score_sets, score_variety):
+        figures |= score(asked, references)
+    return {name: figures[name] for name in METRICS if name in figures}
+
+
+def _protocol(data: Split, paragraphs: Sequence[Paragraph]) -> dict[str, Any]:
+    drawn = f", drawn with seed {_SAMPLE_SEED}" if len(paragraphs) < len(data.paragraphs) else ""
+    return {
+        "qgbatch": qgbatch.__version__,
+        "data": Path(data.name).name,
+        "data_sha256": data.sha256,
+        "paragraphs": f"{len(paragraphs)} of {len(data.paragraphs)}{drawn}",
+        "rouge": "rouge-score, Porter stems, words of ASCII letters and digits",
+        "bleu": "sacrebleu, tokenizer 13a",
+    }
+
+
+def _model_protocol(stages: Stages) -> dict[str, Any]:
+    facts = stages.facts()
+    decoding = ("num_beams", "max_new_tokens", "length_penalty", "no_repeat_ngram_size", "early_stopping")
+    others = ("max_tokens", "target_tokens", "dedupe", "dedupe_scope")
+    settings: Any = facts["settings"]
+    return {
+        **{key: facts[key] for key in ("model", "model_revision", "model_sha256", "engine", "precision")},
+        **{key: settings[key] for key in (*decoding, *others)},
+        "loss": f"sources of {stages.model.metadata.max_source_tokens} tokens at most, "
+        f"targets of {_MAX_TARGET_LENGTH}, float32",
+    }
+
+
+def _read_questions(path: str) -> dict[str, list[str]]:
+    """Questions by the hash of their document's text."""
+    content, name = read_bytes(path), path.lower()
+    readers = {".parquet": parquet_rows, ".jsonl": jsonl_rows, ".csv": _csv_rows}
+    reader = next((reader for suffix, reader in readers.items() if name.endswith(suffix)), None)
+    if reader is None:
+        raise InputError(f"{path}: not a known kind of table.", f"Give one of: {', '.join(readers)}.")
+    by_text: defaultdict[str, list[str]] = defaultdict(list)
+    for place, row in reader(path, content):
+        question = field(row, "question", str, place)
+        key = row.get("document_sha256") or _hash(field(row, "context", str, place))
+        by_text[key].append(question)
+    return by_text
+
+
+def _csv_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
+    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""))
+    yield from ((f"{path}, line {reader.line_num}", row) for row in reader)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,46 @@
+"""The loss of a model on paragraphs, whatever the batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from qgbatch.batching import make_batches
+from qgbatch.engines.torch import find_device, load_weights
+from qgbatch.stream import Stages
+from qgbatch.training.data import Paragraph, make_examples
+
+_BATCH_TOKENS = 4096
+
+
+def validation_loss(stages: Stages, paragraphs: Sequence[Paragraph], max_target_length: int) -> float:
+    """Mean cross-entropy per target token, in nats, in float32; end token and separators count."""
+    prompt, device = stages.prompt, find_device(stages.settings.device)
+    examples = make_examples(
+        prompt.encode([paragraph.context for paragraph in paragraphs]),
+        prompt.encode_targets([paragraph.questions for paragraph in paragraphs]),
+        prompt.eos_id,
+        stages.model.metadata.max_source_tokens,
+        max_target_length,
+    )
+    weights = load_weights(stages.model, torch.float32).to(device)
+    total, n_tokens = 0.0, 0
+    lengths = [len(example["input_ids"]) for example in examples]
+    for batch in make_batches(lengths, batch_tokens=_BATCH_TOKENS):
+        sources = _pad([examples[index]["input_ids"] for index in batch], prompt.pad_id).to(device)
+        labels = _pad([examples[index]["labels"] for index in batch], -100).to(device)
+        with torch.inference_mode():
+            logits = weights(
+                input_ids=sources, attention_mask=sources != prompt.pad_id, labels=labels
+            ).logits
+        total += cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n_tokens += int((labels != -100).sum())
+    return total / n_tokens
+
+
+def _pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+    """A tensor (rows, longest), int64, filled up on the right."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
