@@ -13,6 +13,7 @@ import click
 
 import qgbatch
 from qgbatch.cli.console import set_up_logging
+from qgbatch.cli.dataset import dataset
 from qgbatch.cli.evaluate import evaluate
 from qgbatch.cli.finetune import finetune
 from qgbatch.cli.run import run
@@ -70,3 +71,4 @@ def main() -> None:
 main.add_command(run)
 main.add_command(finetune)
 main.add_command(evaluate)
+main.add_command(dataset)

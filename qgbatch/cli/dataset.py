@@ -1,0 +1,107 @@
+"""``qgbatch dataset``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option
+
+if TYPE_CHECKING:
+    from qgbatch.training.dataset import DataFormat
+
+_EPILOG = """\b
+Examples:
+  qgbatch dataset train-v1.1.json dev-v1.1.json -o squad-questions
+  qgbatch dataset rajpurkar/squad_v2 -o squad2-questions --license cc-by-sa-4.0 --push-to-hub
+
+A file whose name has dev, val or validation as a word becomes the split validation, one with test the
+split test, any other the split train.
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--keep-unanswerable/--no-keep-unanswerable",
+    cls=GroupedOption,
+    group="Data",
+    help="Keep the unanswerable questions of SQuAD v2.0.",
+)
+@click.option(
+    "-o",
+    "--output-dir",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    cls=GroupedOption,
+    group="Output",
+    help="Directory for a file a split and the card.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    cls=GroupedOption,
+    group="Output",
+    help="Format of the files.",
+)
+@click.option(
+    "--license",
+    "license_name",
+    metavar="ID",
+    cls=GroupedOption,
+    group="Output",
+    help="Licence of the data for the card, such as cc-by-sa-4.0 for SQuAD.",
+)
+@click.option(
+    "--push-to-hub/--no-push-to-hub", cls=GroupedOption, group="Output", help="Publish the directory."
+)
+@click.option(
+    "--hub-dataset-id",
+    metavar="ID",
+    cls=GroupedOption,
+    group="Output",
+    help="Where.  [default: the directory's name]",
+)
+@config_option()
+@console_options
+def dataset(
+    *,
+    inputs: tuple[str, ...],
+    keep_unanswerable: bool,
+    output_dir: Path,
+    file_format: DataFormat,
+    license_name: str | None,
+    push_to_hub: bool,
+    hub_dataset_id: str | None,
+    console: Console,
+) -> None:
+    """Write question data as one example a paragraph, with a card, for training or publishing.
+
+    INPUT is SQuAD JSON (v1.1, v2.0), JSONL or Parquet with context and questions, or one hub id.
+    """
+    from qgbatch.hub import prepare_repository, publish
+    from qgbatch.training.dataset import read_splits, write_dataset
+
+    repository = None
+    if push_to_hub:
+        repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
+    splits = read_splits(inputs, keep_unanswerable=keep_unanswerable)
+    write_dataset(splits, output_dir, file_format, license_name)
+    lines = [
+        (name, f"{len(split.paragraphs):,} paragraphs, {split.n_questions:,} questions")
+        for name, split in splits.items()
+    ]
+    left_out = [
+        (f"{name} left out", f"{count:,} {what}")
+        for name, split in splits.items()
+        for what, count in split.skipped.items()
+    ]
+    published = [("published", publish(output_dir, repository, "dataset"))] if repository else []
+    log_table([*lines, *left_out, ("output", str(output_dir)), *published])

@@ -1,0 +1,165 @@
+"""The data set that models are trained on, as a directory that the hub shows and ``datasets`` loads."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from huggingface_hub import DatasetCardData
+
+from qgbatch.errors import OutputError, SettingsError
+from qgbatch.models import ModelMetadata
+from qgbatch.outputs import replacing
+from qgbatch.pipeline import check_places
+from qgbatch.readers import Listing
+from qgbatch.training.data import Split, load_splits, read_split
+from qgbatch.writers import json_line
+
+DataFormat = Literal["parquet", "jsonl"]
+_SPLIT_NAMES = (
+    ("validation", re.compile(r"(^|[^a-z])(dev|val|valid|validation|eval)([^a-z]|$)")),
+    ("test", re.compile(r"(^|[^a-z])test([^a-z]|$)")),
+)
+_CARD = "README.md"
+_MADE_BY = "Made with `qgbatch dataset`"
+
+
+def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, Split]:
+    """Read files, or the one data set that a hub id or directory names, by the names of their splits.
+
+    A file whose name has ``dev``, ``val`` or ``validation`` as a word is the validation
+    split, one with ``test`` the test split, any other the training split.
+
+    Raises:
+        InputError: something cannot be read.
+        SettingsError: two files are of one split.
+    """
+    if len(inputs) == 1 and not os.path.isfile(inputs[0]) and not Path(inputs[0]).suffix:
+        return load_splits(inputs[0], keep_unanswerable=keep_unanswerable)
+    splits: dict[str, Split] = {}
+    for path in inputs:
+        name = split_name(path)
+        if name in splits:
+            raise SettingsError(
+                f"{splits[name].name} and {path} would both be the split {name}.",
+                "Join them, or name them by their splits, such as train.json and dev.json.",
+            )
+        splits[name] = read_split(path, keep_unanswerable=keep_unanswerable)
+    return splits
+
+
+def split_name(path: str) -> str:
+    """``train``, ``validation`` or ``test``, by the words of a file's name."""
+    stem = Path(path).name.lower()
+    return next((name for name, words in _SPLIT_NAMES if words.search(stem)), "train")
+
+
+def write_dataset(
+    splits: Mapping[str, Split], directory: Path, file_format: DataFormat, license_name: str | None
+) -> None:
+    """Write a file a split, and the card that names them.
+
+    Raises:
+        OutputError: the directory has another README.md, a file would replace what it was
+            made from, or it cannot be written.
+    """
+    _check_directory(directory)
+    paths = {directory / f"{name}.{file_format}": split for name, split in splits.items()}
+    made_from = Listing([split.name for split in splits.values()])
+    check_places(made_from, [], [str(path) for path in paths])
+    write = _write_parquet if file_format == "parquet" else _write_jsonl
+    with ExitStack() as files:  # so that none is replaced before all are written
+        for path, split in paths.items():
+            write(files.enter_context(replacing(path)), split)
+        card = files.enter_context(replacing(directory / _CARD))
+        card.write(_card(directory.name, splits, file_format, license_name).encode())
+
+
+def _check_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{directory}: cannot be made ({error.strerror}).", "Name another place."
+        ) from error
+    card = directory / _CARD
+    if card.exists() and _MADE_BY not in card.read_text(encoding="utf-8", errors="replace"):
+        raise OutputError(f"{card} is of something else.", "Name another directory for the data set.")
+
+
+def _rows(split: Split) -> Iterator[dict[str, Any]]:
+    prompt = ModelMetadata()
+    for paragraph in split.paragraphs:
+        joined = "".join(f"{question} {prompt.separator} " for question in paragraph.questions).rstrip()
+        yield {
+            "context": paragraph.context,
+            "questions": list(paragraph.questions),
+            "source": f"{prompt.prefix}{paragraph.context}{prompt.suffix}",
+            "target": f"{joined}{prompt.suffix}",
+        }
+
+
+def _write_parquet(stream: IO[bytes], split: Split) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = pa.string()
+    columns = {"context": text, "questions": pa.list_(text), "source": text, "target": text}
+    table = pa.Table.from_pylist(list(_rows(split)), schema=pa.schema(columns.items()))
+    pq.write_table(table, stream, compression="zstd")
+
+
+def _write_jsonl(stream: IO[bytes], split: Split) -> None:
+    stream.writelines(map(json_line, _rows(split)))
+
+
+def _card(name: str, splits: Mapping[str, Split], file_format: DataFormat, license_name: str | None) -> str:
+    """The README.md of the directory, in the hub's form."""
+    data = DatasetCardData(
+        license=license_name,
+        pretty_name=name,
+        tags=["question-generation", "qgbatch"],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"{split}.{file_format}"} for split in splits],
+            }
+        ],
+    )
+    rows = "\n".join(
+        f"| {name} | {len(split.paragraphs):,} | {split.n_questions:,} | {Path(split.name).name} "
+        f"| `{split.sha256}` |"
+        for name, split in splits.items()
+    )
+    left_out = "".join(
+        f"Of {name}, {count:,} {what} were left out.\n\n"
+        for name, split in splits.items()
+        for what, count in split.skipped.items()
+    )
+    licence = license_name or "that of the data it was made from: see there"
+    return f"""---
+{data.to_yaml()}
+---
+
+# {name}
+
+Paragraphs with all the questions that people asked of each, to train models that ask several questions of
+a text at once (end-to-end, answer-agnostic question generation). {_MADE_BY}.
+
+| split | paragraphs | questions | made from | its sha256 |
+|---|---|---|---|---|
+{rows}
+
+| column | meaning |
+|---|---|
+| `context` | the paragraph |
+| `questions` | its questions, in their order |
+| `source` | what a model reads: `{ModelMetadata().prefix}{{context}}{ModelMetadata().suffix}` |
+| `target` | what it is to write: `Q1 <sep> Q2 <sep> ... Qn <sep>{ModelMetadata().suffix}` |
+
+{left_out}Licence: {licence}.
+"""

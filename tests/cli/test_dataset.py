@@ -1,0 +1,146 @@
+"""``qgbatch dataset``: the notebook's data set, for training and for the hub."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from qgbatch.errors import ExitCode
+from qgbatch.training.data import load_splits, read_split
+from tests.loopback_hub import LoopbackHub, hub_environment
+from tests.training import paragraphs, write_squad
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A training and a development file."""
+    train = write_squad(tmp_path / "train-v1.1.json", paragraphs(12))
+    return [train, write_squad(tmp_path / "dev-v1.1.json", paragraphs(4, start=50))]
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
+def test_what_is_written_reads_back_as_it_was(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path, file_format: str
+) -> None:
+    result = qgbatch("dataset", *files, "-o", tmp_path / "out", "--format", file_format)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "12 paragraphs, 24 questions" in result.stderr
+    loaded = load_splits(str(tmp_path / "out"))
+    for name, path in zip(("train", "validation"), files, strict=True):
+        original = read_split(str(path)).paragraphs
+        assert loaded[name].paragraphs == original
+        assert read_split(str(tmp_path / "out" / f"{name}.{file_format}")).paragraphs == original
+
+
+def test_rows_have_the_notebooks_strings(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    qgbatch("dataset", files[0], "-o", tmp_path / "out", "--format", "jsonl")
+    row = json.loads((tmp_path / "out" / "train.jsonl").read_text().splitlines()[1])
+    assert row["source"] == f"generate questions: {row['context']} </s>"
+    assert row["target"] == (
+        "When was the bridge of town 1 opened? <sep> Who designed the bridge? <sep> </s>"
+    )
+    assert row["questions"] == ["When was the bridge of town 1 opened?", "Who designed the bridge?"]
+
+
+def test_the_card_names_data_licence_and_files(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    qgbatch("dataset", *files, "-o", tmp_path / "out", "--license", "cc-by-sa-4.0")
+    card = (tmp_path / "out" / "README.md").read_text()
+    split = read_split(str(files[0]))
+    assert f"| train | 12 | 24 | train-v1.1.json | `{split.sha256}` |" in card
+    assert "license: cc-by-sa-4.0" in card
+    assert "path: validation.parquet" in card
+    assert str(tmp_path) not in card
+
+
+def test_unanswerable_questions_are_left_out_and_counted(
+    qgbatch: Callable[..., Result], tmp_path: Path
+) -> None:
+    made: list[dict[str, Any]] = paragraphs(3)
+    made[2]["qas"][0]["is_impossible"] = True
+    path = write_squad(tmp_path / "squad.json", made)
+    result = qgbatch("dataset", path, "-o", tmp_path / "out")
+    assert "3 paragraphs, 5 questions" in result.stderr
+    assert "1 unanswerable questions" in result.stderr
+    assert "1 unanswerable questions were left out" in (tmp_path / "out" / "README.md").read_text()
+    result = qgbatch("dataset", path, "-o", tmp_path / "out", "--keep-unanswerable")
+    assert "3 paragraphs, 6 questions" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("dev-v1.1.json", "validation"),
+        ("squad_val.jsonl", "validation"),
+        ("validation.parquet", "validation"),
+        ("my-test.json", "test"),
+        ("developers.json", "train"),
+        ("evaluations.json", "train"),
+        ("train-v2.0.json.gz", "train"),
+    ],
+)
+def test_splits_by_name(name: str, split: str) -> None:
+    from qgbatch.training.dataset import split_name
+
+    assert split_name(f"/some/dev/{name}") == split
+
+
+def test_bad_input(qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    other = write_squad(tmp_path / "more.json", paragraphs(2))
+    result = qgbatch("dataset", files[0], other, "-o", out)
+    assert result.exit_code == ExitCode.USAGE
+    assert "would both be the split train" in result.stderr
+    assert qgbatch("dataset", tmp_path / "no.json", "-o", out).exit_code == ExitCode.NO_INPUT
+    assert qgbatch("dataset", "ann/questions", "-o", out).exit_code == ExitCode.NO_INPUT
+    assert not out.exists()
+
+
+def test_nothing_else_is_overwritten(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "README.md").write_text("Ann's own notes.")
+    result = qgbatch("dataset", files[0], "-o", home)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert (home / "README.md").read_text() == "Ann's own notes."
+    (home / "README.md").unlink()
+    row = {"context": "Ann came.", "questions": ["Who came?"]}
+    (home / "train.jsonl").write_text(json.dumps(row) + "\n")
+    result = qgbatch("dataset", home / "train.jsonl", "-o", home, "--format", "jsonl")
+    assert result.exit_code == ExitCode.OUTPUT
+    assert json.loads((home / "train.jsonl").read_text()) == row
+
+
+def test_publishing(files: list[Path], tmp_path: Path) -> None:
+    with LoopbackHub() as hub:
+        words = [
+            "dataset",
+            *files,
+            "-o",
+            tmp_path / "asked",
+            "--push-to-hub",
+            "--hub-dataset-id",
+            "ann/asked",
+        ]
+        result = subprocess.run(
+            [sys.executable, "-m", "qgbatch", *map(str, words)],
+            env=hub_environment(hub, tmp_path / "hub"), capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+        assert result.returncode == ExitCode.OK, result.stderr
+        assert hub.repositories["ann/asked", "dataset"].keys() == {
+            "README.md", "train.parquet", "validation.parquet",
+        }  # fmt: skip
+    assert "ann/asked" in result.stderr
