@@ -25,7 +25,7 @@ _STATE = "trainer_state.json"
 _NOT_OF_THE_MODEL = re.compile(
     r"(optimizer|scheduler|scaler|training_args|rng_state.*)\.(pt|pth|bin)|trainer_state\.json|recipe\.json"
 )
-_WEIGHTS = re.compile(r"model.*\.safetensors|pytorch_model.*\.bin")
+_WEIGHTS = re.compile(r"(model.*\.safetensors|pytorch_model.*\.bin)(\.index\.json)?")
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 

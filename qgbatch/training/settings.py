@@ -44,7 +44,7 @@ class TrainingSettings(SelfChecking):
     max_source_length: int = knob(512, "Data", "Tokens of a source; longer ones are cut.", low=8)
     max_target_length: int = knob(64, "Data", "Tokens of all questions of a paragraph.", low=8)
     learning_rate: float = knob(1e-4, "Training", "Of AdamW at its start; falls linearly to 0.", low=0)
-    num_train_epochs: float = knob(7.0, "Training", "Passes over the data.", low=0)
+    num_train_epochs: float = knob(7.0, "Training", "Passes over the data.", low=0.01)
     max_steps: int | None = knob(None, "Training", "Steps, instead of epochs.", low=1)
     per_device_train_batch_size: int = knob(4, "Training", "Examples that a device holds at once.", low=1)
     gradient_accumulation_steps: int = knob(

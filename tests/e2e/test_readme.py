@@ -18,6 +18,8 @@ from qgbatch.models import ModelMetadata
 from qgbatch.settings import FileSettings, Settings
 from qgbatch.writers import COLUMNS
 from tests.conftest import ROOT, SAMPLES
+from tests.loopback_hub import LoopbackHub, hub_environment
+from tests.training import make_base, paragraphs, write_squad
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -91,6 +93,24 @@ def test_the_cron_line_runs(checkout: Path) -> None:
     assert json.loads((checkout / "questions.report.json").read_text())["n_written"] > 0
 
 
+def test_the_training_runs(tmp_path: Path) -> None:
+    (script,) = blocks("bash")
+    write_squad(tmp_path / "train-v1.1.json", paragraphs(20))
+    write_squad(tmp_path / "dev-v1.1.json", paragraphs(4, start=50))
+    base = make_base(tmp_path / "base")
+    with LoopbackHub() as hub:
+        hub.repositories["google/flan-t5-base", "model"] = {
+            path.name: path.read_bytes() for path in base.iterdir()
+        }
+        quick = {"QGBATCH_MAX_STEPS": "2", "QGBATCH_GRADIENT_ACCUMULATION_STEPS": "2"}
+        quick |= {"HF_HUB_OFFLINE": "0"}
+        result = run_shell(script, tmp_path, **hub_environment(hub, tmp_path / "home"), **quick)
+        assert result.returncode == 0, result.stderr
+        (published,) = (files for (name, _), files in hub.repositories.items() if "squad-questions" in name)
+    assert {"model.safetensors", "tokenizer.json", "qgbatch.json", "README.md"} <= published.keys()
+    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"]["validation_loss"] > 0
+
+
 def test_the_python_runs(checkout: Path) -> None:
     (code,) = blocks("python")
     result = subprocess.run(
@@ -101,8 +121,9 @@ def test_the_python_runs(checkout: Path) -> None:
 
 
 def test_names_in_tables_and_text_exist() -> None:
-    named = set(re.findall(r"`(--[a-z-]+)", README))
-    options = {name for param in main.commands["run"].params for name in param.opts}
+    named = set(re.findall(r"`(--[a-z0-9-]+)", README))
+    params = [param for command in main.commands.values() for param in command.params]
+    options = {name for param in params for name in (*param.opts, *param.secondary_opts)}
     assert named <= options | {"--help"}
     columns = re.findall(
         r"^\| ((?:`\w+`(?:, )?)+) \| \w+64|^\| ((?:`\w+`)) \| string", README, re.MULTILINE

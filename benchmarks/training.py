@@ -1,0 +1,105 @@
+"""How many steps a second `qgbatch finetune` takes, against the notebook's static padding.
+
+    python benchmarks/training.py SQUAD.json [--base mini] [--steps 2] [--rounds 3]
+
+Both are the same Trainer on the same examples in steps of 64; one pads every source to 512
+and every target to 64 tokens, the other to the longest of its batch, the examples of a step
+sorted by length. Prints a Markdown table of medians over interleaved rounds. Nothing that is
+trained here is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from qgbatch.training.base import load_base
+from qgbatch.training.data import Example, make_examples, read_split
+from qgbatch.training.settings import TrainingSettings
+from qgbatch.training.trainer import QuestionTrainer, make_arguments
+
+
+def pad_statically(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
+    """The notebook's batch: tensors (rows, 512) and (rows, 64), int64."""
+
+    def pad(rows: list[list[int]], length: int, value: int) -> torch.Tensor:
+        return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows])
+
+    input_ids = pad([example["input_ids"] for example in examples], 512, pad_id)
+    labels = pad([example["labels"] for example in examples], 64, -100)
+    mask = (input_ids != pad_id).long()
+    return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
+
+
+def seconds_of_steps(settings: TrainingSettings, examples: list[Example], *, static: bool) -> float:
+    """Time of a whole training of ``settings.max_steps`` steps."""
+    base: Any = load_base(settings)
+    with tempfile.TemporaryDirectory() as directory:
+        arguments = make_arguments(settings, Path(directory), has_validation=False)
+        arguments.save_strategy = transformers.trainer_utils.SaveStrategy.NO
+        trainer = QuestionTrainer(base, arguments, settings, examples, None, {}, None)
+        if static:
+            trainer.data_collator = partial(pad_statically, pad_id=base.prompt.pad_id)
+        start = time.perf_counter()
+        trainer.train()
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("squad", type=Path)
+    parser.add_argument("--base", default="mini")
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+    settings = TrainingSettings(
+        base=arguments.base, train_file=str(arguments.squad), max_steps=arguments.steps, report_to="none"
+    )
+    paragraphs = read_split(str(arguments.squad)).paragraphs
+    prompt = load_base(settings).prompt
+    examples = make_examples(
+        prompt.encode([paragraph.context for paragraph in paragraphs]),
+        prompt.encode_targets([paragraph.questions for paragraph in paragraphs]),
+        prompt.eos_id,
+        settings.max_source_length,
+        settings.max_target_length,
+    )
+    contenders = {
+        "static padding to 512 and 64": (False, True),
+        "padding to the longest of a batch": (False, False),
+        "the same, a step sorted by length (qgbatch)": (True, False),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(arguments.rounds):
+        for name, (group_by_length, static) in contenders.items():
+            chosen = TrainingSettings(**{**vars(settings), "group_by_length": group_by_length})
+            seconds[name].append(seconds_of_steps(chosen, examples, static=static))
+    mean = statistics.mean(len(example["input_ids"]) for example in examples)
+    print(f"\n{arguments.base}, {len(examples)} paragraphs of {mean:.0f} tokens on average, steps of 64\n")
+    print("| | steps/minute, median (min to max) | ratio |\n|---|---|---|")
+    slowest = statistics.median(seconds["static padding to 512 and 64"])
+    for name, times in seconds.items():
+        rates = sorted(60 * arguments.steps / value for value in times)
+        print(
+            f"| {name} | {statistics.median(rates):.2f} ({rates[0]:.2f} to {rates[-1]:.2f}) "
+            f"| {slowest / statistics.median(times):.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
