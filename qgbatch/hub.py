@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -64,10 +64,11 @@ def prepare_repository(repo_id: str, repo_type: RepoType) -> str:
     return full_id
 
 
-def publish(directory: Path, repo_id: str, repo_type: RepoType, *, ignore: Sequence[str] = ()) -> str:
-    """Upload a directory to a repository's full id and give the address of the commit.
+def publish(directory: Path, files: Collection[str], repo_id: str, repo_type: RepoType) -> str:
+    """Upload files of a directory to a repository's full id and give the address of the commit.
 
-    ``ignore`` are patterns of paths to leave out. Files that are there alone stay there.
+    ``files`` are their names or patterns; nothing else in the directory goes out. What is
+    in the repository alone stays there.
 
     Raises:
         OutputError: the upload failed, after some retries.
@@ -79,7 +80,7 @@ def publish(directory: Path, repo_id: str, repo_type: RepoType, *, ignore: Seque
             folder_path=directory,
             repo_id=repo_id,
             repo_type=repo_type,
-            ignore_patterns=list(ignore),
+            allow_patterns=list(files),
             commit_message=f"Upload {repo_type} with qgbatch",
         )
     except Exception as error:  # as above

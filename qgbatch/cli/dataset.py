@@ -59,9 +59,7 @@ split test, any other the split train.
     group="Output",
     help="Licence of the data for the card, such as cc-by-sa-4.0 for SQuAD.",
 )
-@click.option(
-    "--push-to-hub/--no-push-to-hub", cls=GroupedOption, group="Output", help="Publish the directory."
-)
+@click.option("--push-to-hub/--no-push-to-hub", cls=GroupedOption, group="Output", help="Publish them.")
 @click.option(
     "--hub-dataset-id",
     metavar="ID",
@@ -89,11 +87,11 @@ def dataset(
     from qgbatch.hub import prepare_repository, publish
     from qgbatch.training.dataset import read_splits, write_dataset
 
+    splits = read_splits(inputs, keep_unanswerable=keep_unanswerable)
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
-    splits = read_splits(inputs, keep_unanswerable=keep_unanswerable)
-    write_dataset(splits, output_dir, file_format, license_name)
+    written = write_dataset(splits, output_dir, file_format, license_name)
     lines = [
         (name, f"{len(split.paragraphs):,} paragraphs, {split.n_questions:,} questions")
         for name, split in splits.items()
@@ -103,5 +101,5 @@ def dataset(
         for name, split in splits.items()
         for what, count in split.skipped.items()
     ]
-    published = [("published", publish(output_dir, repository, "dataset"))] if repository else []
+    published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
     log_table([*lines, *left_out, ("output", str(output_dir)), *published])

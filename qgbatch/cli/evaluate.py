@@ -36,7 +36,7 @@ _FORMATS = (".json", ".md")
     metavar="FILE",
     cls=GroupedOption,
     group="Data",
-    help="Paragraphs and the questions that people asked: SQuAD JSON, JSONL or Parquet, also .gz.",
+    help="Paragraphs and the questions that people asked: SQuAD JSON or JSONL, also .gz, or Parquet.",
 )
 @click.option(
     "--limit",

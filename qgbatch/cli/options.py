@@ -110,7 +110,7 @@ def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
         return
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path}: {error}.", "Correct that file.") from error
     options = {param.name: param for param in ctx.command.params if isinstance(param, GroupedOption)}
     del options["config"]

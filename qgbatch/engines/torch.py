@@ -196,5 +196,5 @@ def _start_token(config: Any, special: SpecialIds) -> int:
 def _choose_precision(dtype: Dtype, device: str) -> str:
     if dtype != "auto":
         return dtype
-    has_bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    has_bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if has_bfloat16 else "float32"

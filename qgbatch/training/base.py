@@ -63,7 +63,10 @@ def _make_new(settings: TrainingSettings) -> Base:
             raise ValueError(f"model_type is {model_type!r}, not one of {', '.join(SUPPORTED_TYPES)}")
         ids = {"decoder_start_token_id": prompt.pad_id, "pad_token_id": prompt.pad_id}
         config = {"vocab_size": prompt.vocab_size, "eos_token_id": prompt.eos_id} | ids | config
-        weights = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(model_type, **config))
+        for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub
+            config.pop(key, None)
+        made = AutoConfig.for_model(model_type, **config)
+        weights = AutoModelForSeq2SeqLM.from_config(made, dtype=torch.float32)
     except Exception as error:  # whatever sizes that do not fit set off
         raise ModelError(
             f"--init-from-scratch {path}: no model can be made of it ({error}).",
@@ -75,12 +78,13 @@ def _make_new(settings: TrainingSettings) -> Base:
 
 def _generation_config(decoding: Decoding, prompt: Prompt) -> GenerationConfig:
     """The settings that ``run`` will use, as ``generation_config.json`` says them."""
+    has_beams = decoding.num_beams > 1  # else transformers refuses to save what is for beams
     return GenerationConfig(
         max_length=decoding.max_new_tokens + 1,  # it counts the start token
         num_beams=decoding.num_beams,
-        length_penalty=decoding.length_penalty,
+        length_penalty=decoding.length_penalty if has_beams else None,
         no_repeat_ngram_size=decoding.no_repeat_ngram_size,
-        early_stopping=decoding.early_stopping,
+        early_stopping=decoding.early_stopping if has_beams else None,
         decoder_start_token_id=prompt.pad_id,
         pad_token_id=prompt.pad_id,
         eos_token_id=prompt.eos_id,

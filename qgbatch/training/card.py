@@ -21,7 +21,9 @@ _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 def surroundings() -> dict[str, str]:
     """Versions and hardware of this training, by name."""
     if torch.cuda.is_available():
-        hardware = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+        hardware = torch.cuda.get_device_name()
+    elif torch.backends.mps.is_available():
+        hardware = f"{platform.machine()} GPU (mps)"
     else:
         hardware = f"{platform.machine()} CPU, {os.cpu_count()} cores"
     versions = {name: version(name) for name in _PACKAGES}
@@ -43,9 +45,11 @@ def model_card(name: str, recipe: Mapping[str, Any]) -> str:
         library_name="transformers",
         tags=["question-generation", "qgbatch"],
     )
-    shown = ("max_source_length", "max_target_length", "learning_rate", "num_train_epochs", "max_steps")
-    rows = [(key, settings[key]) for key in (*shown, "group_by_length", "early_stopping_patience", "seed")]
+    length = "max_steps" if settings["max_steps"] else "num_train_epochs"
+    shown = ("max_source_length", "max_target_length", "learning_rate", length, "group_by_length", "seed")
+    rows = [(key, settings[key]) for key in shown]
     rows.append(("examples per step", recipe["identity"]["examples_per_step"]))
+    rows += [(key, value) for key, value in recipe["devices"].items()]
     return f"""---
 {data.to_yaml()}
 ---
@@ -66,8 +70,9 @@ The model reads `{prompt["prefix"]}{{text}}{prompt["suffix"]}` and the tokenizer
 
 {_table(recipe["metrics"].items())}
 
-`eval_loss` is the cross-entropy per target token in nats, on the validation data below: the mean over
-batches of {settings["per_device_eval_batch_size"]}. `qgbatch evaluate` measures the questions.
+Losses are cross-entropies per target token in nats, means over batches. `train_loss` is the last one
+logged; `eval_loss`, where there is one, is of the validation data below. `qgbatch evaluate` measures the
+questions.
 
 ![Losses by step](losses.png)
 
@@ -75,8 +80,8 @@ batches of {settings["per_device_eval_batch_size"]}. `qgbatch evaluate` measures
 
 {_table(rows)}
 
-AdamW, its rate falling linearly to 0; {recipe["n_steps"]} steps in all. `recipe.json` has every setting,
-`training_log.jsonl` every loss.
+AdamW, its rate falling linearly to 0 at the planned end; {recipe["n_steps"]} steps were done.
+`recipe.json` has every setting, `training_log.jsonl` every loss.
 
 | data | paragraphs | questions | sha256 |
 |---|---|---|---|

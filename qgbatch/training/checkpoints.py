@@ -10,11 +10,13 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from qgbatch.errors import ModelError, SettingsError
+from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.outputs import replacing
 
 logger = logging.getLogger(__name__)
@@ -22,17 +24,39 @@ logger = logging.getLogger(__name__)
 RECIPE = "recipe.json"
 """What a training was: written into each checkpoint and beside the finished model."""
 _STATE = "trainer_state.json"
-_NOT_OF_THE_MODEL = re.compile(
-    r"(optimizer|scheduler|scaler|training_args|rng_state.*)\.(pt|pth|bin)|trainer_state\.json|recipe\.json"
+_WEIGHTS = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)(\.index\.json)?")
+MODEL_FILES = (
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+    "model.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "qgbatch.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "spiece.model",
 )
-_WEIGHTS = re.compile(r"(model.*\.safetensors|pytorch_model.*\.bin)(\.index\.json)?")
+"""What makes a checkpoint a model, as patterns of names; the rest is the training's state."""
+_STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth")
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def read_state(checkpoint: Path) -> dict[str, Any] | None:
     """The Trainer's state in a checkpoint; None where the checkpoint is not whole."""
     state = _read_json(checkpoint / _STATE)
-    return state if isinstance(state.get("global_step"), int) else None
+    step, history, best = (state.get(key) for key in ("global_step", "log_history", "best_metric"))
+    is_sound = (
+        isinstance(step, int)
+        and step > 0
+        and isinstance(state.get("epoch"), int | float)
+        and isinstance(best, int | float | None)
+        and isinstance(history, list)
+        and all(isinstance(entry, dict) and "step" in entry for entry in history)
+    )
+    is_whole = has_weights(checkpoint) and all(any(checkpoint.glob(name)) for name in _STATE_FILES)
+    return state if is_sound and is_whole else None
 
 
 def read_history(checkpoint: Path) -> list[dict[str, float]]:
@@ -49,6 +73,11 @@ def read_recipe(directory: Path) -> dict[str, Any]:
 def step_of(checkpoint: Path) -> int:
     """The steps that a whole checkpoint has behind it."""
     return int((read_state(checkpoint) or {}).get("global_step", 0))
+
+
+def unmark(checkpoint: Path) -> None:
+    """Take away what marks a checkpoint as whole, before another is written in its place."""
+    (checkpoint / _STATE).unlink(missing_ok=True)
 
 
 def find_newest(output_dir: Path) -> Path | None:
@@ -92,7 +121,14 @@ def remove_checkpoints(output_dir: Path) -> None:
     for path, _ in _checkpoints(output_dir):
         if (path / RECIPE).is_file():
             logger.info("Removing %s.", path)
+            unmark(path)  # first, so that what a kill leaves of it is not taken for whole
             shutil.rmtree(path)
+
+
+def foreign_checkpoint(output_dir: Path) -> Path | None:
+    """A whole checkpoint that qgbatch did not write, if there is one."""
+    paths = (path for path, _ in _checkpoints(output_dir))
+    return next((path for path in paths if read_state(path) and not read_recipe(path)), None)
 
 
 def is_finished(output_dir: Path, recipe: Mapping[str, Any]) -> bool:
@@ -103,45 +139,60 @@ def is_finished(output_dir: Path, recipe: Mapping[str, Any]) -> bool:
 
 
 def is_at_end(checkpoint: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether a checkpoint has all steps of its plan behind it, and only the model is to be made."""
-    state = read_state(checkpoint) or {}
-    return read_recipe(checkpoint).get("plan") == recipe["plan"] and (
-        state.get("global_step") == state.get("max_steps")
-    )
+    """Whether the plan ended at a checkpoint, also early, and only the model is to be made."""
+    callbacks = (read_state(checkpoint) or {}).get("stateful_callbacks", {})
+    stopped: bool = callbacks.get("TrainerControl", {}).get("args", {}).get("should_training_stop", False)
+    return stopped and read_recipe(checkpoint).get("plan") == recipe["plan"]
 
 
 def has_weights(directory: Path) -> bool:
     """Whether a directory holds a model."""
-    return any(_WEIGHTS.fullmatch(path.name) for path in directory.iterdir())
+    return directory.is_dir() and any(_WEIGHTS.fullmatch(path.name) for path in directory.iterdir())
 
 
 def best_of(checkpoint: Path) -> Path:
     """The checkpoint with the best validation loss up to this one, or itself."""
     best = (read_state(checkpoint) or {}).get("best_model_checkpoint")
-    found = checkpoint.parent / Path(best).name if isinstance(best, str) else checkpoint
-    return found if read_state(found) else checkpoint
+    if not isinstance(best, str):
+        return checkpoint
+    found = (checkpoint.parent / Path(best).name, Path(best))  # moved with it, or left where it was
+    return next((path for path in found if read_state(path)), checkpoint)
 
 
-def remove_weights(output_dir: Path) -> None:
-    """Take away an older finished model's weights: what is without any is no model."""
+@contextmanager
+def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
+    """Make a checkpoint's model the directory's, with what the block puts into the draft it is given.
+
+    Everything is written to the draft first. Then the old weights go, and the new ones
+    come last: a directory without weights is no model.
+
+    Raises:
+        OutputError: it cannot be written; an older model is untouched.
+    """
+    try:
+        with TemporaryDirectory(prefix=".model-", dir=output_dir) as name:
+            draft = Path(name)
+            for path in (path for pattern in MODEL_FILES for path in checkpoint.glob(pattern)):
+                with path.open("rb") as source, replacing(draft / path.name) as target:
+                    shutil.copyfileobj(source, target)
+            yield draft
+            _move_model(draft, output_dir)
+    except OSError as error:
+        raise OutputError(
+            f"{output_dir}: the model cannot be written ({error.strerror}).",
+            "Check the rights and the free space there; the same command goes on from the checkpoints.",
+        ) from error
+
+
+def _move_model(draft: Path, output_dir: Path) -> None:
     for path in output_dir.iterdir():
         if _WEIGHTS.fullmatch(path.name):
             path.unlink()
-
-
-def copy_model(checkpoint: Path, output_dir: Path) -> None:
-    """Copy a checkpoint's model, without the training's state, the weights last.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    names = [path.name for path in checkpoint.iterdir() if path.is_file()]
-    model = [
-        name for name in names if name not in (_STATE, RECIPE) and not _NOT_OF_THE_MODEL.fullmatch(name)
-    ]
-    for name in sorted(model, key=lambda name: (bool(_WEIGHTS.fullmatch(name)), name)):
-        with (checkpoint / name).open("rb") as source, replacing(output_dir / name) as target:
-            shutil.copyfileobj(source, target)
+    # The recipe comes first, as it says whose directory this is.
+    names = sorted(path.name for path in draft.iterdir())
+    names.sort(key=lambda name: (name != RECIPE, bool(_WEIGHTS.fullmatch(name))))
+    for name in names:
+        (draft / name).replace(output_dir / name)
 
 
 def _checkpoints(output_dir: Path) -> list[tuple[Path, re.Match[str]]]:

@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -85,11 +85,14 @@ def read_split(path: str, *, keep_unanswerable: bool = False) -> Split:
     return _make_split(path, rows, keep_unanswerable, hashlib.sha256(raw).hexdigest())
 
 
-def load_splits(dataset: str, *, keep_unanswerable: bool = False) -> dict[str, Split]:
+def load_splits(
+    dataset: str, *, keep_unanswerable: bool = False, only: Collection[str] | None = None
+) -> dict[str, Split]:
     """Load the splits of a data set by its hub id or directory, through ``datasets``.
 
     Rows have ``context`` and ``questions``, or ``context`` and ``question`` as on the
-    hub: then neighbouring rows with one context are one paragraph.
+    hub: then neighbouring rows with one context are one paragraph. Where ``only`` is
+    given, other splits are not looked at.
 
     Raises:
         InputError: it is not to be had, or lacks a column.
@@ -110,6 +113,8 @@ def load_splits(dataset: str, *, keep_unanswerable: bool = False) -> dict[str, S
         ) from error
     splits = {}
     for split_name, rows in loaded.items():
+        if only is not None and str(split_name) not in only:
+            continue
         name = f"{dataset}, {split_name}"
         merged = rows if "questions" in rows.column_names else _merge_questions(name, rows)
         places = ((f"{name}, row {index}", row) for index, row in enumerate(merged))
@@ -155,7 +160,7 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
         )
     for index, item in enumerate(asked):
         here = f"{place}.questions[{index}]"
-        question = item if isinstance(item, str) else field(item, "question", str, here)
+        question = _whole(item, here) if isinstance(item, str) else field(item, "question", str, here)
         if not isinstance(item, str) and item.get("is_impossible") and not keep_unanswerable:
             skipped["unanswerable questions"] += 1
         elif not question.strip():
@@ -221,10 +226,15 @@ def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
             )
     for context, group in groupby(rows, key=itemgetter("context")):
         asked = [
-            {"question": row["question"], "is_impossible": "answers" in row and not row["answers"]["text"]}
+            {"question": row["question"], "is_impossible": _is_unanswerable(row.get("answers"))}
             for row in group
         ]
         yield {"context": context, "questions": asked}
+
+
+def _is_unanswerable(answers: object) -> bool:
+    """Whether a row of SQuAD v2.0 on the hub says that its question has no answer."""
+    return isinstance(answers, dict) and "text" in answers and not answers["text"]
 
 
 def field(value: Any, key: str, kind: type[Any], place: str) -> Any:
@@ -234,7 +244,18 @@ def field(value: Any, key: str, kind: type[Any], place: str) -> Any:
     if not isinstance(value.get(key), kind):
         found = f"{key} is {_kind_of(value[key])}" if key in value else f"no {key!r}"
         raise InputError(f"{place}: {found}.", f"It needs {key!r}, a {_kind_of(kind())}.")
-    return value[key]
+    return _whole(value[key], f"{place}.{key}") if kind is str else value[key]
+
+
+def _whole(text: str, place: str) -> str:
+    """A text, or an :class:`InputError` where it holds half a character, as JSON can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place}: half of a surrogate pair at offset {error.start}.", "Correct the data."
+        ) from error
+    return text
 
 
 def _kind_of(value: object) -> str:

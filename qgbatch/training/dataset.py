@@ -38,7 +38,8 @@ def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, 
         InputError: something cannot be read.
         SettingsError: two files are of one split.
     """
-    if len(inputs) == 1 and not os.path.isfile(inputs[0]) and not Path(inputs[0]).suffix:
+    is_file = os.path.isfile(inputs[0]) or (Path(inputs[0]).suffix and not os.path.isdir(inputs[0]))
+    if len(inputs) == 1 and not is_file:
         return load_splits(inputs[0], keep_unanswerable=keep_unanswerable)
     splits: dict[str, Split] = {}
     for path in inputs:
@@ -60,14 +61,13 @@ def split_name(path: str) -> str:
 
 def write_dataset(
     splits: Mapping[str, Split], directory: Path, file_format: DataFormat, license_name: str | None
-) -> None:
-    """Write a file a split, and the card that names them.
+) -> list[str]:
+    """Write a file a split and the card that names them, and give their names.
 
     Raises:
-        OutputError: the directory has another README.md, a file would replace what it was
-            made from, or it cannot be written.
+        OutputError: a file would replace what is no earlier data set, or cannot be written.
     """
-    _check_directory(directory)
+    _check_directory(directory, [*(f"{name}.{file_format}" for name in splits), _CARD])
     paths = {directory / f"{name}.{file_format}": split for name, split in splits.items()}
     made_from = Listing([split.name for split in splits.values()])
     check_places(made_from, [], [str(path) for path in paths])
@@ -76,10 +76,12 @@ def write_dataset(
         for path, split in paths.items():
             write(files.enter_context(replacing(path)), split)
         card = files.enter_context(replacing(directory / _CARD))
-        card.write(_card(directory.name, splits, file_format, license_name).encode())
+        card.write(_card(directory.absolute().name, splits, file_format, license_name).encode())
+    return [*(path.name for path in paths), _CARD]
 
 
-def _check_directory(directory: Path) -> None:
+def _check_directory(directory: Path, names: Sequence[str]) -> None:
+    """Make the directory, or see that what is there of these names is an earlier data set's."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,8 +89,12 @@ def _check_directory(directory: Path) -> None:
             f"{directory}: cannot be made ({error.strerror}).", "Name another place."
         ) from error
     card = directory / _CARD
-    if card.exists() and _MADE_BY not in card.read_text(encoding="utf-8", errors="replace"):
-        raise OutputError(f"{card} is of something else.", "Name another directory for the data set.")
+    is_ours = card.exists() and _MADE_BY in card.read_text(encoding="utf-8", errors="replace")
+    for name in names:
+        if (directory / name).exists() and not is_ours:
+            raise OutputError(
+                f"{directory / name} is of something else.", "Name another directory for the data set."
+            )
 
 
 def _rows(split: Split) -> Iterator[dict[str, Any]]:

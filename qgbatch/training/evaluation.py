@@ -15,7 +15,7 @@ from typing import Any
 
 import qgbatch
 from qgbatch.dedupe import find_duplicates
-from qgbatch.errors import InputError
+from qgbatch.errors import InputError, SettingsError
 from qgbatch.questions import is_well_formed
 from qgbatch.records import Chunk, Document, RunReport
 from qgbatch.settings import Settings
@@ -61,10 +61,14 @@ def evaluate_model(
         ModelError: the model is missing or damaged.
         SettingsError: settings do not fit the model, each other or this machine.
     """
+    if settings.dedupe_scope == "corpus":
+        raise SettingsError(
+            "--dedupe-scope corpus: paragraphs are measured one by one.", "Use document or chunk."
+        )
     paragraphs = draw(data.paragraphs, limit)
     stages, report = Stages.load(settings), RunReport()
-    asked = _ask(stages, paragraphs, report, on_progress)
     loss = validation_loss(stages, paragraphs, _MAX_TARGET_LENGTH)
+    asked = _ask(stages, paragraphs, report, on_progress)
     protocol = _protocol(data, paragraphs) | _model_protocol(stages)
     return Evaluation(protocol, _figures(asked, paragraphs, {"validation_loss": loss} | _shares(report)))
 
@@ -79,17 +83,17 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     """
     paragraphs = draw(data.paragraphs, limit)
     by_text = _read_questions(path)
-    asked = [
-        [question for end in ("", "\n") for question in by_text.pop(_hash(paragraph.context + end), [])]
-        for paragraph in paragraphs
-    ]  # a file often ends with a line break that its paragraph had not
+    # A file often ends with a line break that its paragraph had not.
+    keys = [[_hash(paragraph.context + end) for end in ("", "\n")] for paragraph in paragraphs]
+    asked = [[question for key in some for question in by_text.get(key, [])] for some in keys]
     if not any(asked):
         raise InputError(
             f"{path}: no question belongs to a paragraph of {data.name}.",
             "Its rows need the paragraphs' document_sha256, or their whole text as context.",
         )
-    if by_text and limit is None:
-        n_left = sum(map(len, by_text.values()))
+    others = by_text.keys() - {key for some in keys for key in some}
+    if others and limit is None:
+        n_left = sum(len(by_text[key]) for key in others)
         logger.warning("%s: %s questions belong to no paragraph of %s.", path, f"{n_left:,}", data.name)
     generated = [question for questions in asked for question in questions]
     n_duplicates = sum(len(find_duplicates(some, [0.0] * len(some), "exact", 1.0)) for some in asked)
@@ -183,7 +187,9 @@ def _read_questions(path: str) -> dict[str, list[str]]:
     by_text: defaultdict[str, list[str]] = defaultdict(list)
     for place, row in reader(path, content):
         question = field(row, "question", str, place)
-        key = row.get("document_sha256") or _hash(field(row, "context", str, place))
+        column = "document_sha256" if row.get("document_sha256") else "context"
+        value = field(row, column, str, place)
+        key = value if column == "document_sha256" else _hash(value)
         by_text[key].append(question)
     return by_text
 

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from qgbatch.errors import OutputError, SettingsError
+import torch
+from transformers import TrainingArguments
+
+from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.hub import prepare_repository, publish
-from qgbatch.outputs import replacing
 from qgbatch.training import checkpoints
 from qgbatch.training.base import Base, load_base
-from qgbatch.training.card import draw_losses, model_card, surroundings
+from qgbatch.training.callbacks import LOG, OnProgress
+from qgbatch.training.card import draw_losses, model_card
 from qgbatch.training.checkpoints import RECIPE
 from qgbatch.training.data import Example, Split, load_splits, make_examples, read_split
 from qgbatch.training.packages import require
+from qgbatch.training.recipe import make_recipe
 from qgbatch.training.settings import TrainingSettings
-from qgbatch.training.trainer import OnProgress, QuestionTrainer, make_arguments
+from qgbatch.training.trainer import QuestionTrainer, make_arguments
 
 logger = logging.getLogger(__name__)
 
 LOSSES = "losses.png"
-_NOT_PUBLISHED = ("checkpoint-*/**", "runs/**", "wandb/**", ".*")
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -62,21 +69,25 @@ def finetune(
     tracker = [] if settings.report_to == "none" else [settings.report_to]
     require("accelerate", "matplotlib", *tracker)
     _prepare_directory(directory, settings)
+    train, validation = _read_data(settings)
+    base = load_base(settings)
     repository = None
     if settings.push_to_hub and is_first:
         repository = prepare_repository(settings.hub_model_id or directory.name, "model")
-    train, validation = _read_data(settings)
-    base = load_base(settings)
-    recipe = _recipe(settings, base, train, validation)
+    arguments = make_arguments(settings, directory, has_validation=validation is not None)
+    recipe = make_recipe(settings, arguments, base, train, validation)
     if settings.resume == "auto" and checkpoints.is_finished(directory, recipe):
         logger.info("%s holds the finished model of this very training.", directory)
     else:
-        _train(settings, directory, base, train, validation, recipe, on_progress)
+        last = _train(settings, arguments, base, train, validation, recipe, on_progress)
         if is_first:
-            _finish(directory, recipe)
+            _finish(directory, recipe, last, repository or directory.name)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
     published_at = None
     if repository:
-        published_at = publish(directory, repository, "model", ignore=_NOT_PUBLISHED)
+        files = (*checkpoints.MODEL_FILES, CARD, RECIPE, LOSSES, LOG)
+        published_at = publish(directory, files, repository, "model")
     done = checkpoints.read_recipe(directory) if is_first else recipe
     return TrainingReport(
         done.get("n_steps", 0), done.get("metrics", {}), time.monotonic() - start, published_at
@@ -94,20 +105,28 @@ def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:
             f"{directory}: cannot be written ({error.strerror}).",
             "Check the rights there, or name another.",
         ) from error
-    if checkpoints.has_weights(directory) and not checkpoints.read_recipe(directory):
+    is_ours = bool(checkpoints.read_recipe(directory))
+    taken = [name for name in (CARD, RECIPE, "config.json") if (directory / name).exists()]
+    if not is_ours and (taken or checkpoints.has_weights(directory)):
         raise OutputError(
-            f"{directory} holds a model that qgbatch finetune did not make.",
+            f"{directory} holds {taken[0] if taken else 'a model'} that qgbatch finetune did not write.",
             "It would be replaced: name another directory.",
         )
+    if foreign := checkpoints.foreign_checkpoint(directory):
+        raise OutputError(
+            f"{foreign} is not of qgbatch finetune.", "It would be removed in time: name another directory."
+        )
+    if os.path.realpath(settings.base) == os.path.realpath(directory):
+        raise OutputError(f"{directory} is the base itself.", "Name another directory.")
 
 
 def _read_data(settings: TrainingSettings) -> tuple[Split, Split | None]:
     keep = settings.keep_unanswerable
     if settings.dataset:
-        splits = load_splits(settings.dataset, keep_unanswerable=keep)
+        splits = load_splits(settings.dataset, keep_unanswerable=keep, only=("train", "validation"))
         if "train" not in splits:
             raise SettingsError(
-                f"--dataset {settings.dataset}: no split train, only {', '.join(splits)}.",
+                f"--dataset {settings.dataset}: no split train.",
                 "Give another, or --train-file.",
             )
         train, validation = splits["train"], splits.get("validation")
@@ -130,54 +149,18 @@ def _read_data(settings: TrainingSettings) -> tuple[Split, Split | None]:
     return train, validation
 
 
-def _recipe(
-    settings: TrainingSettings, base: Base, train: Split, validation: Split | None
-) -> dict[str, Any]:
-    """What this training is. ``identity`` decides the weights at a step, ``plan`` the step."""
-    same = ("max_source_length", "max_target_length", "learning_rate", "group_by_length", "seed")
-    return {
-        "identity": {
-            "base_sha256": base.sha256,
-            "train_sha256": train.sha256,
-            "train_questions": train.n_questions,
-            "prompt": asdict(base.metadata),
-            "examples_per_step": settings.examples_per_step,
-            **{name: getattr(settings, name) for name in same},
-        },
-        "plan": {
-            "validation_sha256": validation.sha256 if validation else None,
-            **{
-                name: getattr(settings, name)
-                for name in ("num_train_epochs", "max_steps", "early_stopping_patience")
-            },
-        },
-        "base": _public(base.name),
-        "data": {
-            name: {key: _public(value) for key, value in split.facts().items()}
-            for name, split in (("train", train), ("validation", validation))
-            if split
-        },
-        "settings": {key: _public(value) for key, value in asdict(settings).items()},
-        "surroundings": surroundings(),
-    }
-
-
-def _public(value: Any) -> Any:
-    """A value as a recipe may tell it to others: of a path on this machine the name alone."""
-    return Path(value).name if isinstance(value, str) and os.path.exists(value) else value
-
-
 def _train(
     settings: TrainingSettings,
-    directory: Path,
+    arguments: TrainingArguments,
     base: Base,
     train: Split,
     validation: Split | None,
     recipe: dict[str, Any],
     on_progress: OnProgress | None,
-) -> None:
+) -> Path:
+    """Train to the end, from a checkpoint where there is one, and give the last checkpoint."""
+    directory = Path(str(arguments.output_dir))
     checkpoint = checkpoints.choose_checkpoint(directory, settings.resume, recipe["identity"])
-    arguments = make_arguments(settings, directory, has_validation=validation is not None)
     trainer = QuestionTrainer(
         base,
         arguments,
@@ -190,10 +173,38 @@ def _train(
     if checkpoint is None:
         if trainer.is_world_process_zero():
             checkpoints.remove_checkpoints(directory)
-        trainer.train()
-    elif not checkpoints.is_at_end(checkpoint, recipe):
+    else:
+        if checkpoints.step_of(checkpoint) >= trainer.n_steps or checkpoints.is_at_end(checkpoint, recipe):
+            return checkpoint
         logger.info("Going on from %s.", checkpoint)
-        trainer.train(resume_from_checkpoint=str(checkpoint))
+    with _in_our_terms(directory):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return directory / f"checkpoint-{trainer.state.global_step}"
+
+
+@contextmanager
+def _in_our_terms(directory: Path) -> Iterator[None]:
+    """Tell what can stop a training as what it is to the user."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise SettingsError(
+            "The device's memory does not hold a batch.",
+            "Halve --per-device-train-batch-size and double --gradient-accumulation-steps: the steps stay.",
+        ) from error
+    except OSError as error:  # of a tracker: our own files and the checkpoints have errors of their own
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OutputError(
+            f"{directory}: cannot be written ({error.strerror}).",
+            "Make room there; the same command goes on from the last checkpoint.",
+        ) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("wandb"):
+            raise
+        raise ModelError(
+            f"wandb: {error}", "Log in with wandb login, set WANDB_MODE=offline, or leave out --report-to."
+        ) from error
 
 
 def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Example]:
@@ -217,24 +228,20 @@ def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Exampl
     )
 
 
-def _finish(directory: Path, recipe: dict[str, Any]) -> None:
-    """Make the best checkpoint the directory's model; its weights come last."""
-    newest = checkpoints.find_newest(directory)
-    if newest is None:
-        raise OutputError(f"{directory}: the checkpoints are gone.", "Leave them there while training.")
-    best = checkpoints.best_of(newest)
-    history = checkpoints.read_history(newest)
-    n_steps, step = checkpoints.step_of(newest), checkpoints.step_of(best)
+def _finish(directory: Path, recipe: dict[str, Any], last: Path, name: str) -> None:
+    """Make the best checkpoint up to the last the directory's model; its weights come last."""
+    if checkpoints.read_state(last) is None:
+        raise OutputError(f"{last}: the checkpoint is gone.", "Leave it there while training.")
+    best = checkpoints.best_of(last)
+    history = checkpoints.read_history(last)
+    n_steps, step = checkpoints.step_of(last), checkpoints.step_of(best)
     losses = {"train_loss": [entry["loss"] for entry in history if "loss" in entry][-1:]}
     losses["eval_loss"] = [e["eval_loss"] for e in history if "eval_loss" in e and e["step"] == step][-1:]
     metrics = {"step": step} | {name: values[0] for name, values in losses.items() if values}
     recipe = {**recipe, "n_steps": n_steps, "metrics": metrics}
-    checkpoints.remove_weights(directory)
-    draw_losses(history, directory / LOSSES)
-    for name, text in (
-        ("README.md", model_card(directory.name, recipe)),
-        (RECIPE, json.dumps(recipe, ensure_ascii=False, indent=2) + "\n"),
-    ):
-        with replacing(directory / name) as stream:
-            stream.write(text.encode())
-    checkpoints.copy_model(best, directory)
+    with checkpoints.replacing_model(best, directory) as draft:
+        draw_losses(history, draft / LOSSES)
+        (draft / CARD).write_text(model_card(name, recipe), encoding="utf-8")
+        (draft / RECIPE).write_text(
+            json.dumps(recipe, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )

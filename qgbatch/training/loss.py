@@ -27,13 +27,15 @@ def validation_loss(stages: Stages, paragraphs: Sequence[Paragraph], max_target_
     )
     weights = load_weights(stages.model, torch.float32).to(device)
     total, n_tokens = 0.0, 0
-    lengths = [len(example["input_ids"]) for example in examples]
+    lengths = [len(example["input_ids"]) + len(example["labels"]) for example in examples]
     for batch in make_batches(lengths, batch_tokens=_BATCH_TOKENS):
         sources = _pad([examples[index]["input_ids"] for index in batch], prompt.pad_id).to(device)
         labels = _pad([examples[index]["labels"] for index in batch], -100).to(device)
         with torch.inference_mode():
             logits = weights(
-                input_ids=sources, attention_mask=sources != prompt.pad_id, labels=labels
+                input_ids=sources,
+                attention_mask=sources != prompt.pad_id,
+                decoder_input_ids=weights.prepare_decoder_input_ids_from_labels(labels),
             ).logits
         total += cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
         n_tokens += int((labels != -100).sum())

@@ -23,9 +23,9 @@ METRICS = {
     "set_f1": "harmonic mean of the two of a paragraph; all three are means over paragraphs",
     "questions_per_paragraph": "questions kept",
     "references_per_paragraph": "questions that people asked",
-    "well_formed": "share of the pieces generated that end in a question mark and lack no character",
-    "duplicated": "share of the pieces generated that say what another one of the paragraph says",
-    "truncated": "share of the pieces generated that the length limit cut off",
+    "well_formed": "share of the pieces (of outputs, rows of a file) that are whole questions in form",
+    "duplicated": "share of the pieces that are duplicates, as dedupe finds them; exact ones in a file",
+    "truncated": "share of the pieces that the length limit cut off",
     "distinct_2": "share of word pairs in all questions that are different",
 }
 """What each figure is, in the order in which they are shown."""

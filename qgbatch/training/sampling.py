@@ -13,7 +13,7 @@ class StepSampler(Sampler[int]):
 
     Sorting inside a step puts examples of like length into one batch on a device, so
     that there is little padding, while each step keeps the examples that the shuffle
-    gave it: what a step learns from depends neither on this nor on the number of devices.
+    gave it, on any number of devices.
 
     Examples that do not fill a step, other ones in each epoch, are left out of it. So
     SQuAD v1.1 makes 295 steps of 64 in an epoch, as in the notebook.

@@ -64,7 +64,9 @@ class TrainingSettings(SelfChecking):
     eval_steps: int = knob(100, "Tracking", "Steps between evaluations.", low=1)
     logging_steps: int = knob(100, "Tracking", "Steps between log lines.", low=1)
     save_steps: int = knob(500, "Tracking", "Steps between checkpoints; each best one is saved too.", low=1)
-    save_total_limit: int = knob(2, "Tracking", "Checkpoints to keep, the best one among them.", low=1)
+    save_total_limit: int = knob(
+        2, "Tracking", "Checkpoints to keep, the best and the last among them.", low=2
+    )
     report_to: Tracker = knob("tensorboard", "Tracking", "Where losses are recorded besides the log.")
     resume: str = knob(
         "auto",

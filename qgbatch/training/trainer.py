@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,29 +17,21 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import (
     DataCollatorForSeq2Seq,
-    EarlyStoppingCallback,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
 )
 
-from qgbatch.errors import OutputError, SettingsError
+from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.models import METADATA
-from qgbatch.outputs import replacing
 from qgbatch.training.base import Base
-from qgbatch.training.checkpoints import RECIPE
+from qgbatch.training.callbacks import Epochs, Log, OnProgress, SaveBest, StopEarly
+from qgbatch.training.checkpoints import RECIPE, read_state, unmark
 from qgbatch.training.data import Example
 from qgbatch.training.sampling import StepSampler
 from qgbatch.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
-
-LOG = "training_log.jsonl"
-OnProgress = Callable[[float, str], None]
-"""Called after each step with the share of all steps, 0 to 1, and where it is."""
 
 
 def make_arguments(
@@ -58,11 +52,11 @@ def make_arguments(
             f"Give a multiple of {n_devices}: it is their product with the batch size that counts.",
         )
     has_gpu = torch.cuda.is_available()
-    has_bf16 = has_gpu and torch.cuda.is_bf16_supported()
+    has_bf16 = has_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if settings.bf16 and has_gpu and not has_bf16:
         raise SettingsError("--bf16: this GPU has no bfloat16.", "Leave it out.")
     every = "steps" if has_validation else "no"
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(output_dir),
         run_name=output_dir.name,
         per_device_train_batch_size=settings.per_device_train_batch_size,
@@ -77,16 +71,26 @@ def make_arguments(
         eval_strategy=every,
         eval_steps=settings.eval_steps,
         logging_steps=settings.logging_steps,
+        logging_nan_inf_filter=False,  # else a training that overflows logs a loss of 0
         save_steps=settings.save_steps,
         save_total_limit=settings.save_total_limit,
         metric_for_best_model="eval_loss" if has_validation else None,
         greater_is_better=False,
-        restore_callback_states_from_checkpoint=True,
         report_to=settings.report_to,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=has_gpu,
+        ddp_find_unused_parameters=False,
+        log_level_replica="error",
     )
+    on_all = arguments.train_batch_size * accumulation * arguments.world_size
+    if on_all != settings.examples_per_step:
+        raise SettingsError(
+            f"A step would be {on_all} examples, not {settings.examples_per_step}: "
+            f"WORLD_SIZE is {n_devices}, but each process sees {arguments.n_gpu} GPUs.",
+            "Start with torchrun, or unset WORLD_SIZE.",
+        )
+    return arguments
 
 
 class QuestionTrainer(Trainer):
@@ -126,12 +130,15 @@ class QuestionTrainer(Trainer):
             RECIPE: recipe,
         }
         self.remove_callback(PrinterCallback)
-        self.add_callback(_Epochs(self._sampler))
-        self.add_callback(_Log(Path(str(arguments.output_dir)), on_progress))
+        self.add_callback(Epochs(self._sampler))
+        self.add_callback(Log(Path(str(arguments.output_dir)), on_progress))
         if validation:
-            self.add_callback(_SaveBest())
+            self.add_callback(SaveBest())
         if settings.early_stopping_patience:
-            self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
+            self.add_callback(StopEarly(settings.early_stopping_patience))
+        per_epoch = math.ceil(len(self._sampler) / settings.examples_per_step)
+        self.n_steps = settings.max_steps or math.ceil(settings.num_train_epochs * per_epoch)
+        """Steps of the whole training, if it does not stop early."""
 
     def get_train_dataloader(self) -> DataLoader[Example]:
         """Batches of a device, in the sampler's order, dealt to the devices in turn."""
@@ -151,80 +158,43 @@ class QuestionTrainer(Trainer):
         if self.args.should_save:
             for name, values in self._model_files.items():
                 text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-                Path(str(output_dir), name).write_text(text, encoding="utf-8")
+                Path(output_dir or str(self.args.output_dir), name).write_text(text, encoding="utf-8")
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        checkpoint = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
         try:
+            if self.args.should_save:
+                unmark(checkpoint)
             super()._save_checkpoint(*args, **kwargs)
         except Exception as error:  # a full disk is another error in each of the libraries that write
-            checkpoint = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            if self.args.should_save and not read_state(checkpoint):
+                shutil.rmtree(checkpoint, ignore_errors=True)
             raise OutputError(
                 f"{checkpoint}: the checkpoint cannot be written ({str(error).partition(chr(10))[0]}).",
                 "Check the rights and the free space there; the same command goes on from the one before.",
             ) from error
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        with _loading(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
-class _Epochs(TrainerCallback):
-    """Tells the sampler which epoch it is, also after going on from a checkpoint."""
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with _loading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
 
-    def __init__(self, sampler: StepSampler) -> None:
-        self._sampler = sampler
-
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self._sampler.set_epoch(int(state.epoch or 0))
-
-
-class _Log(TrainerCallback):
-    """Losses to the log and to ``training_log.jsonl``, progress to a person, from one process."""
-
-    def __init__(self, output_dir: Path, on_progress: OnProgress | None) -> None:
-        self._path = output_dir / LOG
-        self._on_progress = on_progress
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if not state.is_world_process_zero:
-            return
-        # The history comes back from a checkpoint, so the file never has a step twice.
-        with replacing(self._path) as stream:
-            stream.writelines(json.dumps(entry).encode() + b"\n" for entry in state.log_history)
-        kinds = {"loss": "loss", "eval_loss": "validation loss", "learning_rate": "learning rate"}
-        shown = [f"{name} {logs[key]:.4g}" for key, name in kinds.items() if logs and key in logs]
-        if shown:
-            logger.info("step %d of %d: %s", state.global_step, state.max_steps, ", ".join(shown))
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if self._on_progress and state.is_world_process_zero:
-            self._on_progress(
-                state.global_step / state.max_steps, f"step {state.global_step} of {state.max_steps}"
-            )
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with _loading(checkpoint):
+            super()._load_rng_state(checkpoint)
 
 
-class _SaveBest(TrainerCallback):
-    """Saves a checkpoint whenever the validation loss is the best so far.
-
-    The Trainer alone keeps the best of those that were due anyway, and forgets a best
-    loss between them.
-    """
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if metrics and (state.best_metric is None or metrics["eval_loss"] < state.best_metric):
-            control.should_save = True
+@contextmanager
+def _loading(checkpoint: str | None) -> Iterator[None]:
+    """Tell of a damaged checkpoint in our terms."""
+    try:
+        yield
+    except Exception as error:  # damaged files raise whatever their parser raises
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"{checkpoint}: the checkpoint cannot be loaded ({reason}).",
+            "Remove it to go on from the one before, or give another with --resume.",
+        ) from error

@@ -82,7 +82,7 @@ def test_a_directory_arrives_byte_for_byte_in_one_commit(
     repo_type: RepoType, directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     assert call(environment, prepare_repository, "ann/asker", repo_type) == "ann/asker"
-    address = call(environment, publish, directory, "ann/asker", repo_type)
+    address = call(environment, publish, directory, ["*"], "ann/asker", repo_type)
     assert list(hub.repositories) == [("ann/asker", repo_type)]
     assert fingerprints(hub.repositories["ann/asker", repo_type]) == fingerprints(contents_of(directory))
     assert len(hub.large_files) == 1
@@ -97,27 +97,29 @@ def test_the_client_s_own_choice_of_transfer_makes_one_commit_too(
     (directory / "model.safetensors").unlink()
     del environment["HF_HUB_DISABLE_XET"]
     call(environment, prepare_repository, "ann/asker", "model")
-    call(environment, publish, directory, "ann/asker", "model")
+    call(environment, publish, directory, ["*"], "ann/asker", "model")
     assert hub.repositories["ann/asker", "model"] == contents_of(directory)
     assert len(hub.commits) == 1
 
 
-def test_ignored_paths_stay_here(directory: Path, hub: LoopbackHub, environment: dict[str, str]) -> None:
+def test_only_what_is_named_is_published(
+    directory: Path, hub: LoopbackHub, environment: dict[str, str]
+) -> None:
     hub.repositories["ann/asker", "model"] = {}
-    call(environment, publish, directory, "ann/asker", "model", ignore=["notes/deep/*", "*.safetensors"])
-    assert set(hub.repositories["ann/asker", "model"]) == {"README.md", "config.json", "notes/empty.txt"}
+    call(environment, publish, directory, ["README.md", "model-*", "conf*.json"], "ann/asker", "model")
+    assert set(hub.repositories["ann/asker", "model"]) == {"README.md", "config.json"}
 
 
 def test_what_is_published_again_is_a_commit_of_what_changed(
     directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     hub.repositories["ann/asker", "model"] = {"older.json": b"{}"}
-    first = call(environment, publish, directory, "ann/asker", "model")
+    first = call(environment, publish, directory, ["*"], "ann/asker", "model")
     assert call(environment, prepare_repository, "ann/asker", "model") == "ann/asker"
-    assert call(environment, publish, directory, "ann/asker", "model") == first
+    assert call(environment, publish, directory, ["*"], "ann/asker", "model") == first
     assert len(hub.commits) == 1
     (directory / "config.json").write_text("{}")
-    assert call(environment, publish, directory, "ann/asker", "model") != first
+    assert call(environment, publish, directory, ["*"], "ann/asker", "model") != first
     assert len(hub.commits) == 2
     published = hub.repositories["ann/asker", "model"]
     assert fingerprints(published) == fingerprints({**contents_of(directory), "older.json": b"{}"})
@@ -137,7 +139,7 @@ def test_a_wrong_token_is_refused_with_what_to_check(
     assert hub.repositories == {}
     hub.repositories["ann/asker", "model"] = {}
     with pytest.raises(OutputError, match=r"ann/asker: cannot be published .*401.* HF_TOKEN"):
-        call(environment, publish, directory, "ann/asker", "model")
+        call(environment, publish, directory, ["*"], "ann/asker", "model")
     assert hub.repositories == {("ann/asker", "model"): {}}
 
 
