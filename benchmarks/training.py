@@ -1,11 +1,12 @@
 """How many steps a second `qgbatch finetune` takes, against the notebook's static padding.
 
-    python benchmarks/training.py SQUAD.json [--base mini] [--steps 2] [--rounds 3]
+    python benchmarks/training.py SQUAD.json [--base mini] [--lengths-of TOKENIZER] [--steps 2] [--rounds 3]
 
 Both are the same Trainer on the same examples in steps of 64; one pads every source to 512
 and every target to 64 tokens, the other to the longest of its batch, the examples of a step
-sorted by length. Prints a Markdown table of medians over interleaved rounds. Nothing that is
-trained here is kept.
+sorted by length. Only lengths matter to the time: `--lengths-of` takes them from another tokenizer,
+as a larger vocabulary has fewer tokens, its ids modulo the base's vocabulary. Prints a Markdown
+table of medians over interleaved rounds. Nothing that is trained here is kept.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 import transformers
 
+from qgbatch.prompt import load_new_prompt
 from qgbatch.training.base import load_base
 from qgbatch.training.data import Example, make_examples, read_split
 from qgbatch.training.settings import TrainingSettings
@@ -60,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
     parser.add_argument("--base", default="mini")
+    parser.add_argument("--lengths-of", help="directory of a tokenizer")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -71,10 +74,12 @@ def main() -> None:
         base=arguments.base, train_file=str(arguments.squad), max_steps=arguments.steps, report_to="none"
     )
     paragraphs = read_split(str(arguments.squad)).paragraphs
-    prompt = load_base(settings).prompt
+    base = load_base(settings)
+    prompt = load_new_prompt(arguments.lengths_of, base.metadata) if arguments.lengths_of else base.prompt
+    vocab_size = base.weights.config.vocab_size
     examples = make_examples(
-        prompt.encode([paragraph.context for paragraph in paragraphs]),
-        prompt.encode_targets([paragraph.questions for paragraph in paragraphs]),
+        [[i % vocab_size for i in row] for row in prompt.encode([p.context for p in paragraphs])],
+        [[i % vocab_size for i in row] for row in prompt.encode_targets([p.questions for p in paragraphs])],
         prompt.eos_id,
         settings.max_source_length,
         settings.max_target_length,
