@@ -128,7 +128,7 @@ def _locate(name: str, revision: str | None) -> Path:
         return Path(name)
     if not _HUB_ID.fullmatch(name):
         raise ModelError(
-            f"--model {name}: no such directory.",
+            f"{name}: no such directory.",
             f"Give a directory, a hub id, or one of: {', '.join(EMBEDDED_MODELS)}.",
         )
     return _download_model(name, revision)

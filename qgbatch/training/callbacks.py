@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from qgbatch.outputs import replacing
 from qgbatch.training.sampling import StepSampler
+from qgbatch.writers import json_line
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Log(TrainerCallback):
             return
         # The history comes back from a checkpoint, so the file never has a step twice.
         with replacing(self._path) as stream:
-            stream.writelines(json.dumps(entry).encode() + b"\n" for entry in state.log_history)
+            stream.writelines(json_line(_without_nan(entry)) for entry in state.log_history)
         kinds = {"loss": "loss", "eval_loss": "validation loss", "learning_rate": "learning rate"}
         shown = [f"{name} {logs[key]:.4g}" for key, name in kinds.items() if logs and key in logs]
         if shown:
@@ -74,6 +75,11 @@ class Log(TrainerCallback):
         if self._on_progress and state.is_world_process_zero:
             share = (state.global_step - self._first_step) / (state.max_steps - self._first_step)
             self._on_progress(share, f"step {state.global_step} of {state.max_steps}")
+
+
+def _without_nan(entry: dict[str, float]) -> dict[str, float | None]:
+    """An entry as JSON can hold it: null for what is no number, as when a training overflows."""
+    return {key: value if math.isfinite(value) else None for key, value in entry.items()}
 
 
 class SaveBest(TrainerCallback):

@@ -24,7 +24,10 @@ from qgbatch.training.data import read_split
 from qgbatch.training.sampling import StepSampler
 from tests.training import logged, make_base, paragraphs, write_squad
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 N_EXAMPLES = 31
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 BATCH = ("--per-device-train-batch-size", "2", "--gradient-accumulation-steps", "4")
 QUICK = (*BATCH, "--report-to", "none", "--logging-steps", "1", "--learning-rate", "0.003")
 
@@ -130,7 +133,9 @@ def test_killed_and_resumed_is_as_never_killed(
     assert qgbatch("finetune", *words, "-o", never_killed).exit_code == ExitCode.OK
 
     kill_at = random.randrange(6, 20)
-    with subprocess.Popen(in_process(*words, "-o", killed), stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        in_process(*words, "-o", killed), env=ONE_THREAD, stderr=subprocess.DEVNULL
+    ) as process:
         while process.poll() is None and max(logged(killed), default=0) < kill_at:
             time.sleep(0.01)
         assert process.poll() is None, "it ended before it could be killed"
@@ -165,8 +170,7 @@ def test_two_processes_reach_the_losses_of_one(
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     result = subprocess.run(
         [*torchrun, *in_process(*words, "-o", tmp_path / "two")[1:]],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=False, timeout=120,
+        env=ONE_THREAD, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert logged(tmp_path / "two") == pytest.approx(logged(tmp_path / "one"), abs=1e-4)

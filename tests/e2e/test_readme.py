@@ -103,6 +103,7 @@ def test_the_training_runs(tmp_path: Path) -> None:
             path.name: path.read_bytes() for path in base.iterdir()
         }
         quick = {"QGBATCH_MAX_STEPS": "2", "QGBATCH_GRADIENT_ACCUMULATION_STEPS": "2"}
+        quick |= {"OMP_NUM_THREADS": "1"}
         quick |= {"HF_HUB_OFFLINE": "0"}
         result = run_shell(script, tmp_path, **hub_environment(hub, tmp_path / "home"), **quick)
         assert result.returncode == 0, result.stderr
