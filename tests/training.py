@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import MINI
+import pytest
+from click.testing import CliRunner, Result
+
+from qgbatch.cli import main
+from qgbatch.errors import ExitCode, ModelError
+from qgbatch.models import find_model
+from tests.conftest import MINI, SAMPLES
+
+Words = Sequence[str | Path]
+Finetune = Callable[..., Result]
+
+QUICK = ("--per-device-train-batch-size", "2", "--gradient-accumulation-steps", "2", "--logging-steps", "1")
+TINY = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
+WORSE = ("--learning-rate", "100", "--eval-steps", "1")
+"""After a first step with this rate each further one makes the validation loss worse."""
+THREE_STEPS = ("--max-steps", "3", "--save-steps", "1", "--save-total-limit", "9")
+LEFT = {
+    "README.md", "config.json", "generation_config.json", "losses.png", "model.safetensors",
+    "qgbatch.json", "recipe.json", "tokenizer.json", "tokenizer_config.json", "training_log.jsonl",
+}  # fmt: skip
+
 
 SUBJECTS = ("lighthouse", "bridge", "harbour", "canal", "museum", "railway", "mountain pass", "observatory")
 
@@ -62,3 +86,66 @@ def logged(directory: Path, key: str = "loss") -> dict[float, float]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     entries = [json.loads(line) for line in lines]
     return {entry["step"]: entry[key] for entry in entries if key in entry}
+
+
+def command(home: Path, output: Path, *words: str | Path) -> list[str]:
+    data = ("--base", home / "base", "--train-file", home / "train.json")
+    given = ("finetune", *data, *QUICK, "--report-to", "none", *words, "-o", output)
+    return [str(word) for word in given]
+
+
+def run_command(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+def in_process(words: Words, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, where the environment counts from the start."""
+    return subprocess.run(
+        [sys.executable, "-m", "qgbatch", *map(str, words)],
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def read(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def names(directory: Path, pattern: str = "*") -> set[str]:
+    return {path.name for path in directory.glob(pattern)}
+
+
+def snapshot(directory: Path) -> dict[Path, tuple[int, str]]:
+    """When each file was written, and what it holds."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_mtime_ns, sha256(path.read_bytes()).hexdigest()) for path in files}
+
+
+def assert_runs(model: Path, output: Path) -> None:
+    words = ("--num-beams", "1", "--max-new-tokens", "8")
+    documents = SAMPLES / "lighthouses.txt"
+    result = run_command("run", str(documents), "--model", str(model), "-o", str(output / "q.csv"), *words)
+    assert result.exit_code == ExitCode.OK, result.output
+
+
+def assert_no_model(directory: Path) -> None:
+    with pytest.raises(ModelError, match="no weights"):
+        find_model(str(directory))
+
+
+def finished_words(home: Path) -> Words:
+    """The options of the training that the fixture ``finished`` holds."""
+    words = "--max-steps 3 --eval-steps 1 --max-source-length 96 --report-to tensorboard"
+    return ("--validation-file", home / "dev.json", *words.split())
+
+
+def write_data_set(directory: Path, **splits: int) -> None:
+    """A directory for ``datasets`` with so many paragraphs a split."""
+    directory.mkdir()
+    for name, n in splits.items():
+        rows = [
+            {"context": paragraph["context"], "questions": [qa["question"] for qa in paragraph["qas"]]}
+            for paragraph in paragraphs(n)
+        ]
+        (directory / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

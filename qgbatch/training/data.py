@@ -23,6 +23,8 @@ from qgbatch.errors import InputError
 from qgbatch.models import ModelMetadata
 from qgbatch.training.packages import require
 
+MAX_UNPACKED_BYTES = 1 << 30
+"""1 GiB: a small .gz can hold anything, and what it holds is read as a whole."""
 _SEPARATOR = re.compile(r"<sep>|\{sep_token\}")
 """Between the questions of a paragraph, where a data set has them as one text."""
 _PREFIX = ModelMetadata().prefix
@@ -179,9 +181,14 @@ def read_bytes(path: str) -> bytes:
 
 def _unpack(path: str, raw: bytes) -> bytes:
     try:
-        return gzip.decompress(raw) if path.endswith(".gz") else raw
+        if not path.endswith(".gz"):
+            return raw
+        content = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(MAX_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not whole gzip ({error}).", "Get the file again.") from error
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise InputError(f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes unpacked.", "Split the file.")
+    return content
 
 
 def _parse(path: str, text: bytes, place: str = "") -> Any:

@@ -294,3 +294,11 @@ def test_squads_development_set_is_read_whole() -> None:
     assert not split.skipped
     first = json.loads(SQUAD_DEV.read_text(encoding="utf-8"))["data"][0]["paragraphs"][0]
     assert split.paragraphs[0].questions == tuple(qa["question"].strip() for qa in first["qas"])
+
+
+def test_what_a_small_gz_may_unpack_to_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * 2000))
+    monkeypatch.setattr("qgbatch.training.data.MAX_UNPACKED_BYTES", 1000)
+    with pytest.raises(InputError, match=r"a.jsonl.gz: more than 1,000 bytes unpacked"):
+        read_split(str(path))
