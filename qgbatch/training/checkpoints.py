@@ -40,6 +40,7 @@ MODEL_FILES = (
 )
 """What makes a checkpoint a model, as patterns of names; the rest is the training's state."""
 _STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth")
+_DRAFT = ".model-"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -106,7 +107,7 @@ def choose_checkpoint(output_dir: Path, resume: str, identity: Mapping[str, Any]
         return None
     if not read_state(checkpoint):
         raise ModelError(f"--resume {resume}: not a whole checkpoint.", "Give another, or --resume auto.")
-    theirs = read_recipe(checkpoint).get("identity", {})
+    theirs = _object(read_recipe(checkpoint), "identity")
     if differing := [key for key, value in identity.items() if theirs.get(key) != value]:
         key = differing[0]
         raise SettingsError(
@@ -140,8 +141,8 @@ def is_finished(output_dir: Path, recipe: Mapping[str, Any]) -> bool:
 
 def is_at_end(checkpoint: Path, recipe: Mapping[str, Any]) -> bool:
     """Whether the plan ended at a checkpoint, also early, and only the model is to be made."""
-    callbacks = (read_state(checkpoint) or {}).get("stateful_callbacks", {})
-    stopped: bool = callbacks.get("TrainerControl", {}).get("args", {}).get("should_training_stop", False)
+    control = _object(read_state(checkpoint) or {}, "stateful_callbacks", "TrainerControl", "args")
+    stopped = control.get("should_training_stop") is True
     return stopped and read_recipe(checkpoint).get("plan") == recipe["plan"]
 
 
@@ -169,8 +170,10 @@ def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be written; an older model is untouched.
     """
+    for leftover in output_dir.glob(f"{_DRAFT}*"):  # of a run that was killed here
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
-        with TemporaryDirectory(prefix=".model-", dir=output_dir) as name:
+        with TemporaryDirectory(prefix=_DRAFT, dir=output_dir) as name:
             draft = Path(name)
             for path in (path for pattern in MODEL_FILES for path in checkpoint.glob(pattern)):
                 with path.open("rb") as source, replacing(draft / path.name) as target:
@@ -206,3 +209,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def _object(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The object under a path of keys; empty where something else is on the way."""
+    for key in keys:
+        inner = values.get(key)
+        values = inner if isinstance(inner, dict) else {}
+    return values

@@ -218,3 +218,22 @@ def test_a_training_is_at_its_end_where_it_stopped(tmp_path: Path) -> None:
     assert not checkpoints.is_at_end(make_checkpoint(tmp_path, 3), RECIPE)
     checkpoints.unmark(stopped)
     assert not checkpoints.is_at_end(stopped, RECIPE)
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", [], {"TrainerControl": []}, {"TrainerControl": {"args": 3}}])
+def test_odd_states_and_recipes_are_no_end_and_no_match(odd: object, tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path, 3, stateful_callbacks=odd)
+    assert not checkpoints.is_at_end(checkpoint, RECIPE)
+    (checkpoint / "recipe.json").write_text(json.dumps({"identity": odd}))
+    with pytest.raises(SettingsError, match="is of another training"):
+        checkpoints.choose_checkpoint(tmp_path, "auto", IDENTITY)
+
+
+def test_a_draft_that_a_kill_left_is_removed(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path, 3)
+    (tmp_path / ".model-old").mkdir()
+    (tmp_path / ".model-old" / "model.safetensors").touch()
+    with checkpoints.replacing_model(checkpoint, tmp_path):
+        pass
+    assert not list(tmp_path.glob(".model-*"))
+    assert (tmp_path / "model.safetensors").exists()
