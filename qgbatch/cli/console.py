@@ -165,8 +165,9 @@ def log_table(lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None
 
     ``values`` are for the JSON format, beside the message; those of the lines if not given.
     """
-    text = "done\n" + "\n".join(f"  {name:<10} {value}" for name, value in lines)
-    logger.info("%s", text, extra={"values": dict(lines) if values is None else dict(values)})
+    width = max(10, *(len(name) for name, _ in lines))
+    text = "done\n" + "\n".join(f"  {name:<{width}} {value}" for name, value in lines)
+    logger.info("%s", text, extra={"values": {"summary": dict(lines)} if values is None else dict(values)})
 
 
 def _counts(counter: dict[str, int]) -> str:

@@ -82,7 +82,8 @@ def dataset(
 ) -> None:
     """Write question data as one example a paragraph, with a card, for training or publishing.
 
-    INPUT is SQuAD JSON (v1.1, v2.0), JSONL or Parquet with context and questions, or one hub id.
+    INPUT is SQuAD JSON (v1.1, v2.0) or JSONL, also .gz, or Parquet with context and questions; or one
+    directory or hub id of a data set.
     """
     from qgbatch.hub import prepare_repository, publish
     from qgbatch.training.dataset import read_splits, write_dataset

@@ -50,7 +50,8 @@ _FORMATS = (".json", ".md")
     metavar="FILE",
     cls=GroupedOption,
     group="Data",
-    help="Measure these questions (Parquet, CSV or JSONL as run writes them), not a model.",
+    help="Measure these questions (Parquet, CSV or JSONL as run writes them), not a model. They belong "
+    "to paragraphs by document_sha256, where run read a file a paragraph, or by context.",
 )
 @click.option(
     "-o",
@@ -75,6 +76,9 @@ def evaluate(
 ) -> None:
     """Measure the questions of a model, or of a file, against those that people asked."""
     settings = pick(Settings, values)
+    source = click.get_current_context().get_parameter_source("model")
+    if questions and source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--model and --questions: measure one of them.")
     if output and output.suffix not in _FORMATS:
         raise SettingsError(f"-o {output}: no format is known for it.", f"Use {' or '.join(_FORMATS)}.")
     require("rouge_score", "sacrebleu", "scipy")

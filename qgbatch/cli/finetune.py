@@ -22,6 +22,9 @@ QGBATCH_ variable or from --config.
 """
 
 
+_SHOWN = {"step": "model of step", "train_loss": "last training loss", "eval_loss": "its validation loss"}
+
+
 @click.command(cls=GroupedCommand, epilog=_EPILOG)
 @settings_options(TrainingSettings)
 @click.option(
@@ -47,7 +50,7 @@ def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:
         report = train(settings, output_dir, progress)
     lines = [
         ("steps", f"{report.n_steps:,}"),
-        *((name, f"{value:.6g}") for name, value in report.metrics.items()),
+        *((_SHOWN[name], f"{value:.6g}") for name, value in report.metrics.items()),
         ("time", f"{report.seconds:.1f} s"),
         ("model", str(output_dir)),
         *([("published", report.published_at)] if report.published_at else []),

@@ -41,7 +41,7 @@ def model_card(name: str, recipe: Mapping[str, Any]) -> str:
     data = ModelCardData(
         base_model=recipe["base"] if "/" in recipe["base"] else None,
         datasets=settings["dataset"] if "/" in (settings["dataset"] or "") else None,
-        license=prompt["license"],
+        license=prompt["license"].lower() if prompt["license"] else None,  # as the hub spells them
         library_name="transformers",
         tags=["question-generation", "qgbatch"],
     )

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import zlib
 from collections import Counter
@@ -109,9 +110,10 @@ def load_splits(
     except Exception as error:  # of the hub, of file systems, of parsers
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"--dataset {dataset}: cannot be loaded ({reason}).",
-            "Check the id, your access and the network (HF_HUB_OFFLINE=1 needs it in the cache), "
-            "or give --train-file.",
+            f"{dataset}: not a directory here, and cannot be loaded from the hub ({reason})."
+            if not os.path.isdir(dataset)
+            else f"{dataset}: cannot be loaded ({reason}).",
+            "Check the name, your access and the network (HF_HUB_OFFLINE=1 needs it in the cache).",
         ) from error
     splits = {}
     for split_name, rows in loaded.items():

@@ -86,7 +86,7 @@ def _check_directory(directory: Path, names: Sequence[str]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{directory}: cannot be made ({error.strerror}).", "Name another place."
+            f"{directory}: cannot be made a directory ({error.strerror}).", "Name another place."
         ) from error
     card = directory / _CARD
     is_ours = card.exists() and _MADE_BY in card.read_text(encoding="utf-8", errors="replace")

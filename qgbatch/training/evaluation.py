@@ -95,6 +95,11 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     if others and limit is None:
         n_left = sum(len(by_text[key]) for key in others)
         logger.warning("%s: %s questions belong to no paragraph of %s.", path, f"{n_left:,}", data.name)
+    n_without = sum(not questions for questions in asked)
+    if n_without:
+        logger.warning(
+            "%s: no question for %d of %d paragraphs; they count as 0.", path, n_without, len(asked)
+        )
     generated = [question for questions in asked for question in questions]
     n_duplicates = sum(len(find_duplicates(some, [0.0] * len(some), "exact", 1.0)) for some in asked)
     shares = {
@@ -104,6 +109,7 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     protocol = _protocol(data, paragraphs) | {
         "questions": Path(path).name,
         "questions_sha256": hashlib.sha256(read_bytes(path)).hexdigest(),
+        "paragraphs_without_questions": n_without,
     }
     return Evaluation(protocol, _figures(asked, paragraphs, shares))
 

@@ -102,7 +102,7 @@ def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:
             pass
     except OSError as error:
         raise OutputError(
-            f"{directory}: cannot be written ({error.strerror}).",
+            f"{directory}: cannot be a directory to write to ({error.strerror}).",
             "Check the rights there, or name another.",
         ) from error
     is_ours = bool(checkpoints.read_recipe(directory))
@@ -140,6 +140,8 @@ def _read_data(settings: TrainingSettings) -> tuple[Split, Split | None]:
             "%s: %s paragraphs, %s questions%s",
             split.name, f"{len(split.paragraphs):,}", f"{split.n_questions:,}", left_out,
         )  # fmt: skip
+    if validation and {p.context for p in train.paragraphs} & {p.context for p in validation.paragraphs}:
+        logger.warning("%s: has paragraphs of the training data; its loss says little.", validation.name)
     if validation is None:
         logger.warning("No validation data: the last checkpoint becomes the model, not the best.")
         if settings.early_stopping_patience:

@@ -136,6 +136,8 @@ def test_questions_of_other_texts_are_named(
     result = qgbatch("evaluate", "--data", data, "--questions", questions)
     assert result.exit_code == ExitCode.OK
     assert "1 questions belong to no paragraph" in result.stderr
+    assert "no question for 4 of 5 paragraphs" in result.stderr
+    assert "| paragraphs_without_questions | 4 |" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,12 @@ def test_bad_input(
     result = qgbatch("evaluate", "--data", data, *words)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
+
+
+def test_a_model_and_a_file_are_not_measured_at_once(qgbatch: Callable[..., Result], data: Path) -> None:
+    result = qgbatch("evaluate", "--data", data, "--questions", "q.csv", "--model", "mini")
+    assert result.exit_code == ExitCode.USAGE
+    assert "measure one of them" in result.stderr
 
 
 def test_the_data_is_not_overwritten(qgbatch: Callable[..., Result], data: Path) -> None:

@@ -329,3 +329,15 @@ def test_a_data_set_is_trained_on_and_named_without_its_path(home: Path, tmp_pat
     assert "| train: set, train | 9 | 18 |" in card
     assert "| validation: set, validation | 4 | 7 |" in card
     assert str(tmp_path) not in card + (tmp_path / "out" / "recipe.json").read_text(encoding="utf-8")
+
+
+def test_validation_on_training_data_is_warned_of(home: Path, finetune: Finetune, tmp_path: Path) -> None:
+    result = finetune(tmp_path, "--validation-file", home / "train.json", "--max-steps", "1")
+    assert "train.json: has paragraphs of the training data" in result.stderr
+
+
+def test_each_line_of_a_json_log_has_its_time(finetune: Finetune, tmp_path: Path) -> None:
+    result = finetune(tmp_path, "--max-steps", "1", "--log-format", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert all(line["time"].endswith("Z") for line in lines)
+    assert lines[-1]["summary"]["steps"] == "1"

@@ -95,7 +95,7 @@ def test_a_data_set_that_is_not_to_be_had_exits_4(home: Path, tmp_path: Path) ->
     words = ("finetune", "--base", str(home / "base"), "--dataset", "ann/no-such-set")
     result = run_command(*words, "--report-to", "none", "-o", str(tmp_path))
     assert result.exit_code == ExitCode.NO_INPUT, result.output
-    assert "--dataset ann/no-such-set: cannot be loaded" in result.stderr
+    assert "ann/no-such-set: not a directory here, and cannot be loaded" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_an_output_that_cannot_be_a_directory_exits_6(finetune: Finetune, tmp_pa
     for output in (tmp_path / "file", tmp_path / "file" / "out"):
         result = finetune(output)
         assert result.exit_code == ExitCode.OUTPUT, result.output
-        assert f"{output}: cannot be written" in result.stderr
+        assert f"{output}: cannot be a directory to write to" in result.stderr
     assert (tmp_path / "file").read_text() == "old"
 
 
