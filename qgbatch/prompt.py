@@ -92,14 +92,23 @@ def _open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
         ) from error
 
 
+def source_text(context: str, metadata: ModelMetadata) -> str:
+    """What a model reads of a text, before the tokenizer's end token."""
+    return f"{metadata.prefix}{context}{metadata.suffix}"
+
+
+def target_text(questions: Sequence[str], metadata: ModelMetadata) -> str:
+    """What a model is to write: each question with a separator behind it, before the end token."""
+    joined = "".join(f"{question} {metadata.separator} " for question in questions)
+    return joined.rstrip() + metadata.suffix
+
+
 class Prompt:
     """A tokenizer with a model's prefix, ending and separator."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
         self.tokenizer = tokenizer
-        self._prefix = metadata.prefix
-        self._suffix = metadata.suffix
-        self._separator = metadata.separator
+        self._metadata = metadata
         self.vocab_size = len(tokenizer)
         self.separator_id: int = tokenizer.get_vocab()[metadata.separator]
         self.pad_id: int = tokenizer.pad_token_id
@@ -109,13 +118,12 @@ class Prompt:
 
     def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Input ids of ``prefix + text + suffix``, end token added; nothing is cut."""
-        encoded = self._encode([f"{self._prefix}{text}{self._suffix}" for text in texts], True)
+        encoded = self._encode([source_text(text, self._metadata) for text in texts], True)
         return [tuple(ids) for ids in encoded["input_ids"]]
 
     def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[tuple[int, ...]]:
         """Ids of each paragraph's ``Q1 <sep> ... Qn <sep>{suffix}``, end token added; nothing is cut."""
-        joined = ["".join(f"{q} {self._separator} " for q in asked).rstrip() for asked in questions]
-        encoded = self._encode([text + self._suffix for text in joined], True)
+        encoded = self._encode([target_text(asked, self._metadata) for asked in questions], True)
         return [tuple(ids) for ids in encoded["input_ids"]]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -1,7 +1,8 @@
 """Checkpoints of a training: which is whole, which belongs to it, and the model made of the best.
 
 A checkpoint is a model directory with the state of the training beside it. transformers'
-Trainer writes ``trainer_state.json`` last, so one that can be read marks a whole one.
+Trainer writes ``trainer_state.json`` last, so one that can be read, beside weights,
+optimizer, scheduler and random state, marks a whole one.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from qgbatch.errors import OutputError, SettingsError
 from qgbatch.models import ModelMetadata
 from qgbatch.outputs import replacing
 from qgbatch.pipeline import check_places
+from qgbatch.prompt import source_text, target_text
 from qgbatch.readers import Listing
 from qgbatch.training.data import Split, load_splits, read_split
 from qgbatch.writers import json_line
@@ -100,12 +101,11 @@ def _check_directory(directory: Path, names: Sequence[str]) -> None:
 def _rows(split: Split) -> Iterator[dict[str, Any]]:
     prompt = ModelMetadata()
     for paragraph in split.paragraphs:
-        joined = "".join(f"{question} {prompt.separator} " for question in paragraph.questions).rstrip()
         yield {
             "context": paragraph.context,
             "questions": list(paragraph.questions),
-            "source": f"{prompt.prefix}{paragraph.context}{prompt.suffix}",
-            "target": f"{joined}{prompt.suffix}",
+            "source": source_text(paragraph.context, prompt),
+            "target": target_text(paragraph.questions, prompt),
         }
 
 
