@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-FAST = ["--num-beams", "1", "--max-new-tokens", "8", "-q"]
+FAST = ["--num-beams", "1", "--max-new-tokens", "8", "--no-cache", "-q"]
 
 
 def measure(n_copies: int, scope: str) -> tuple[int, int, float]:

@@ -19,10 +19,10 @@ from pathlib import Path
 import transformers
 from rouge_score.rouge_scorer import RougeScorer
 
-from qgbatch.questions import extract_questions
+from qgbatch.questions import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document, Generation
-from qgbatch.settings import Options, Settings
-from qgbatch.stream import Stages
+from qgbatch.settings import CacheSettings, Options, Settings
+from qgbatch.stages import Stages
 
 CONTENDERS: dict[str, Options] = {
     "torch, float32 (transformers)": {"engine": "torch", "dtype": "float32"},
@@ -42,14 +42,16 @@ def read_paragraphs(path: Path, n_paragraphs: int) -> list[tuple[str, list[str]]
     return random.Random(11).sample(paragraphs, n_paragraphs)
 
 
-def ask(stages: Stages, contexts: list[str]) -> tuple[list[Chunk], list[Generation]]:
+def ask(stages: Stages, contexts: list[str]) -> list[Generation]:
     """Outputs of an engine, each paragraph in one chunk."""
-    ids = stages.prompt.encode(contexts)
-    chunks = [
-        Chunk(Document.from_text(context, "squad"), 0, 0, len(context), row, False)
-        for context, row in zip(contexts, ids, strict=True)
-    ]
-    return chunks, stages.engine.generate(chunks)
+    inputs = stages.prompt.encode(contexts)
+    outputs = {
+        input_ids: generation
+        for batch, generations in stages.generate(inputs)
+        for input_ids, generation in zip(batch, generations, strict=True)
+        if generation is not None
+    }
+    return [outputs[input_ids] for input_ids in inputs]
 
 
 def main() -> None:
@@ -69,16 +71,16 @@ def main() -> None:
         expected: list[Generation] = []
         for name, options in CONTENDERS.items():
             chosen: Options = {**options, "num_beams": beams}
-            stages = Stages.load(Settings(**chosen))
-            chunks, generations = ask(stages, [context for context, _ in paragraphs])
+            stages = Stages.find(Settings(**chosen), CacheSettings().directory)
+            generations = ask(stages, [context for context, _ in paragraphs])
             expected = expected or generations
             same = sum(a.pieces == b.pieces for a, b in zip(expected, generations, strict=True))
             dropped: Counter[str] = Counter()
             scores = []
-            for chunk, generation, (_, references) in zip(chunks, generations, paragraphs, strict=True):
-                for question in extract_questions(
-                    chunk, generation, stages.prompt.decode, stages.prompt.unk_id, dropped
-                ):
+            for generation, (context, references) in zip(generations, paragraphs, strict=True):
+                chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
+                decoded = decode_generation(generation, stages.prompt.decode, stages.prompt.unk_id)
+                for question in extract_questions(chunk, decoded, dropped):
                     scores.append(
                         max(scorer.score(r, question.question)["rougeL"].fmeasure for r in references)
                     )

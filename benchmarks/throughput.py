@@ -26,8 +26,8 @@ from qgbatch.chunking import chunk_document
 from qgbatch.models import find_model
 from qgbatch.readers import list_inputs, read_document
 from qgbatch.records import Chunk
-from qgbatch.settings import Settings
-from qgbatch.stream import Stages
+from qgbatch.settings import CacheSettings, Settings
+from qgbatch.stages import Stages
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -75,6 +75,21 @@ def notebook_loop(stages: Stages) -> Callable[[Sequence[Chunk]], None]:
     return loop
 
 
+def find(settings: Settings) -> Stages:
+    """The stages of a run that has nothing in its cache but converted models."""
+    return Stages.find(settings, CacheSettings().directory)
+
+
+def generate_all(stages: Stages) -> Callable[[Sequence[Chunk]], None]:
+    """A window of chunks through an engine, in batches as in a run."""
+
+    def generate(chunks: Sequence[Chunk]) -> None:
+        for _ in stages.generate([chunk.input_ids for chunk in chunks]):
+            pass
+
+    return generate
+
+
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,15 +101,15 @@ def main() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 
-    torch_stages = Stages.load(Settings(engine="torch", dtype="float32"))
+    torch_stages = find(Settings(engine="torch", dtype="float32"))
     chunks = make_chunks(torch_stages, arguments.chunks)
     contenders: dict[str, tuple[Callable[[Sequence[Chunk]], object], list[Chunk]]] = {
         "notebook's loop, float32": (notebook_loop(torch_stages), spread(chunks, arguments.loop_chunks)),
-        "torch engine, float32": (torch_stages.engine.generate, spread(chunks, arguments.torch_chunks)),
+        "torch engine, float32": (generate_all(torch_stages), spread(chunks, arguments.torch_chunks)),
     }
     for precision in ("float32", "int8"):
-        stages = Stages.load(Settings(engine="ctranslate2", compute_type=precision))
-        contenders[f"ctranslate2 engine, {precision}"] = (stages.engine.generate, chunks)
+        stages = find(Settings(engine="ctranslate2", compute_type=precision))
+        contenders[f"ctranslate2 engine, {precision}"] = (generate_all(stages), chunks)
 
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for generate, its_chunks in contenders.values():

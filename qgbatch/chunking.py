@@ -14,11 +14,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.records import Chunk, Document
-from qgbatch.sentences import Sentence
+
+if TYPE_CHECKING:
+    from qgbatch.sentences import Sentence  # with nltk, which takes seconds
 
 MIN_CONTENT_TOKENS = 32
 """Least room for text in a chunk. One code point can become 18 characters in NFKC
@@ -38,7 +40,7 @@ _SPACE = re.compile(r"\s+")
 _SENTENCES_AT_ONCE = 1024
 _CHUNKS_AT_ONCE = 64
 
-SplitSentences = Callable[[str], Iterable[Sentence]]
+SplitSentences = Callable[[str], Iterable["Sentence"]]
 
 
 class Encoder(Protocol):

@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     """A model or an optional dependency is missing or damaged."""
     OUTPUT = 6
     """The output cannot be written; an older one is untouched."""
+    LOCKED = 75
+    """Another run holds this output (EX_TEMPFAIL: try again later)."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C (128 + SIGINT)."""
     TERMINATED = 143
@@ -89,3 +91,9 @@ class OutputError(QgbatchError):
     """The output, the report or the failures file cannot be written."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class LockedError(QgbatchError):
+    """Another run is writing this output."""
+
+    exit_code = ExitCode.LOCKED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import io
 import os
 import secrets
@@ -12,22 +14,36 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
 from typing_extensions import Buffer
 
-from qgbatch.errors import OutputError
+from qgbatch.errors import LockedError, OutputError
 
 STDOUT = "-"
 
 
 @contextmanager
-def open_output(output: str) -> Iterator[IO[bytes]]:
+def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
     """Give the stream of an output: standard output for ``-``, else as :func:`replacing` does.
 
+    A file is locked meanwhile, so that no two runs do the same work and the later one
+    does not find its output replaced; ``wait_lock`` is how many seconds to wait for it.
+
     Raises:
+        LockedError: another run has it.
         OutputError: the place cannot be written.
     """
-    with _data_alone_on_stdout() if output == STDOUT else replacing(Path(output)) as stream:
-        yield stream
+    if output == STDOUT:
+        with _data_alone_on_stdout() as stream:
+            yield stream
+    elif os.path.exists(output) and not os.path.isfile(output):
+        with replacing(Path(output)) as stream:
+            yield stream
+    else:
+        with _locked(Path(output), wait_lock):
+            _remove_leftovers(Path(output))
+            with replacing(Path(output)) as stream:
+                yield stream
 
 
 @contextmanager
@@ -44,17 +60,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise OutputError(f"{path}: is a directory.", "Name a file in it.")
     is_special = os.path.exists(path) and not os.path.isfile(path)
     target = path if is_special else Path(os.path.realpath(path))
-    partial = (
-        target if is_special else target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.partial")
-    )
+    partial = target if is_special else _beside(target, f"{secrets.token_hex(4)}.partial")
     try:
         raw = _OutputFile(partial, "wb" if is_special else "xb", path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise OutputError(
-            f"{path}: {path.parent} is not a directory.", "Make it, or write to another place."
-        ) from error
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise _cannot_open(path, error) from error
     try:
         with io.BufferedWriter(raw) as stream:
             yield stream
@@ -93,6 +103,41 @@ def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
                 os.dup2(stream.fileno(), descriptor)
 
 
+def _beside(target: Path, ending: str) -> Path:
+    """A hidden name for this file alone; its own may be too long to add to."""
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
+    return target.with_name(f".{target.name[:50]}.{digest}.{ending}")
+
+
+@contextmanager
+def _locked(path: Path, wait_lock: float) -> Iterator[None]:
+    target = Path(os.path.realpath(path))
+    lock_file = _beside(target, "lock")
+    lock = FileLock(lock_file, timeout=wait_lock)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LockedError(
+            f"{path}: another run is writing it.", "Try again later, or wait with --wait-lock SECONDS."
+        ) from error
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock_file.unlink()  # while it is held: whoever waits for it finds it gone and makes a new one
+        lock.release()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed runs left of this output; who calls holds its lock."""
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(glob.escape(_beside(target, "").name) + "*.partial"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
 class _OutputFile(io.FileIO):
     """A file that reports what goes wrong in terms of its target."""
 
@@ -122,6 +167,14 @@ def _rename(partial: Path, target: Path) -> None:
         raise _cannot_write(target, error) from error
     with suppress(OSError):  # the file is in place; some file systems cannot sync a directory
         _sync_directory(target.parent)
+
+
+def _cannot_open(path: Path, error: OSError) -> OutputError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return OutputError(
+            f"{path}: {path.parent} is not a directory.", "Make it, or write to another place."
+        )
+    return _cannot_write(path, error)
 
 
 def _cannot_write(target: Path | str, error: OSError) -> OutputError:

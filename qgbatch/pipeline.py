@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from qgbatch.errors import OutputError
 from qgbatch.outputs import STDOUT, open_output
 from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
 from qgbatch.records import Chunk, Document, Failure, Question, RunReport
-from qgbatch.settings import FileSettings, Options, Settings
-from qgbatch.stream import Stages, Stream, unique
+from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
+from qgbatch.stages import Stages
+from qgbatch.store import Store
+from qgbatch.stream import Stream, unique
 from qgbatch.writers import Row, choose_format, open_writer, to_row
 
 OnProgress = Callable[[float, RunReport], None]
-"""Called after each window with the share of the input that is done, 0 to 1."""
+"""Called after each batch with the share of the input that is done, 0 to 1."""
 
 
 def generate_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> list[Question]:
@@ -37,7 +39,7 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
     The options are the fields of :class:`qgbatch.Settings`. A plain text gets its
     position (``"0"``, ``"1"``, ...) as ``source``; use :meth:`Document.from_text` to give
     another. With ``dedupe_scope="corpus"`` all questions are made before the first is
-    given.
+    given. Nothing is kept in the cache.
 
     Raises:
         DocumentError: a text cannot be used. Nothing is skipped.
@@ -47,13 +49,13 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of texts.")
-    stages = Stages.load(Settings(**options))
+    stages = Stages.find(Settings(**options), CacheSettings().directory)
     documents = (
         text if isinstance(text, Document) else Document.from_text(text, str(position))
         for position, text in enumerate(texts)
     )
-    report = RunReport()
-    questions = Stream(stages, report, fail_fast=True).questions(documents)
+    report, cache = RunReport(), stages.open_cache(Store(None, 0))
+    questions = Stream(stages, cache, report, fail_fast=True).questions(documents)
     if stages.settings.dedupe_scope == "corpus":
         yield from unique(list(questions), stages.settings, report)
     else:
@@ -65,17 +67,20 @@ def run(
     output: str | Path,
     settings: Settings | None = None,
     files: FileSettings | None = None,
+    cache: CacheSettings | None = None,
     *,
     report: RunReport | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunReport:
     """Read documents, write their questions to ``output`` and report.
 
-    The output is replaced only if at least one document could be used. ``report``, if
+    The output is replaced only if at least one document could be used. Each batch of
+    chunks that the model is done with is in the cache, for the next run. ``report``, if
     given, is filled as the run goes and returned.
 
     Raises:
         DocumentError: with ``fail_fast``, the first document that fails.
+        LockedError: another run is writing this output.
         ModelError: the model is missing or damaged.
         OutputError: the output cannot be written, or would be read as an input.
         SettingsError: a setting is out of range.
@@ -83,7 +88,7 @@ def run(
     """
     if isinstance(inputs, str):
         raise TypeError("inputs is one string: give a list of paths.")
-    settings, files = settings or Settings(), files or FileSettings()
+    settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
     arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
     report = report if report is not None else RunReport()
     file_format = choose_format(output, files.format)
@@ -95,11 +100,14 @@ def run(
             report.n_inputs = len(listing.items)
             report.failures.extend(item for item in listing.items if isinstance(item, Failure))
             return report
-        with suppress(_NothingToWriteError), open_output(output) as stream:
-            stages = Stages.load(settings)
+        with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
+            stages = Stages.find(settings, cache.directory)
             report.facts = stages.facts()
-            with open_writer(stream, file_format, report.facts, with_context=files.with_context) as writer:
-                for row in _rows(listing, stages, files, report, on_progress):
+            with (
+                closing(Store(cache.directory if cache.cache else None, cache.max_bytes)) as store,
+                open_writer(stream, file_format, report.facts, with_context=files.with_context) as writer,
+            ):
+                for row in _rows(listing, stages, store, files, report, on_progress):
                     with report.timed("write"):
                         writer.write(row)
                     report.n_written += 1
@@ -115,17 +123,25 @@ class _NothingToWriteError(Exception):
 def _rows(
     listing: Listing,
     stages: Stages,
+    store: Store,
     files: FileSettings,
     report: RunReport,
     on_progress: OnProgress | None,
 ) -> Iterator[Row]:
-    def on_window(last: Chunk) -> None:
+    share_before = 0.0
+
+    def on_batch(last: Chunk, share_of_window: float) -> None:
+        nonlocal share_before
+        share_of_document = last.end_char / len(last.document.text)
+        share_after = (report.n_inputs - 1 + share_of_document) / len(listing.items)
         if on_progress:
-            share_of_document = last.end_char / len(last.document.text)
-            on_progress((report.n_inputs - 1 + share_of_document) / len(listing.items), report)
+            on_progress(share_before + (share_after - share_before) * share_of_window, report)
+        if share_of_window == 1:
+            share_before = share_after
 
     documents = report.timed_iter("read", _read(listing, files))
-    stream = Stream(stages, report, fail_fast=files.fail_fast, on_window=on_window)
+    cache = stages.open_cache(store)
+    stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
     questions = stream.questions(documents)
     rows = (to_row(q, stages.model.name, with_context=files.with_context) for q in questions)
     if stages.settings.dedupe_scope == "corpus":

@@ -5,6 +5,7 @@ The one place that tokenizes.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,20 +23,49 @@ logger = logging.getLogger(__name__)
 DEFAULT_TOKENIZER = "t5-base"
 """Of the checkpoints that the notebook and its copies publish without a tokenizer."""
 _TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+_FILES_THAT_MATTER = (
+    *_TOKENIZER_FILES,
+    "added_tokens.json",
+    "config.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+)
+
+
+def find_tokenizer(model: ModelFiles, name: str | None = None) -> Path:
+    """The directory of the given tokenizer, else of the model's own, else of the one T5 came with.
+
+    Raises:
+        ModelError: there is no such tokenizer.
+    """
+    if name is None and any((model.directory / file).is_file() for file in _TOKENIZER_FILES):
+        return model.directory
+    if name is None:
+        name = DEFAULT_TOKENIZER
+        logger.info("%s has no tokenizer of its own: using %s.", model.name, name)
+    return _locate_tokenizer(name, model.name)
+
+
+def tokenizer_sha256(directory: Path) -> str:
+    """Hash of the files that a tokenizer is made of, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in _FILES_THAT_MATTER:
+        if (directory / name).is_file():
+            digest.update(name.encode())
+            digest.update(hashlib.sha256((directory / name).read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def load_prompt(
     model: ModelFiles, tokenizer_name: str | None = None, *, embedding_grows: bool = False
 ) -> Prompt:
-    """Load the given tokenizer, else the model's own, else the one T5 was published with.
-
-    The separator is added where the vocabulary lacks it.
+    """Load the tokenizer of :func:`find_tokenizer`; the separator is added where it lacks it.
 
     Raises:
         ModelError: no tokenizer is to be had, or it is larger than the model's embedding
             and ``embedding_grows`` does not promise that this will change.
     """
-    prompt = _make_prompt(_tokenizer_directory(model, tokenizer_name), model.metadata)
+    prompt = _make_prompt(find_tokenizer(model, tokenizer_name), model.metadata)
     if prompt.vocab_size > model.vocab_size and not embedding_grows:
         raise ModelError(
             f"{model.name}: its tokenizer has {prompt.vocab_size} tokens with {model.metadata.separator}, "
@@ -51,7 +81,7 @@ def load_new_prompt(tokenizer_name: str, metadata: ModelMetadata) -> Prompt:
     Raises:
         ModelError: there is no such tokenizer, or it is damaged.
     """
-    return _make_prompt(_find_tokenizer(tokenizer_name, "a new model"), metadata)
+    return _make_prompt(_locate_tokenizer(tokenizer_name, "a new model"), metadata)
 
 
 def _make_prompt(directory: Path, metadata: ModelMetadata) -> Prompt:
@@ -61,16 +91,7 @@ def _make_prompt(directory: Path, metadata: ModelMetadata) -> Prompt:
     return Prompt(tokenizer, metadata)
 
 
-def _tokenizer_directory(model: ModelFiles, name: str | None) -> Path:
-    if name is None and any((model.directory / file).is_file() for file in _TOKENIZER_FILES):
-        return model.directory
-    if name is None:
-        name = DEFAULT_TOKENIZER
-        logger.info("%s has no tokenizer of its own: using %s.", model.name, name)
-    return _find_tokenizer(name, model.name)
-
-
-def _find_tokenizer(name: str, owner: str) -> Path:
+def _locate_tokenizer(name: str, owner: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     try:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from qgbatch.records import Chunk, Generation, Question
-
-SCORE_DECIMALS = 4
-"""In float32 the same row in another batch scores up to 0.000002 different."""
+from qgbatch.records import SCORE_DECIMALS, Chunk, DecodedGeneration, Generation, Question
 
 # A question mark: ASCII, full-width, Arabic, Greek.
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
 
 
-def extract_questions(
-    chunk: Chunk,
-    generation: Generation,
-    decode: Callable[[Sequence[int]], str],
-    unk_id: int,
-    dropped: Counter[str],
-) -> list[Question]:
+def decode_generation(
+    generation: Generation, decode: Callable[[Sequence[int]], str], unk_id: int
+) -> DecodedGeneration:
+    """The text of each piece."""
+    pieces = (None if unk_id in piece else " ".join(decode(piece).split()) for piece in generation.pieces)
+    return DecodedGeneration(
+        tuple(pieces), round(generation.score, SCORE_DECIMALS), generation.finish_reason
+    )
+
+
+def extract_questions(chunk: Chunk, generation: DecodedGeneration, dropped: Counter[str]) -> list[Question]:
     """The questions of one output, in order; pieces left out are counted by reason.
 
     The reasons: ``truncated`` (cut off by the length limit), ``unknown_token`` (a
@@ -29,19 +30,18 @@ def extract_questions(
     """
     questions = []
     last = len(generation.pieces) - 1
-    for index, piece in enumerate(generation.pieces):
-        text = " ".join(decode(piece).split())
+    for index, text in enumerate(generation.pieces):
         cut_off = index == last and generation.finish_reason == "length"
-        if reason := _reason_to_drop(text, unk_id in piece, cut_off):
+        if text is None:
+            dropped["unknown_token"] += 1
+        elif reason := _reason_to_drop(text, cut_off):
             dropped[reason] += 1
         elif text:
-            questions.append(Question(text, index, round(generation.score, SCORE_DECIMALS), chunk))
+            questions.append(Question(text, index, generation.score, chunk))
     return questions
 
 
-def _reason_to_drop(text: str, has_unknown: bool, cut_off: bool) -> str | None:
-    if has_unknown:
-        return "unknown_token"
+def _reason_to_drop(text: str, cut_off: bool) -> str | None:
     if not text or is_well_formed(text):
         return None
     return "truncated" if cut_off and not text.endswith(_QUESTION_MARKS) else "not_a_question"

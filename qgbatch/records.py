@@ -12,13 +12,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from qgbatch.errors import DocumentError, ExitCode, QgbatchError, exit_code_of
 
 Item = TypeVar("Item")
 FinishReason = Literal["eos", "length"]
 Stage = Literal["read", "chunk", "generate"]
+InputIds: TypeAlias = tuple[int, ...]
+"""Exactly what the model gets for a chunk: prefix, text, ending and end token."""
+
+SCORE_DECIMALS = 4
+"""Scores are rounded to this: in float32 the same row in another batch scores up to 0.000002 different."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +70,7 @@ class Chunk:
     chunk_index: int
     start_char: int
     end_char: int
-    input_ids: tuple[int, ...]
-    """Exactly what the model gets: prefix, text, ending and end token."""
+    input_ids: InputIds
     hard_split: bool
     """True where a cut had to be made inside a sentence."""
 
@@ -89,6 +93,18 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodedGeneration:
+    """A :class:`Generation` as text: what questions are made of, and what the cache keeps."""
+
+    pieces: tuple[str | None, ...]
+    """Text between the separators, with single spaces; may be empty. ``None`` for a piece
+    with a character that the vocabulary lacks, which would be missing from it."""
+    score: float
+    """Rounded to :data:`SCORE_DECIMALS`."""
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question and the chunk it was asked of."""
 
@@ -96,7 +112,7 @@ class Question:
     question_index: int
     """Position among the pieces that the model wrote for this chunk."""
     score: float
-    """:attr:`Generation.score` of the output it is a part of, rounded to four decimals."""
+    """:attr:`DecodedGeneration.score` of the output it is a part of."""
     chunk: Chunk
 
     @property
@@ -141,6 +157,10 @@ class RunReport:
     """Chunks with :attr:`Chunk.hard_split`."""
     n_source_tokens: int = 0
     """Sum of ``len(chunk.input_ids)``."""
+    n_generated: int = 0
+    """Chunks that the model worked on; the others were in the cache, equal to another one, or failed."""
+    n_reused: int = 0
+    """Chunks whose result was in the cache."""
     n_raw: int = 0
     """Pieces of text that the model wrote between separators, the empty ones left out."""
     n_written: int = 0

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
+
+import platformdirs
 
 from qgbatch.errors import SettingsError
 
@@ -26,6 +30,9 @@ ComputeType = Literal["auto", "int8", "int8_bfloat16", "int16", "bfloat16", "flo
 DedupeMethod = Literal["none", "exact", "near"]
 DedupeScope = Literal["chunk", "document", "corpus"]
 Format = Literal["parquet", "csv", "jsonl"]
+
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT]?B)", re.IGNORECASE | re.ASCII)
 
 DEFAULT_MAX_TOKENS = 512
 """Length that T5 was pre-trained with, and the notebook's bound."""
@@ -188,6 +195,9 @@ class FileSettings(SelfChecking):
         None, "Output", "Format of the output.  [default: by its suffix; jsonl for -]"
     )
     with_context: bool = knob(False, "Output", "Add the chunk's text as column context.")
+    wait_lock: float = knob(
+        0.0, "Output", "Seconds to wait while another run writes this output; exits 75 after that.", low=0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -199,6 +209,40 @@ class FileSettings(SelfChecking):
                 raise SettingsError(
                     f"--encoding {encoding}: not known to Python.", "For instance: cp1252, utf-16-le."
                 ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings(SelfChecking):
+    """What is kept for the next run, and where.
+
+    Raises:
+        SettingsError: the size is none.
+    """
+
+    cache: bool = knob(True, "Cache", "Keep each chunk's result, so that no run does the same work again.")
+    cache_dir: str | None = knob(
+        None, "Cache", "Directory of results and converted models.  [default: the user's cache directory]"
+    )
+    cache_size: str = knob(
+        "2GB", "Cache", "Disk space for results, in MB or GB; those that were not used for longest go."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _SIZE.fullmatch(self.cache_size):
+            raise SettingsError(f"--cache-size {self.cache_size}: not a size.", "For instance: 500MB, 2GB.")
+
+    @property
+    def directory(self) -> Path:
+        """Where results and converted models are."""
+        return Path(self.cache_dir) if self.cache_dir else platformdirs.user_cache_path("qgbatch")
+
+    @property
+    def max_bytes(self) -> int:
+        """``cache_size`` in bytes, of 1,000 bytes a kB."""
+        match = _SIZE.fullmatch(self.cache_size)
+        assert match
+        return int(float(match[1]) * 1000 ** _UNITS.index(match[2].upper()))
 
 
 class Options(TypedDict, total=False):

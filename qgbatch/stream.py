@@ -9,67 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from itertools import groupby, islice
 
-import qgbatch
-from qgbatch.chunking import ChunkLimits, SplitSentences, chunk_document
+from qgbatch.cache import Cache
 from qgbatch.dedupe import find_duplicates
-from qgbatch.engines import Engine, SpecialIds, load_engine
-from qgbatch.errors import DocumentError
-from qgbatch.models import ModelFiles, choose_decoding, find_model
-from qgbatch.prompt import Prompt, load_prompt
-from qgbatch.questions import extract_questions
-from qgbatch.records import Chunk, Document, Failure, Generation, Question, RunReport
-from qgbatch.sentences import SentenceSplitter
-from qgbatch.settings import Decoding, Settings
+from qgbatch.errors import DocumentError, ModelError, SettingsError
+from qgbatch.questions import decode_generation, extract_questions
+from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, InputIds, Question, RunReport
+from qgbatch.settings import Settings
+from qgbatch.stages import Stages
 
-
-@dataclass(frozen=True)
-class Stages:
-    """Everything that is loaded once for a run."""
-
-    settings: Settings
-    model: ModelFiles
-    decoding: Decoding
-    prompt: Prompt
-    limits: ChunkLimits
-    split_sentences: SplitSentences
-    engine: Engine
-
-    @classmethod
-    def load(cls, settings: Settings) -> Stages:
-        """Find and load the model and what goes with it; all settings are checked here.
-
-        Raises:
-            ModelError: the model is missing or damaged.
-            SettingsError: settings do not fit the model, each other or this machine.
-        """
-        model = find_model(settings.model, settings.revision)
-        decoding = choose_decoding(settings, model)
-        prompt = load_prompt(model, settings.tokenizer)
-        max_tokens = settings.max_tokens or model.metadata.max_source_tokens
-        target_tokens = settings.target_tokens or model.metadata.target_tokens or max_tokens
-        limits = ChunkLimits(max_tokens, min(target_tokens, max_tokens))
-        limits.check(prompt.n_prompt_tokens)
-        special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_id)
-        engine = load_engine(settings, model, decoding, special)
-        splitter = SentenceSplitter(settings.language)
-        return cls(settings, model, decoding, prompt, limits, splitter, engine)
-
-    def facts(self) -> dict[str, object]:
-        """What the output depends on, beside the documents."""
-        settings = {**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)}
-        return {
-            "qgbatch": qgbatch.__version__,
-            "model": self.model.name,
-            "model_revision": self.model.revision,
-            "model_sha256": self.model.sha256,
-            "engine": self.engine.name,
-            "device": self.engine.device,
-            "precision": self.engine.precision,
-            "settings": settings,
-        }
+OnBatch = Callable[[Chunk, float], None]
+"""Called after each batch with the last chunk of its window and the share of that window that is done."""
 
 
 class Stream:
@@ -78,15 +29,17 @@ class Stream:
     def __init__(
         self,
         stages: Stages,
+        cache: Cache,
         report: RunReport,
         *,
         fail_fast: bool,
-        on_window: Callable[[Chunk], None] | None = None,
+        on_batch: OnBatch | None = None,
     ) -> None:
         self._stages = stages
+        self._cache = cache
         self._report = report
         self._fail_fast = fail_fast
-        self._on_window = on_window
+        self._on_batch = on_batch or (lambda last, share: None)
         self._failed: set[Document] = set()
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
@@ -104,58 +57,88 @@ class Stream:
             yield from self._drop_duplicates(questions)
 
     def _chunks(self, documents: Iterable[Document | Failure]) -> Iterator[Chunk]:
-        stages, report = self._stages, self._report
+        report = self._report
         for document in documents:
             report.n_inputs += 1
             if isinstance(document, Failure):
                 self._fail(document)
                 continue
             chunk = None
-            chunks = chunk_document(document, stages.prompt, stages.split_sentences, stages.limits)
+            chunks = self._cache.chunks(document, self._stages.chunks)
             try:
                 for chunk in report.timed_iter("chunk", chunks):
                     if document in self._failed:
                         break
                     yield chunk
+            except (ModelError, SettingsError):  # the tokenizer, which no document can do without
+                raise
             except Exception as error:  # whatever odd text sets off must not stop the others
                 if chunk is not None:  # else nothing of it is under way
                     self._failed.add(document)
                 self._fail(Failure.of(document.source, "chunk", error))
 
-    def _generations(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Generation | None]]:
+    def _generations(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
         report = self._report
         while window := list(islice(chunks, self._stages.settings.window_chunks)):
             report.n_chunks += len(window)
             report.n_hard_splits += sum(chunk.hard_split for chunk in window)
             report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window)
-            with report.timed("generate"):
-                generations = self._generate(window)
-            yield from zip(window, generations, strict=True)
-            if self._on_window:
-                self._on_window(window[-1])
+            generations = self._reuse(window)
+            self._generate(window, generations)
+            for chunk in window:
+                if chunk.input_ids not in generations:
+                    self._fail_chunk(chunk)
+                yield chunk, generations.get(chunk.input_ids)
 
-    def _generate(self, window: Sequence[Chunk]) -> Sequence[Generation | None]:
-        """Generations of a window; if one of its documents cannot be done, of each alone."""
-        try:
-            return self._stages.engine.generate(window)
-        except DocumentError as error:
-            by_document = [list(chunks) for _, chunks in groupby(window, key=lambda c: c.document)]
-            if len(by_document) > 1:
-                return [result for chunks in by_document for result in self._generate(chunks)]
-            document = window[0].document
-            self._failed.add(document)
-            self._fail(Failure.of(document.source, "generate", error))
-            return [None] * len(window)
+    def _reuse(self, window: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
+        with self._report.timed("cache"):
+            known = self._cache.generations([chunk.input_ids for chunk in window])
+        self._report.n_reused += sum(chunk.input_ids in known for chunk in window)
+        return known
+
+    def _generate(self, window: Sequence[Chunk], known: dict[InputIds, DecodedGeneration]) -> None:
+        """Complete what is known of a window; equal chunks are done once, batches kept one by one."""
+        report, stages = self._report, self._stages
+        distinct = dict.fromkeys(chunk.input_ids for chunk in window)
+        missing = [input_ids for input_ids in distinct if input_ids not in known]
+        if not missing:
+            self._on_batch(window[-1], 1.0)
+            return
+        with report.timed("load"):
+            prompt, _ = stages.prompt, stages.engine
+        n_done = 0
+        for batch, generations in report.timed_iter("generate", stages.generate(missing)):
+            made = {
+                input_ids: decode_generation(generation, prompt.decode, prompt.unk_id)
+                for input_ids, generation in zip(batch, generations, strict=True)
+                if generation is not None
+            }
+            with report.timed("cache"):
+                self._cache.keep(made)
+            known.update(made)
+            report.n_generated += len(made)
+            n_done += len(batch)
+            self._on_batch(window[-1], n_done / len(missing))
+
+    def _fail_chunk(self, chunk: Chunk) -> None:
+        if chunk.document not in self._failed:
+            self._failed.add(chunk.document)
+            source, n_tokens = chunk.document.source, len(chunk.input_ids)
+            device = self._stages.engine_choice.device
+            error = DocumentError(
+                f"{source}: a chunk of {n_tokens} tokens does not fit into the memory of {device}.",
+                "Lower --max-tokens or --num-beams.",
+            )
+            self._fail(Failure.of(source, "generate", error))
 
     def _extract(
-        self, results: Iterable[tuple[Chunk, Generation | None]], dropped: Counter[str]
+        self, results: Iterable[tuple[Chunk, DecodedGeneration | None]], dropped: Counter[str]
     ) -> list[Question]:
-        prompt = self._stages.prompt
         questions: list[Question] = []
         for chunk, generation in results:
             if generation is not None:
                 with self._report.timed("questions"):
-                    questions += extract_questions(chunk, generation, prompt.decode, prompt.unk_id, dropped)
+                    questions += extract_questions(chunk, generation, dropped)
         return questions
 
     def _drop_duplicates(self, questions: list[Question]) -> list[Question]:

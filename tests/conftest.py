@@ -31,6 +31,13 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_results(cache_home: Path) -> None:
+    """Let no test be answered by what another one had the model do."""
+    for path in (cache_home / "qgbatch").glob("results-*"):
+        path.unlink()
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """One thread trains a tiny model many times faster than several that share busy cores."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,11 +45,10 @@ class Console:
 
     def set_up_libraries(self) -> None:
         """Keep the libraries' bars and advice out of the log, but for ``--verbose``."""
-        import transformers
-
-        transformers.utils.logging.disable_progress_bar()
+        # As variables, which are read when and if they are imported: that takes seconds.
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         if not self.verbose:
-            transformers.utils.logging.set_verbosity_error()
+            os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

@@ -13,8 +13,9 @@ import click
 
 from qgbatch.cli.console import Console, chunks_done, console_options, log_summary
 from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
+from qgbatch.errors import LockedError
 from qgbatch.records import RunReport
-from qgbatch.settings import FileSettings, Settings
+from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 _EPILOG = """\b
 Examples:
@@ -63,6 +64,7 @@ command line comes first, then the variable, then the file.
     help="Write one line for each document that failed.",
 )
 @settings_options(Settings)
+@settings_options(CacheSettings)
 @config_option()
 @console_options
 def run(
@@ -80,6 +82,7 @@ def run(
     INPUT is a .txt or .md file (also .gz), a directory, a quoted glob, or - for standard input.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
+    cache = pick(CacheSettings, values)
 
     from qgbatch.pipeline import check_places
     from qgbatch.pipeline import run as run_pipeline
@@ -99,7 +102,7 @@ def run(
         def on_progress(share: float, so_far: RunReport) -> None:
             progress(share, chunks_done(so_far))
 
-        run_pipeline(all_inputs, output, settings, files, report=run_report, on_progress=on_progress)
+        run_pipeline(all_inputs, output, settings, files, cache, report=run_report, on_progress=on_progress)
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
 
@@ -119,6 +122,8 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
         failures_stream = files.enter_context(replacing(failures)) if failures else None
         try:
             yield run_report
+        except LockedError:  # the report belongs to the run that has the lock
+            raise
         except BaseException as error:
             run_report.error = error
         if report_stream:

@@ -1,36 +1,60 @@
-"""What runs the model: chunks in, generations out, in the same order.
+"""What runs the model: batches of token ids in, generations out, in the same order.
 
-Both engines take a whole window of chunks, batch it by length in their own way and
-give results that in float32 do not depend on the batching.
+Which engine it will be is decided without loading it, as a run whose results are all in
+the cache never needs one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import platform
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from glob import glob
 from itertools import groupby
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
 
-from qgbatch.batching import make_batches
 from qgbatch.errors import SettingsError
 from qgbatch.models import ModelFiles
-from qgbatch.records import Chunk, Generation
-from qgbatch.settings import Decoding, Settings
+from qgbatch.records import Generation, InputIds
+from qgbatch.settings import ComputeType, Decoding, Dtype, Settings
+
+Batch: TypeAlias = Sequence[InputIds]
+
+# What drivers of NVIDIA (also Jetson), WSL and AMD put there.
+_LINUX_GPUS = ("/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
 
 
-class Engine(Protocol):
-    """Runs a model on chunks."""
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine, where it runs and in which precision."""
 
-    name: str
-    """``torch`` or ``ctranslate2``."""
+    name: Literal["torch", "ctranslate2"]
     device: str
+    """``cpu``, ``cuda``, ``cuda:N`` or ``mps``."""
     precision: str
     """Of the weights: ``float32``, ``bfloat16``, ``int8``, ..."""
 
-    def generate(self, chunks: Sequence[Chunk]) -> list[Generation]:
-        """One generation per chunk, in the same order."""
+    @property
+    def needs_equal_lengths(self) -> bool:
+        """Whether rows of a batch must be of one length for their results to be theirs alone.
+
+        Integer products are exact, but padding moves the float ones between them in their
+        last bit, which rounding to integers makes large: of 240 chunks in int8 with 4
+        beams 8 came out with other words in batches of 64, none in batches of one length.
+        """
+        return self.name == "ctranslate2" and self.precision in ("int8", "int16")
+
+
+class Engine(Protocol):
+    """Runs a model."""
+
+    def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
+        """Yield the generations of each batch, in order; ``None`` for a row that does not fit into memory.
+
+        Some batches are taken before the results of earlier ones are given.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +85,101 @@ def to_generation(ids: Sequence[int], log_probability: float, special: SpecialId
     return Generation(tuple(pieces), score, "eos" if finished else "length")
 
 
-def load_engine(settings: Settings, model: ModelFiles, decoding: Decoding, special: SpecialIds) -> Engine:
-    """Load the engine that the settings ask for; the weights are read here.
+def choose_engine(settings: Settings) -> EngineChoice:
+    """What the settings ask for on this machine; torch is only asked where a GPU may be.
 
     Raises:
-        ModelError: the weights are damaged.
         SettingsError: the device is not there, or a precision is not for this engine.
     """
-    from qgbatch.engines.torch import TorchEngine, find_device
-
     device = find_device(settings.device)
     name = settings.engine
-    if name == "ctranslate2" and settings.device == "auto" and device == "mps":
+    if name == "ctranslate2" and device == "mps":
+        if settings.device != "auto":
+            raise SettingsError("The ctranslate2 engine does not run on mps.", "Use --engine torch.")
         device = "cpu"  # the best that this engine has on such a machine
     if name == "auto":
         name = "ctranslate2" if device == "cpu" else "torch"
     if name == "torch":
         if settings.compute_type != "auto":
             raise SettingsError("--compute-type is for the ctranslate2 engine.", "Use --dtype.")
-        split_batches = partial(make_batches, batch_tokens=settings.batch_tokens)
-        return TorchEngine(model, decoding, special, device, settings.dtype, split_batches)
+        return EngineChoice("torch", device, _torch_precision(settings.dtype, device))
+    if settings.dtype != "auto":
+        raise SettingsError("--dtype is for the torch engine.", "Use --compute-type, or --engine torch.")
+    return EngineChoice("ctranslate2", device, _ctranslate2_precision(settings.compute_type, device))
+
+
+def load_engine(
+    choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds, cache_dir: Path
+) -> Engine:
+    """Load the chosen engine; the weights are read here.
+
+    Raises:
+        ModelError: the weights are damaged.
+    """
+    if choice.name == "torch":
+        from qgbatch.engines.torch import TorchEngine
+
+        return TorchEngine(choice, model, decoding, special)
 
     from qgbatch.engines.ctranslate2 import CTranslate2Engine
 
-    if settings.dtype != "auto":
-        raise SettingsError("--dtype is for the torch engine.", "Use --compute-type, or --engine torch.")
-    return CTranslate2Engine(model, decoding, special, device, settings.compute_type, settings.batch_tokens)
+    return CTranslate2Engine(choice, model, decoding, special, cache_dir)
+
+
+def find_device(name: str) -> str:
+    """Turn ``auto`` into the best device here, and check a given one.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
+
+    import torch
+
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return "cuda" if has_cuda else "mps" if has_mps else "cpu"
+    kind, _, index = name.partition(":")
+    known = {"mps": has_mps and not index, "cuda": has_cuda}
+    if kind not in known or (index and not index.isdecimal()):
+        raise SettingsError(f"--device {name}: not known.", "Give auto, cpu, cuda, cuda:N or mps.")
+    if not known[kind] or (index and int(index) >= torch.cuda.device_count()):
+        raise SettingsError(f"--device {name}: not on this machine.", "Use --device auto.")
+    return name
+
+
+def _may_have_gpu() -> bool:
+    """False where there surely is none: importing torch to ask takes seconds."""
+    if platform.system() == "Linux":
+        return any(glob(pattern) for pattern in _LINUX_GPUS)
+    return platform.system() != "Darwin" or platform.machine() == "arm64"
+
+
+def _torch_precision(dtype: Dtype, device: str) -> str:
+    if dtype != "auto":
+        return dtype
+    if not device.startswith("cuda"):
+        return "float32"
+
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+
+
+def _ctranslate2_precision(compute_type: ComputeType, device: str) -> str:
+    kind = device.partition(":")[0]
+    if compute_type == "auto" and kind == "cpu":
+        return "int8"  # which it has on every CPU
+
+    import ctranslate2
+
+    supported = ctranslate2.get_supported_compute_types(kind)
+    if compute_type == "auto":
+        return "bfloat16" if "bfloat16" in supported else "float32"
+    if compute_type not in supported:
+        raise SettingsError(
+            f"--compute-type {compute_type}: not on this {kind}.",
+            f"It has: {', '.join(sorted(supported))}.",
+        )
+    return compute_type

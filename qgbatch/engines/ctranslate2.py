@@ -8,61 +8,73 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
-import platformdirs
 import torch
 from ctranslate2.converters.converter import Converter
 from ctranslate2.converters.transformers import MT5Loader, T5Loader
 from ctranslate2.specs.model_spec import OPTIONAL
 
-from qgbatch.engines import SpecialIds, to_generation
+from qgbatch.engines import Batch, EngineChoice, SpecialIds, to_generation
 from qgbatch.engines.torch import load_weights
-from qgbatch.errors import ModelError, SettingsError
+from qgbatch.errors import ModelError
 from qgbatch.models import ModelFiles
-from qgbatch.records import Chunk, Generation
-from qgbatch.settings import ComputeType, Decoding
+from qgbatch.records import Generation
+from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
 
 _LOADERS = {"t5": T5Loader, "mt5": MT5Loader}
 _CONVERSION = 1
 """Raised when the conversion changes, so that older ones in the cache are not used."""
+_CONVERSIONS = "ctranslate2"
+_BATCHES_PER_WORKER = 2
+"""The one at work and the one that is ready when it ends."""
+_POLL_S = 0.002
+"""Between looks for a result: waiting inside CTranslate2 would hold up signals."""
 
 
 class CTranslate2Engine:
-    """A window of chunks at once through a translator with one worker per core."""
-
-    name = "ctranslate2"
+    """Batches through a translator with one worker per core."""
 
     def __init__(
         self,
+        choice: EngineChoice,
         model: ModelFiles,
         decoding: Decoding,
         special: SpecialIds,
-        device: str,
-        compute_type: ComputeType,
-        batch_tokens: int,
+        cache_dir: Path,
     ) -> None:
-        kind, _, index = device.partition(":")
-        if kind == "mps":
-            raise SettingsError("The ctranslate2 engine does not run on mps.", "Use --engine torch.")
-        self.device = device
-        self.precision = _choose_precision(compute_type, kind)
         self._special = special
         self._length_penalty = decoding.length_penalty
-        self._options = _translate_options(decoding, batch_tokens)
-        self._translator = _load_translator(model, special, kind, int(index or 0), self.precision)
+        self._options = _translate_options(decoding)
+        self._n_workers = n_cores() if choice.device == "cpu" else 1
+        self._translator = _load_translator(
+            model, special, choice, cache_dir / _CONVERSIONS, self._n_workers
+        )
 
-    def generate(self, chunks: Sequence[Chunk]) -> list[Generation]:
-        """One generation per chunk, in the same order."""
-        inputs = [[str(token) for token in chunk.input_ids] for chunk in chunks]
-        results = self._translator.translate_batch(inputs, **self._options)
-        return [self._to_generation(result) for result in results]
+    def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
+        """Yield the generations of each batch, in order."""
+        waiting: deque[list[Any]] = deque()
+        for batch in batches:
+            inputs = [[str(token) for token in row] for row in batch]
+            waiting.append(self._translator.translate_batch(inputs, asynchronous=True, **self._options))
+            if len(waiting) == _BATCHES_PER_WORKER * self._n_workers:
+                yield self._results(waiting.popleft())
+        while waiting:
+            yield self._results(waiting.popleft())
+
+    def _results(self, promises: list[Any]) -> list[Generation | None]:
+        while not all(promise.done() for promise in promises):
+            time.sleep(_POLL_S)
+        return [self._to_generation(promise.result()) for promise in promises]
 
     def _to_generation(self, result: Any) -> Generation:
         ids = [int(token) for token in result.hypotheses[0]]
@@ -70,7 +82,7 @@ class CTranslate2Engine:
         return to_generation(ids, log_probability, self._special)
 
 
-def _translate_options(decoding: Decoding, batch_tokens: int) -> dict[str, Any]:
+def _translate_options(decoding: Decoding) -> dict[str, Any]:
     """Transformers' names -> CTranslate2's; all are passed, as its defaults are others."""
     return {
         "beam_size": decoding.num_beams,
@@ -80,46 +92,41 @@ def _translate_options(decoding: Decoding, batch_tokens: int) -> dict[str, Any]:
         # Early stopping is as many finished hypotheses as beams; without it, twice as many.
         "patience": 1 if decoding.early_stopping else 2,
         "max_input_length": 0,  # never cut: chunking keeps the bound
-        "max_batch_size": batch_tokens,
-        "batch_type": "tokens",
+        "max_batch_size": 0,  # batches are made already
         "return_scores": True,
         "return_end_token": True,  # tells eos from length, and counts it in the score's length
     }
 
 
-def _choose_precision(compute_type: ComputeType, device: str) -> str:
-    supported = ctranslate2.get_supported_compute_types(device)
-    if compute_type == "auto":
-        best = "int8" if device == "cpu" else "bfloat16"
-        return best if best in supported else "float32"
-    if compute_type not in supported:
-        raise SettingsError(
-            f"--compute-type {compute_type}: not on this {device}.",
-            f"It has: {', '.join(sorted(supported))}.",
-        )
-    return compute_type
-
-
 def _load_translator(
-    model: ModelFiles, special: SpecialIds, device: str, device_index: int, precision: str
+    model: ModelFiles, special: SpecialIds, choice: EngineChoice, home: Path, n_workers: int
 ) -> ctranslate2.Translator:
-    workers = n_cores() if device == "cpu" else 1
     with tempfile.TemporaryDirectory() as spare:
-        directory = _converted(model, special, precision, Path(spare))
+        directory = _converted(model, special, choice.precision, home, Path(spare))
         try:
-            return ctranslate2.Translator(
-                str(directory),
-                device=device,
-                device_index=device_index,
-                compute_type=precision,
-                inter_threads=workers,
-                intra_threads=1,
-            )
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{model.name}: its conversion in {directory} cannot be loaded ({error}).",
-                "Delete that directory; it is made again.",
-            ) from error
+            return _open_translator(directory, choice, n_workers)
+        except ModelError as error:
+            logger.warning("%s Making it again.", error.message)
+            shutil.rmtree(directory, ignore_errors=True)
+        directory = _converted(model, special, choice.precision, home, Path(spare))
+        return _open_translator(directory, choice, n_workers)
+
+
+def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> ctranslate2.Translator:
+    kind, _, index = choice.device.partition(":")
+    try:
+        return ctranslate2.Translator(
+            str(directory),
+            device=kind,
+            device_index=int(index or 0),
+            compute_type=choice.precision,
+            inter_threads=n_workers,
+            intra_threads=1,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"{directory}: the converted model cannot be loaded ({error}).", "Try --engine torch."
+        ) from error
 
 
 def n_cores() -> int:
@@ -129,9 +136,8 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _converted(model: ModelFiles, special: SpecialIds, precision: str, spare: Path) -> Path:
-    """The converted model in the cache, made there if need be; in ``spare`` if it cannot be."""
-    home = platformdirs.user_cache_path("qgbatch") / "ctranslate2"
+def _converted(model: ModelFiles, special: SpecialIds, precision: str, home: Path, spare: Path) -> Path:
+    """The converted model in ``home``, made there if need be; in ``spare`` if it cannot be."""
     key = f"{model.sha256[:32]}-{precision}-{ctranslate2.__version__}-{_CONVERSION}"
     directory = home / key
     if directory.is_dir():

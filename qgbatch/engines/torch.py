@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor
 
-from qgbatch.engines import SpecialIds, to_generation
-from qgbatch.errors import DocumentError, ModelError, SettingsError
+from qgbatch.engines import Batch, EngineChoice, SpecialIds, to_generation
+from qgbatch.errors import ModelError
 from qgbatch.models import ModelFiles
-from qgbatch.records import Chunk, Generation
-from qgbatch.settings import Decoding, Dtype
+from qgbatch.records import Generation
+from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
-
-SplitBatches = Callable[[Sequence[int]], list[list[int]]]
-"""Lengths of inputs -> batches of their indices."""
-
-
-def find_device(name: str) -> str:
-    """Turn ``auto`` into the best device here, and check a given one.
-
-    Raises:
-        SettingsError: there is no such device.
-    """
-    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        return "cuda" if has_cuda else "mps" if has_mps else "cpu"
-    kind, _, index = name.partition(":")
-    known = {"cpu": not index, "mps": has_mps and not index, "cuda": has_cuda}
-    if kind not in known or (index and not index.isdecimal()):
-        raise SettingsError(f"--device {name}: not known.", "Give auto, cpu, cuda, cuda:N or mps.")
-    if not known[kind] or (index and int(index) >= torch.cuda.device_count()):
-        raise SettingsError(f"--device {name}: not on this machine.", "Use --device auto.")
-    return name
 
 
 def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
@@ -73,25 +52,15 @@ def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
 
 
 class TorchEngine:
-    """Length-sorted batches through ``generate``; a batch that does not fit is halved."""
-
-    name = "torch"
+    """Padded batches through ``generate``; a batch that does not fit is halved."""
 
     def __init__(
-        self,
-        model: ModelFiles,
-        decoding: Decoding,
-        special: SpecialIds,
-        device: str,
-        dtype: Dtype,
-        split_batches: SplitBatches,
+        self, choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds
     ) -> None:
-        self.device = device
-        self.precision = _choose_precision(dtype, device)
+        self._device = choice.device
         self._decoding = decoding
         self._special = special
-        self._split_batches = split_batches
-        self._model = load_weights(model, getattr(torch, self.precision)).to(device)
+        self._model = load_weights(model, getattr(torch, choice.precision)).to(choice.device)
         # The model's own settings are in `decoding` already; nothing else of them is to act.
         self._model.generation_config = GenerationConfig(
             num_beams=decoding.num_beams,
@@ -107,37 +76,26 @@ class TorchEngine:
             output_scores=True if decoding.num_beams > 1 else None,
         )
 
-    def generate(self, chunks: Sequence[Chunk]) -> list[Generation]:
-        """One generation per chunk, in the same order.
+    def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
+        """Yield the generations of each batch, in order; ``None`` for a row that does not fit alone."""
+        for batch in batches:
+            yield self._generate_halving(batch)
 
-        Raises:
-            DocumentError: a single chunk does not fit into the device's memory.
-        """
-        generations: dict[int, Generation] = {}
-        for batch in self._split_batches([len(chunk.input_ids) for chunk in chunks]):
-            rows = [chunks[index] for index in batch]
-            generations.update(zip(batch, self._generate_halving(rows), strict=True))
-        return [generations[index] for index in range(len(chunks))]
-
-    def _generate_halving(self, rows: Sequence[Chunk]) -> list[Generation]:
+    def _generate_halving(self, batch: Batch) -> list[Generation | None]:
         try:
-            return self._generate_batch([row.input_ids for row in rows])
-        except torch.OutOfMemoryError as error:
-            if len(rows) == 1:
-                raise DocumentError(
-                    f"{rows[0].document.source}: a chunk of {len(rows[0].input_ids)} tokens does not "
-                    f"fit into the memory of {self.device}.",
-                    "Lower --max-tokens or --num-beams.",
-                ) from error
+            return [*self._generate_batch(batch)]
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                return [None]
         # Out of the handler, so that the failed attempt's tensors are free.
-        if self.device.startswith("cuda"):
+        if self._device.startswith("cuda"):
             torch.cuda.empty_cache()
-        half = len(rows) // 2
-        logger.warning("Out of memory with %d rows: going on with %d.", len(rows), half)
-        return self._generate_halving(rows[:half]) + self._generate_halving(rows[half:])
+        half = len(batch) // 2
+        logger.warning("Out of memory with %d rows: going on with %d.", len(batch), half)
+        return self._generate_halving(batch[:half]) + self._generate_halving(batch[half:])
 
-    def _generate_batch(self, inputs: Sequence[tuple[int, ...]]) -> list[Generation]:
-        input_ids, attention_mask = self._pad(inputs)
+    def _generate_batch(self, batch: Batch) -> list[Generation]:
+        input_ids, attention_mask = self._pad(batch)
         greedy = _GreedyLogProbabilities()
         is_greedy = self._decoding.num_beams == 1
         output = self._model.generate(
@@ -155,12 +113,12 @@ class TorchEngine:
             sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
         return [to_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
 
-    def _pad(self, inputs: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _pad(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Two tensors (rows, longest), int64: ids padded on the right, and 1 where they are ids."""
-        longest = max(map(len, inputs))
-        ids = [[*row, *[self._special.pad] * (longest - len(row))] for row in inputs]
-        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in inputs]
-        return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
+        longest = max(map(len, batch))
+        ids = [[*row, *[self._special.pad] * (longest - len(row))] for row in batch]
+        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in batch]
+        return torch.tensor(ids, device=self._device), torch.tensor(mask, device=self._device)
 
     def _trim(self, ids: list[int]) -> list[int]:
         """The ids up to the end token; all of them where the model was cut off."""
@@ -191,10 +149,3 @@ def _start_token(config: Any, special: SpecialIds) -> int:
     """T5 starts with the pad token where its configuration says nothing else."""
     start = getattr(config, "decoder_start_token_id", None)
     return special.pad if start is None else int(start)
-
-
-def _choose_precision(dtype: Dtype, device: str) -> str:
-    if dtype != "auto":
-        return dtype
-    has_bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bfloat16" if has_bfloat16 else "float32"

@@ -18,8 +18,10 @@ from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import InputError, SettingsError
 from qgbatch.questions import is_well_formed
 from qgbatch.records import Chunk, Document, RunReport
-from qgbatch.settings import Settings
-from qgbatch.stream import Stages, Stream
+from qgbatch.settings import CacheSettings, Settings
+from qgbatch.stages import Stages
+from qgbatch.store import Store
+from qgbatch.stream import Stream
 from qgbatch.training.data import Paragraph, Split, field, jsonl_rows, parquet_rows, read_bytes
 from qgbatch.training.loss import validation_loss
 from qgbatch.training.metrics import METRICS, Asked, score_overlap, score_sets, score_variety
@@ -66,7 +68,7 @@ def evaluate_model(
             "--dedupe-scope corpus: paragraphs are measured one by one.", "Use document or chunk."
         )
     paragraphs = draw(data.paragraphs, limit)
-    stages, report = Stages.load(settings), RunReport()
+    stages, report = Stages.find(settings, CacheSettings().directory), RunReport()
     loss = validation_loss(stages, paragraphs, _MAX_TARGET_LENGTH)
     asked = _ask(stages, paragraphs, report, on_progress)
     protocol = _protocol(data, paragraphs) | _model_protocol(stages)
@@ -127,14 +129,15 @@ def _ask(
 ) -> list[list[str]]:
     """The questions of each paragraph."""
 
-    def on_window(last: Chunk) -> None:
-        if on_progress:
+    def on_batch(last: Chunk, share_of_window: float) -> None:
+        if on_progress and share_of_window == 1:
             n_done = int(last.document.source) + 1
             on_progress(n_done / len(paragraphs), f"{n_done:,} paragraphs")
 
     asked: list[list[str]] = [[] for _ in paragraphs]
     documents = (Document.from_text(p.context, str(index)) for index, p in enumerate(paragraphs))
-    stream = Stream(stages, report, fail_fast=True, on_window=on_window)
+    cache = stages.open_cache(Store(None, 0))
+    stream = Stream(stages, cache, report, fail_fast=True, on_batch=on_batch)
     for question in stream.questions(documents):
         asked[int(question.chunk.document.source)].append(question.question)
     return asked

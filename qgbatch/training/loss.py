@@ -8,8 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from qgbatch.batching import make_batches
-from qgbatch.engines.torch import find_device, load_weights
-from qgbatch.stream import Stages
+from qgbatch.engines import find_device
+from qgbatch.engines.torch import load_weights
+from qgbatch.stages import Stages
 from qgbatch.training.data import Paragraph, make_examples
 
 _BATCH_TOKENS = 4096

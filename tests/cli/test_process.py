@@ -17,7 +17,7 @@ import pytest
 SAMPLE = Path(__file__).parents[2] / "samples" / "lighthouses.txt"
 COMMAND = [sys.executable, "-m", "qgbatch"]
 EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
-FAST = ["--num-beams", "1", "--max-new-tokens", "16", "--window-chunks", "8"]
+FAST = ["--num-beams", "1", "--max-new-tokens", "16", "--window-chunks", "8", "--no-cache"]
 PATIENCE_S = 120
 
 HELP_AND_MODULES = """

@@ -17,7 +17,7 @@ import torch
 from click.testing import Result
 
 import qgbatch
-from qgbatch.engines.torch import find_device
+from qgbatch.engines import find_device
 from qgbatch.errors import ModelError, SettingsError
 from tests.conftest import MINI
 
@@ -50,13 +50,16 @@ def test_without_a_cache_directory_it_still_works(
     assert "converting anew in each run" in caplog.text
 
 
-def test_a_damaged_conversion_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_conversion_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    ask()
+    expected = ask()
     (conversion,) = (tmp_path / "qgbatch" / "ctranslate2").iterdir()
     (conversion / "model.bin").write_bytes(b"damaged")
-    with pytest.raises(ModelError, match=rf"{conversion.name}.*Delete that directory"):
-        ask()
+    assert ask() == expected
+    assert f"{conversion.name}: the converted model cannot be loaded" in caplog.text
+    assert len((conversion / "model.bin").read_bytes()) > len(b"damaged")
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", "cuda:99"])

@@ -13,9 +13,9 @@ import torch
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 import qgbatch
-from qgbatch.records import Chunk, Document, Generation
-from qgbatch.settings import Settings
-from qgbatch.stream import Stages
+from qgbatch.records import Generation
+from qgbatch.settings import CacheSettings, Settings
+from qgbatch.stages import Stages
 from tests.conftest import MINI
 
 TEXTS = (
@@ -56,21 +56,25 @@ def split_output(output: str) -> list[str]:
     return [piece.strip() for piece in output.split("<sep>") if piece.strip()]
 
 
-def make_chunks(stages: Stages, texts: Sequence[str]) -> list[Chunk]:
-    ids = stages.prompt.encode(texts)
-    return [
-        Chunk(Document.from_text(text, "a.txt"), 0, 0, len(text), row, False)
-        for text, row in zip(texts, ids, strict=True)
-    ]
-
-
 @cache
 def load(**options: Any) -> Stages:
-    return Stages.load(Settings(**options))
+    return find(**options)
+
+
+def find(**options: Any) -> Stages:
+    return Stages.find(Settings(**options), CacheSettings().directory)
 
 
 def generate(stages: Stages, texts: Sequence[str]) -> list[Generation]:
-    return stages.engine.generate(make_chunks(stages, texts))
+    """Outputs in the order of the texts, whatever the batches."""
+    inputs = stages.prompt.encode(texts)
+    outputs = {
+        input_ids: generation
+        for batch, generations in stages.generate(inputs)
+        for input_ids, generation in zip(batch, generations, strict=True)
+        if generation is not None
+    }
+    return [outputs[input_ids] for input_ids in inputs]
 
 
 def ids_of(generations: Sequence[Generation]) -> list[tuple[tuple[int, ...], ...]]:
@@ -137,7 +141,12 @@ def test_the_length_limit_counts_new_tokens_in_both_engines(engine: str) -> None
 
 @pytest.mark.parametrize(
     "engine",
-    [{"engine": "torch", "dtype": "float32"}, {"engine": "ctranslate2", "compute_type": "float32"}],
+    [
+        {"engine": "torch", "dtype": "float32"},
+        {"engine": "ctranslate2", "compute_type": "float32"},
+        {"engine": "ctranslate2", "compute_type": "int8"},
+    ],
+    ids=lambda engine: " ".join(engine.values()),
 )
 def test_batching_never_shows(engine: dict[str, str]) -> None:
     alone = [generate(load(**engine), [text])[0] for text in TEXTS]
@@ -149,7 +158,7 @@ def test_batching_never_shows(engine: dict[str, str]) -> None:
 
 
 def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = Stages.load(Settings(engine="torch", dtype="float32", num_beams=1))
+    stages = find(engine="torch", dtype="float32", num_beams=1)
     whole = generate(stages, TEXTS)
     model = stages.engine._model  # type: ignore[attr-defined]
     real_generate, n_rows = model.generate, []

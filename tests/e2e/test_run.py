@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,15 @@ import pytest
 
 import qgbatch
 from qgbatch import Document, FileSettings, RunReport, Settings, chunking
+from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.errors import DocumentError
+from qgbatch.models import find_model
+from qgbatch.prompt import load_prompt
+from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 
 FAST = Settings(num_beams=1, max_new_tokens=32)
+ANEW = CacheSettings(cache=False)
 TEXT = "Henry Winstanley built the first lighthouse on the rock in 1698. It stood for five years.\n\n"
 
 
@@ -51,32 +56,24 @@ def test_every_row_leads_back_to_its_chunk(outputs: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes(outputs: Path, tmp_path: Path) -> None:
-    qgbatch.run([str(SAMPLES)], str(tmp_path / "q.parquet"), FAST, FileSettings(with_context=True))
+    qgbatch.run([str(SAMPLES)], str(tmp_path / "q.parquet"), FAST, FileSettings(with_context=True), ANEW)
     assert (tmp_path / "q.parquet").read_bytes() == (outputs / "q.parquet").read_bytes()
-
-
-def without_score(path: Path) -> pd.DataFrame:
-    """Rows without the one column whose last digit may differ between batches."""
-    return pd.read_csv(path).drop(columns="score")
 
 
 @pytest.mark.parametrize("changed", [{"window_chunks": 7}, {"batch_tokens": 128}])
 def test_windows_and_batches_never_show(tmp_path: Path, changed: Any) -> None:
-    exact: dict[str, Any] = {"num_beams": 1, "max_new_tokens": 32, "compute_type": "float32"}
+    fast: dict[str, Any] = {"num_beams": 1, "max_new_tokens": 32}
     inputs = [str(SAMPLES / "lighthouses.txt"), str(SAMPLES / "tea.md")]
-    qgbatch.run(inputs, str(tmp_path / "one.csv"), Settings(**exact))
-    qgbatch.run(inputs, str(tmp_path / "two.csv"), Settings(**exact, **changed))
-    pd.testing.assert_frame_equal(
-        without_score(tmp_path / "one.csv"), without_score(tmp_path / "two.csv"), check_exact=True
-    )
+    qgbatch.run(inputs, str(tmp_path / "one.csv"), Settings(**fast), cache=ANEW)
+    qgbatch.run(inputs, str(tmp_path / "two.csv"), Settings(**fast, **changed), cache=ANEW)
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
 def test_input_grouping_never_shows(tmp_path: Path) -> None:
-    exact = Settings(num_beams=1, max_new_tokens=32, compute_type="float32")
     paths = [str(SAMPLES / "lighthouses.txt"), str(SAMPLES / "tea.md")]
     for number, inputs in enumerate((paths, paths[:1], paths[1:])):
-        qgbatch.run(inputs, str(tmp_path / f"{number}.csv"), exact)
-    together, first, second = (without_score(tmp_path / f"{number}.csv") for number in range(3))
+        qgbatch.run(inputs, str(tmp_path / f"{number}.csv"), FAST, cache=ANEW)
+    together, first, second = (pd.read_csv(tmp_path / f"{number}.csv") for number in range(3))
     pd.testing.assert_frame_equal(together, pd.concat([first, second], ignore_index=True), check_exact=True)
 
 
@@ -155,22 +152,24 @@ def test_python_is_told_of_a_text_that_cannot_be_used() -> None:
 
 
 def test_one_document_that_the_engine_cannot_do_stays_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_document: Callable[..., Document]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a.txt", "b.txt", "c.txt"):
-        shutil.copy(SAMPLES / "lighthouses.txt", tmp_path / name)
-    from qgbatch.engines.ctranslate2 import CTranslate2Engine
-
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "b.txt").write_text("Rivers carry sand to the sea.")
+    (tmp_path / "c.txt").write_text("Bees live in hives.")
+    too_large = load_prompt(find_model("mini")).encode(["Rivers carry sand to the sea."])
     real_generate = CTranslate2Engine.generate
 
-    def generate(self: CTranslate2Engine, chunks: Any) -> Any:
-        if any(chunk.document.source.endswith("b.txt") for chunk in chunks):
-            raise DocumentError("b.txt: too large for the device.")
-        return real_generate(self, chunks)
+    def generate(self: CTranslate2Engine, batches: Any) -> Iterator[Any]:
+        batches = list(batches)
+        for batch, generations in zip(batches, real_generate(self, batches), strict=True):
+            yield [None if row in too_large else g for row, g in zip(batch, generations, strict=True)]
 
     monkeypatch.setattr(CTranslate2Engine, "generate", generate)
     report: RunReport = qgbatch.run([str(tmp_path)], str(tmp_path / "q.csv"), FAST)
-    assert [(failure.stage, failure.source[-5:]) for failure in report.failures] == [("generate", "b.txt")]
+    (failure,) = report.failures
+    assert (failure.stage, failure.source[-5:]) == ("generate", "b.txt")
+    assert "does not fit into the memory of cpu" in failure.message
     assert {source[-5:] for source in pd.read_csv(tmp_path / "q.csv").source} == {"a.txt", "c.txt"}
     assert report.n_raw == report.n_written + report.dropped.total()
 
@@ -191,9 +190,9 @@ def test_a_document_that_fails_while_it_is_chunked_stays_alone(
         yield from islice(chunks, n_good_chunks)
         raise RecursionError("odd text")
 
-    monkeypatch.setattr("qgbatch.stream.chunk_document", chunk_document)
+    monkeypatch.setattr("qgbatch.stages.chunk_document", chunk_document)
     small_windows = Settings(num_beams=1, max_new_tokens=32, window_chunks=4)
-    report = qgbatch.run([tmp_path], tmp_path / "q.csv", small_windows)
+    report = qgbatch.run([tmp_path], tmp_path / "q.csv", small_windows, cache=ANEW)
     (failure,) = report.failures
     assert (failure.stage, failure.error, failure.source[-5:]) == ("chunk", "RecursionError", "b.txt")
     assert {source[-5:] for source in pd.read_csv(tmp_path / "q.csv").source} == {"a.txt", "c.txt"}

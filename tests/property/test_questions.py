@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qgbatch.engines import SpecialIds, to_generation
-from qgbatch.questions import extract_questions
+from qgbatch.questions import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document
 
 SPECIAL = SpecialIds(pad=0, eos=1, unk=2, separator=3)
@@ -37,7 +37,7 @@ def test_every_piece_is_a_question_or_counted(ids: list[int], finished: bool) ->
     generation = to_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
     dropped: Counter[str] = Counter()
-    questions = extract_questions(chunk, generation, decode, SPECIAL.unk, dropped)
+    questions = extract_questions(chunk, decode_generation(generation, decode, SPECIAL.unk), dropped)
     n_with_content = sum(1 for p in generation.pieces if decode(p).strip() or SPECIAL.unk in p)
     assert len(questions) + dropped.total() == n_with_content
     for question in questions:

@@ -13,9 +13,10 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
-    {"settings", "records", "hub"},
+    {"settings", "records", "hub", "store"},
     {"models", "outputs", "sentences"},
-    {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers"},
+    {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
+    {"stages"},
     {"stream"},
     {"pipeline"},
     {"training"},
@@ -32,6 +33,8 @@ HOMES = {
     "pandas": {"writers"},
     "nltk": {"sentences"},
     "rapidfuzz": {"dedupe"},
+    "sqlite3": {"store"},
+    "filelock": {"outputs"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

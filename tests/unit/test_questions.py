@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qgbatch.questions import extract_questions
+from qgbatch.questions import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document, Generation
 
 UNK = 2
@@ -25,7 +25,7 @@ def test_pieces_become_questions_or_counted_reasons(case: dict[str, Any]) -> Non
     generation = Generation(pieces, -0.12345678, case["finish_reason"])
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
     dropped: Counter[str] = Counter()
-    questions = extract_questions(chunk, generation, decode, UNK, dropped)
+    questions = extract_questions(chunk, decode_generation(generation, decode, UNK), dropped)
     assert [[q.question_index, q.question] for q in questions] == case["questions"]
     assert dict(dropped) == case["dropped"]
     assert all(q.score == -0.1235 and q.chunk is chunk for q in questions)

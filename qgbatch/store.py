@@ -1,0 +1,265 @@
+"""A table of values by key, on disk, shared by any number of processes.
+
+It only ever saves time: whatever is wrong with its file is a warning, never the end of a
+run. Values carry a checksum, so that what comes out is what went in.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+FILE_NAME = "results-1.sqlite3"
+"""With the number of its format: another one is another file."""
+_DAMAGED = ".damaged"
+_COMPANIONS = ("", "-wal", "-shm")
+"""Suffixes of the files that SQLite keeps a database in."""
+_APPLICATION_ID = 0x71676261
+"""In the file's header: ``qgba``."""
+_TABLE = "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, used_s INTEGER NOT NULL)"
+_CHECKSUM_BYTES = 8
+_BUSY_S = 30.0
+"""Longest wait for another process that writes; a write takes milliseconds."""
+_TOUCH_S = 24 * 3600
+"""Uses are noted to the day, so that a rerun over an unchanged corpus writes nothing."""
+_KEYS_AT_ONCE = 500
+"""SQLite may be built with a limit of 999 variables."""
+_KEEP = 0.8
+"""Share of the size limit that is kept once old entries have to go."""
+
+
+class Store:
+    """Bytes by key; the least recently used ones go when the file outgrows its limit.
+
+    ``directory`` is made if it is missing; with ``None`` nothing is kept. A file that is
+    damaged or not ours is renamed and a new one begun.
+    """
+
+    def __init__(self, directory: Path | None, max_bytes: int) -> None:
+        self._path = directory and directory / FILE_NAME
+        self._max_bytes = max_bytes
+        self._stale: set[bytes] = set()
+        self._connection = self._open()
+
+    @property
+    def is_in_use(self) -> bool:
+        """False where nothing is kept, by choice or because of an error that has been logged."""
+        return self._connection is not None
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those keys that are there and whole."""
+        return self._guarded(self._get, keys) or {}
+
+    def put(self, values: Mapping[bytes, bytes]) -> None:
+        """Keep values, in one transaction: all of them or, if the process dies, none."""
+        self._guarded(self._put, values)
+
+    def clear(self) -> None:
+        """Forget everything, also a file that was set aside."""
+        self._guarded(_clear)
+        if self._path:
+            for companion in _COMPANIONS:
+                Path(f"{self._path}{_DAMAGED}{companion}").unlink(missing_ok=True)
+
+    def size(self) -> tuple[int, int]:
+        """How many entries there are, and how many bytes of disk they take."""
+        return self._guarded(_size) or (0, 0)
+
+    def close(self) -> None:
+        """Note what was used, and let go of the file."""
+        self._guarded(self._note_uses)
+        self._disconnect()
+
+    def _open(self) -> sqlite3.Connection | None:
+        if self._path is None:
+            return None
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                return _connect(self._path)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                _set_aside(self._path, error)
+                return _connect(self._path)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("%s cannot be used (%s): going on without a cache.", self._path, error)
+            return None
+
+    def _guarded(self, action: Callable[..., Result], *arguments: object) -> Result | None:
+        """The result of an action on the connection; ``None`` where there is none, or it fails."""
+        if self._connection is None:
+            return None
+        try:
+            return action(self._connection, *arguments)
+        except sqlite3.OperationalError as error:  # disk full, read-only, locked
+            logger.warning("%s cannot be used any more (%s): going on without it.", self._path, error)
+            self._disconnect()
+        except sqlite3.DatabaseError as error:
+            assert self._path
+            self._disconnect()
+            with suppress(OSError):  # opening says it again
+                _set_aside(self._path, error)
+            self._connection = self._open()
+        return None
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _get(self, connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        too_old = time.time() - _TOUCH_S
+        for first in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[first : first + _KEYS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT key, value, used_s FROM entries WHERE key IN ({marks})"
+            for key, value, used_s in connection.execute(query, some):
+                checksum, content = value[:_CHECKSUM_BYTES], value[_CHECKSUM_BYTES:]
+                if checksum == _checksum(key, content):
+                    found[key] = content
+                    if used_s < too_old:
+                        self._stale.add(key)
+        return found
+
+    def _put(self, connection: sqlite3.Connection, values: Mapping[bytes, bytes]) -> None:
+        now = int(time.time())
+        rows = [(key, _checksum(key, value) + value, now) for key, value in values.items()]
+        with _transaction(connection):
+            connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
+        n_bytes = _size_bytes(connection)
+        if n_bytes > self._max_bytes:
+            self._note_uses(connection)
+            _evict(connection, n_bytes - int(_KEEP * self._max_bytes))
+
+    def _note_uses(self, connection: sqlite3.Connection) -> None:
+        if self._stale:
+            rows = [(int(time.time()), key) for key in self._stale]
+            with _transaction(connection):
+                connection.executemany("UPDATE entries SET used_s = ? WHERE key = ?", rows)
+            self._stale.clear()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open a file of ours, or make one.
+
+    Raises:
+        sqlite3.OperationalError: it cannot be opened, read or written.
+        sqlite3.DatabaseError: it is damaged or not ours.
+    """
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        try:
+            _prepare(connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            # SQLite does not wait for others that set the file up at the same time.
+            is_busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA trusted_schema = OFF")  # a file may be made to do harm
+    connection.execute("PRAGMA cell_size_check = ON")
+    if not _is_ours(connection):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has to come before the table
+        connection.execute("PRAGMA journal_mode = WAL")
+        with _transaction(connection):
+            if not _is_ours(connection):
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                connection.execute(_TABLE)
+    connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last entries, no more
+    connection.execute("PRAGMA journal_size_limit = 16777216")
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the file holds our table and nothing else; false for an empty one.
+
+    Raises:
+        sqlite3.DatabaseError: it holds something else.
+    """
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
+    if not schema and not application_id:
+        return False
+    if application_id != _APPLICATION_ID or schema != [_TABLE]:
+        raise sqlite3.DatabaseError("not a cache of qgbatch")
+    return True
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _evict(connection: sqlite3.Connection, n_bytes: int) -> None:
+    """Delete the least recently used entries, of this many bytes together, and shrink the file."""
+    freed, last = 0, (0, 0)
+    rows = connection.execute("SELECT length(value), used_s, rowid FROM entries ORDER BY used_s, rowid")
+    for length, *place in rows:
+        freed, last = freed + length, tuple(place)
+        if freed >= n_bytes:
+            break
+    rows.close()
+    with _transaction(connection):
+        connection.execute("DELETE FROM entries WHERE (used_s, rowid) <= (?, ?)", last)
+    connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+
+def _clear(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        connection.execute("DELETE FROM entries")
+    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _size(connection: sqlite3.Connection) -> tuple[int, int]:
+    (n_entries,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+    return n_entries, _size_bytes(connection)
+
+
+def _size_bytes(connection: sqlite3.Connection) -> int:
+    pragmas = ("page_count", "freelist_count", "page_size")
+    n_pages, n_free, n_page_bytes = (
+        int(connection.execute(f"PRAGMA {pragma}").fetchone()[0]) for pragma in pragmas
+    )
+    return (n_pages - n_free) * n_page_bytes
+
+
+def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
+    """Rename a file that cannot be used; an older one of that name goes."""
+    logger.warning("%s is damaged (%s): set aside as %s%s.", path, error, path.name, _DAMAGED)
+    for companion in _COMPANIONS:
+        with suppress(FileNotFoundError):  # another run was faster
+            Path(f"{path}{companion}").replace(f"{path}{_DAMAGED}{companion}")
+
+
+def _checksum(key: bytes, content: bytes) -> bytes:
+    return blake2b(content, digest_size=_CHECKSUM_BYTES, key=key).digest()
