@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. Needs an activated virtual environment.
-.PHONY: setup fmt check test bench build
+.PHONY: setup fmt check test faults bench build
 
 setup:
 	python -m pip install -c constraints.txt -e '.[dev]'
@@ -15,6 +15,9 @@ check:
 
 test:
 	python -m pytest
+
+faults:
+	python -m pytest -m faults
 
 bench:
 	python benchmarks/throughput.py

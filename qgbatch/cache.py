@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import count, islice
+from math import isnan
 from typing import Any
 
 from qgbatch.records import Chunk, DecodedGeneration, Document, InputIds
@@ -34,6 +36,7 @@ class Cache:
         self._store = store
         self._chunking_key = _hash_facts({"chunks of": chunking})
         self._generating_key = _hash_facts({"generations of": generating})
+        self._rate_key = _hash_facts({"rate of": generating})
 
     def chunks(self, document: Document, make: Callable[[Document], Iterable[Chunk]]) -> Iterator[Chunk]:
         """The chunks of a document; those that are not known are made, and kept."""
@@ -73,6 +76,17 @@ class Cache:
             }
         )
 
+    def keep_rate(self, seconds_per_chunk: float) -> None:
+        """Keep how long the model took."""
+        self._store.put({self._rate_key: json.dumps(seconds_per_chunk).encode()})
+
+    def rate(self) -> float | None:
+        """Seconds a chunk in the last run that was long enough to tell."""
+        value = self._store.get([self._rate_key]).get(self._rate_key)
+        with suppress(ValueError):
+            return float(value) if value else None
+        return None
+
     def _part_key(self, document: Document, part: int) -> bytes:
         identity = f"{document.sha256}:{part}".encode()
         return blake2b(identity, digest_size=_KEY_BYTES, key=self._chunking_key).digest()
@@ -99,15 +113,15 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
     chunks: list[Chunk] = []
     try:
         for row in json.loads(value or b""):
-            start, end, hard_split, *input_ids = map(int, row)
+            start, end, hard_split, *input_ids = array("i", row)
             earliest = chunks[-1].end_char if chunks else 0
-            if not earliest <= start < end <= len(document.text):
+            if not earliest <= start < end <= len(document.text) or min(input_ids) < 0:
                 return None
             index = first_index + len(chunks)
             chunks.append(Chunk(document, index, start, end, tuple(input_ids), bool(hard_split)))
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    return chunks
+    return chunks if chunks or first_index else None  # no document is without chunks
 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
@@ -118,9 +132,9 @@ def _dump_generation(generation: DecodedGeneration) -> bytes:
 def _parse_generation(value: bytes) -> DecodedGeneration | None:
     try:
         finish_reason, score, *pieces = json.loads(value)
+        "".join(piece for piece in pieces if piece is not None).encode()  # no half of a surrogate pair
     except (ValueError, TypeError, RecursionError):
         return None
-    is_whole = isinstance(score, float | int) and all(isinstance(p, str | None) for p in pieces)
-    if not is_whole or finish_reason not in ("eos", "length"):
+    if not isinstance(score, float) or isnan(score) or finish_reason not in ("eos", "length"):
         return None
     return DecodedGeneration(tuple(pieces), score, finish_reason)

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
@@ -81,6 +82,23 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
+def temporary_file() -> Iterator[IO[bytes]]:
+    """Give a file to write and then read, which is gone after the block.
+
+    Raises:
+        OutputError: the directory for temporary files is missing, full or read-only.
+    """
+    try:
+        directory = tempfile.gettempdir()
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    except OSError as error:
+        raise OutputError(f"No place for temporary files ({error}).", "Name one in TMPDIR.") from error
+    with io.BufferedRandom(_OutputFile(descriptor, "r+b", directory)) as stream:
+        yield stream
+
+
+@contextmanager
 def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
     """Give standard output, and send to standard error what anything else prints meanwhile."""
     stdout = sys.stdout
@@ -115,6 +133,8 @@ def _locked(path: Path, wait_lock: float) -> Iterator[None]:
     lock_file = _beside(target, "lock")
     lock = FileLock(lock_file, timeout=wait_lock)
     try:
+        if not target.parent.is_dir():  # FileLock would make it
+            raise FileNotFoundError
         lock.acquire()
     except Timeout as error:
         raise LockedError(

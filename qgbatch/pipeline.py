@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from fnmatch import fnmatch
@@ -15,14 +14,14 @@ from typing_extensions import Unpack
 
 from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import OutputError
-from qgbatch.outputs import STDOUT, open_output
+from qgbatch.outputs import STDOUT, open_output, temporary_file
 from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
 from qgbatch.records import Chunk, Document, Failure, Question, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 from qgbatch.stages import Stages
 from qgbatch.store import Store
 from qgbatch.stream import Stream, unique
-from qgbatch.writers import Row, choose_format, open_writer, to_row
+from qgbatch.writers import Row, choose_format, json_line, open_writer, to_row
 
 OnProgress = Callable[[float, RunReport], None]
 """Called after each batch with the share of the input that is done, 0 to 1."""
@@ -139,7 +138,7 @@ def _rows(
         if share_of_window == 1:
             share_before = share_after
 
-    documents = report.timed_iter("read", _read(listing, files))
+    documents = report.timed_iter("read", read_all(listing, files))
     cache = stages.open_cache(store)
     stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
     questions = stream.questions(documents)
@@ -149,7 +148,8 @@ def _rows(
     return rows
 
 
-def _read(listing: Listing, files: FileSettings) -> Iterator[Document | Failure]:
+def read_all(listing: Listing, files: FileSettings) -> Iterator[Document | Failure]:
+    """Read one item of a listing after the other; those that cannot be read are failures."""
     for item in listing.items:
         if isinstance(item, Failure):
             yield item
@@ -164,11 +164,11 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
     """Rows without duplicates; they wait on disk, only questions and scores in memory."""
     questions: list[str] = []
     scores: list[float] = []
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
+    with temporary_file() as waiting:
         for row in rows:
             questions.append(str(row["question"]))
             scores.append(float(row["score"]))
-            waiting.write(json.dumps(row) + "\n")
+            waiting.write(json_line(row))
         with report.timed("dedupe"):
             duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
         report.dropped.update(duplicates.values())

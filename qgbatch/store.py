@@ -87,9 +87,9 @@ class Store:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 return _connect(self._path)
-            except sqlite3.OperationalError:
-                raise
             except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
                 _set_aside(self._path, error)
                 return _connect(self._path)
         except (sqlite3.Error, OSError) as error:
@@ -102,15 +102,15 @@ class Store:
             return None
         try:
             return action(self._connection, *arguments)
-        except sqlite3.OperationalError as error:  # disk full, read-only, locked
-            logger.warning("%s cannot be used any more (%s): going on without it.", self._path, error)
-            self._disconnect()
         except sqlite3.DatabaseError as error:
             assert self._path
             self._disconnect()
-            with suppress(OSError):  # opening says it again
-                _set_aside(self._path, error)
-            self._connection = self._open()
+            if _is_damage(error):
+                with suppress(OSError):  # opening says it again
+                    _set_aside(self._path, error)
+                self._connection = self._open()
+            else:
+                logger.warning("%s cannot be used any more (%s): going on without it.", self._path, error)
         return None
 
     def _disconnect(self) -> None:
@@ -125,12 +125,14 @@ class Store:
         for first in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[first : first + _KEYS_AT_ONCE]
             marks = ",".join("?" * len(some))
-            query = f"SELECT key, value, used_s FROM entries WHERE key IN ({marks})"
-            for key, value, used_s in connection.execute(query, some):
+            query = f"SELECT key, value, used_s < ? FROM entries WHERE key IN ({marks})"
+            for key, value, is_stale in connection.execute(query, [too_old, *some]):
+                if not isinstance(value, bytes):  # columns hold any type
+                    continue
                 checksum, content = value[:_CHECKSUM_BYTES], value[_CHECKSUM_BYTES:]
                 if checksum == _checksum(key, content):
                     found[key] = content
-                    if used_s < too_old:
+                    if is_stale:
                         self._stale.add(key)
         return found
 
@@ -156,8 +158,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     """Open a file of ours, or make one.
 
     Raises:
-        sqlite3.OperationalError: it cannot be opened, read or written.
-        sqlite3.DatabaseError: it is damaged or not ours.
+        sqlite3.DatabaseError: it cannot be opened, read or written, or is damaged or not ours.
     """
     deadline = time.monotonic() + _BUSY_S
     while True:
@@ -179,6 +180,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
+    connection.text_factory = bytes  # there is none, but a damaged file may have what does not decode
     connection.execute("PRAGMA trusted_schema = OFF")  # a file may be made to do harm
     connection.execute("PRAGMA cell_size_check = ON")
     if not _is_ours(connection):
@@ -202,7 +204,7 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
     if not schema and not application_id:
         return False
-    if application_id != _APPLICATION_ID or schema != [_TABLE]:
+    if application_id != _APPLICATION_ID or schema != [_TABLE.encode()]:
         raise sqlite3.DatabaseError("not a cache of qgbatch")
     return True
 
@@ -251,6 +253,16 @@ def _size_bytes(connection: sqlite3.Connection) -> int:
         int(connection.execute(f"PRAGMA {pragma}").fetchone()[0]) for pragma in pragmas
     )
     return (n_pages - n_free) * n_page_bytes
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file itself is at fault, not the disk, its rights or another process.
+
+    Our statements are right, so SQLITE_ERROR is about the file, too: of an unknown format,
+    say.
+    """
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
 def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:

@@ -22,6 +22,9 @@ from qgbatch.stages import Stages
 OnBatch = Callable[[Chunk, float], None]
 """Called after each batch with the last chunk of its window and the share of that window that is done."""
 
+_ENOUGH_FOR_A_RATE = 32
+"""Chunks; fewer say little of how long others will take."""
+
 
 class Stream:
     """One pass of documents through the stages; counts and failures go into the report."""
@@ -44,7 +47,7 @@ class Stream:
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
         """Questions in input order, without duplicates but for those across documents."""
-        results = self._generations(self._chunks(documents))
+        results = self._generations(documents)
         for document, its_results in groupby(results, key=lambda result: result[0].document):
             dropped: Counter[str] = Counter()
             questions = self._extract(its_results, dropped)
@@ -55,6 +58,26 @@ class Stream:
             self._report.n_raw += len(questions) + dropped.total()
             self._report.dropped.update(dropped)
             yield from self._drop_duplicates(questions)
+        if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
+            self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
+
+    def count(self, documents: Iterable[Document | Failure]) -> None:
+        """Count what :meth:`questions` would have to do, without the model."""
+        report, seen = self._report, set[int]()
+        for window in self._windows(documents):
+            known = self._reuse(window)
+            new = {hash(chunk.input_ids) for chunk in window if chunk.input_ids not in known} - seen
+            report.n_generated += len(new)
+            seen |= new
+        report.n_documents = report.n_inputs - len(report.failures)
+
+    def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[list[Chunk]]:
+        report, chunks = self._report, self._chunks(documents)
+        while window := list(islice(chunks, self._stages.settings.window_chunks)):
+            report.n_chunks += len(window)
+            report.n_hard_splits += sum(chunk.hard_split for chunk in window)
+            report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window)
+            yield window
 
     def _chunks(self, documents: Iterable[Document | Failure]) -> Iterator[Chunk]:
         report = self._report
@@ -77,12 +100,10 @@ class Stream:
                     self._failed.add(document)
                 self._fail(Failure.of(document.source, "chunk", error))
 
-    def _generations(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
-        report = self._report
-        while window := list(islice(chunks, self._stages.settings.window_chunks)):
-            report.n_chunks += len(window)
-            report.n_hard_splits += sum(chunk.hard_split for chunk in window)
-            report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window)
+    def _generations(
+        self, documents: Iterable[Document | Failure]
+    ) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
+        for window in self._windows(documents):
             generations = self._reuse(window)
             self._generate(window, generations)
             for chunk in window:

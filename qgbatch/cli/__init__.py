@@ -12,14 +12,18 @@ from typing import Any
 import click
 
 import qgbatch
+from qgbatch.cli.cache import cache
 from qgbatch.cli.console import set_up_logging
 from qgbatch.cli.dataset import dataset
+from qgbatch.cli.doctor import doctor
 from qgbatch.cli.evaluate import evaluate
 from qgbatch.cli.finetune import finetune
 from qgbatch.cli.run import run
 from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of
 
 logger = logging.getLogger("qgbatch")
+
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class _Cli(click.Group):
@@ -51,11 +55,16 @@ def _log_end(error: BaseException) -> None:
         )
     else:
         how = "terminated" if isinstance(error, Terminated) else "interrupted"
-        logger.error("%s; finished output and checkpoints are untouched.", how)
+        logger.error(
+            "%s; the old output is untouched, finished work is kept: the same command goes on from it.", how
+        )
 
 
-def _end_on_sigterm(signum: int, frame: FrameType | None) -> None:
-    raise Terminated
+def _end(signum: int, frame: FrameType | None) -> None:
+    """End in good order, once: a second signal ends the process as it stands."""
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_DFL)
+    raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,12 +72,14 @@ def _end_on_sigterm(signum: int, frame: FrameType | None) -> None:
 def main() -> None:
     """Turn piles of documents into questions with a fine-tuned T5."""
     set_up_logging("text", quiet=False, verbose=False)
-    signal.signal(signal.SIGTERM, _end_on_sigterm)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
-        signal.signal(signal.SIGHUP, _end_on_sigterm)
+    for signum in _SIGNALS:
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup, or in the background of a script
+            signal.signal(signum, _end)
 
 
 main.add_command(run)
+main.add_command(doctor)
 main.add_command(finetune)
 main.add_command(evaluate)
 main.add_command(dataset)
+main.add_command(cache)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
 from typing import Any, Literal
 
@@ -131,33 +133,65 @@ class Progress:
 
 def chunks_done(report: RunReport) -> str:
     """How many chunks a run has done, and how fast."""
-    rate = report.n_chunks / max(report.seconds["generate"], 1e-9)
-    return f"{report.n_chunks:,} chunks, {rate:,.1f} chunks/s"
+    return f"{report.n_generated + report.n_reused:,} chunks, {_rate(report)}"
 
 
-def log_summary(report: RunReport, output: str) -> None:
-    """Log failures as warnings, and what was read, made, left out and how long it took."""
+def _rate(report: RunReport) -> str:
+    seconds = report.seconds["generate"]
+    return f"{report.n_generated / seconds if seconds else 0.0:,.1f} chunks/s"
+
+
+def log_failures(report: RunReport) -> None:
+    """Log the first failures as warnings, and how many more there are."""
     for failure in report.failures[:_FAILURES_SHOWN]:
         logger.warning("%s", failure.message)
     if len(report.failures) > _FAILURES_SHOWN:
         n_more = len(report.failures) - _FAILURES_SHOWN
         logger.warning("... and %d more failures: see --failures FILE.jsonl.", n_more)
+
+
+def log_summary(report: RunReport, output: str) -> None:
+    """Log failures as warnings, and what was read, made, left out and how long it took."""
+    log_failures(report)
     log_table(_summary(report, output), {"report": report.as_dict()})
 
 
 def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
-    seconds = report.seconds
-    rate = report.n_chunks / seconds["generate"] if seconds["generate"] else 0.0
+    return [
+        *_inputs(report),
+        ("reused", f"{report.n_reused:,} chunks were in the cache"),
+        ("questions", f"{report.n_written:,} of {report.n_raw:,} generated"),
+        ("dropped", _counts(report.dropped)),
+        ("time", f"{report.seconds['total']:.1f} s, {_rate(report)} while generating"),
+        ("output", output if report.n_documents else "not written: no document could be used"),
+    ]
+
+
+def _inputs(report: RunReport) -> list[tuple[str, str]]:
     return [
         ("documents", f"{report.n_documents:,}"),
         ("failed", f"{len(report.failures):,}"),
         ("skipped", _counts(report.skipped)),
         ("chunks", f"{report.n_chunks:,} ({report.n_hard_splits:,} cut inside a sentence)"),
-        ("questions", f"{report.n_written:,} of {report.n_raw:,} generated"),
-        ("dropped", _counts(report.dropped)),
-        ("time", f"{seconds['total']:.1f} s, {rate:.1f} chunks/s while generating"),
-        ("output", output if report.n_documents else "not written: no document could be used"),
     ]
+
+
+def plan_table(report: RunReport, seconds: float | None) -> str:
+    """What a run would do, as lines for people."""
+    time_left = "not known before a first run" if seconds is None else f"about {_duration(seconds)}"
+    return _table(
+        [
+            *_inputs(report),
+            ("tokens", f"{report.n_source_tokens:,}"),
+            ("reused", f"{report.n_reused:,} chunks are in the cache"),
+            ("to do", f"{report.n_generated:,} chunks"),
+            ("time", time_left),
+        ]
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{timedelta(seconds=math.ceil(seconds))}"
 
 
 def log_table(lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None = None) -> None:
@@ -165,9 +199,16 @@ def log_table(lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None
 
     ``values`` are for the JSON format, beside the message; those of the lines if not given.
     """
+    logger.info(
+        "done\n%s",
+        _table(lines),
+        extra={"values": {"summary": dict(lines)} if values is None else dict(values)},
+    )
+
+
+def _table(lines: Sequence[tuple[str, str]]) -> str:
     width = max(10, *(len(name) for name, _ in lines))
-    text = "done\n" + "\n".join(f"  {name:<{width}} {value}" for name, value in lines)
-    logger.info("%s", text, extra={"values": {"summary": dict(lines)} if values is None else dict(values)})
+    return "\n".join(f"  {name:<{width}} {value}" for name, value in lines)
 
 
 def _counts(counter: dict[str, int]) -> str:

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from qgbatch.cli.console import Console, chunks_done, console_options, log_summary
+from qgbatch.cli.console import (
+    Console,
+    chunks_done,
+    console_options,
+    log_failures,
+    log_summary,
+    plan_table,
+)
 from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
 from qgbatch.errors import LockedError
 from qgbatch.records import RunReport
@@ -63,6 +70,12 @@ command line comes first, then the variable, then the file.
     group="Output",
     help="Write one line for each document that failed.",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    cls=GroupedOption,
+    help="Read and cut the documents, print what there is to do and how long it may take, write nothing.",
+)
 @settings_options(Settings)
 @settings_options(CacheSettings)
 @config_option()
@@ -74,6 +87,7 @@ def run(
     output: str,
     report: Path | None,
     failures: Path | None,
+    dry_run: bool,
     console: Console,
     **values: Any,
 ) -> None:
@@ -97,6 +111,8 @@ def run(
     read = [*all_inputs, *([files_from] if files_from and files_from != "-" else [])]
     check_places(list_inputs(all_inputs), read, [output, *side_outputs])
     console.set_up_libraries()
+    if dry_run:
+        _print_plan(all_inputs, settings, files, cache)
     with _reporting(report, failures) as run_report, console.progress() as progress:
 
         def on_progress(share: float, so_far: RunReport) -> None:
@@ -105,6 +121,17 @@ def run(
         run_pipeline(all_inputs, output, settings, files, cache, report=run_report, on_progress=on_progress)
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
+
+
+def _print_plan(
+    inputs: list[str], settings: Settings, files: FileSettings, cache: CacheSettings
+) -> NoReturn:
+    from qgbatch.plan import plan
+
+    report, seconds = plan(inputs, settings, files, cache)
+    log_failures(report)
+    click.echo(plan_table(report, seconds))
+    click.get_current_context().exit(report.exit_code)
 
 
 @contextmanager

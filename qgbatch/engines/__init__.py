@@ -7,6 +7,7 @@ the cache never needs one.
 from __future__ import annotations
 
 import math
+import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from qgbatch.settings import ComputeType, Decoding, Dtype, Settings
 
 Batch: TypeAlias = Sequence[InputIds]
 
+CONVERSIONS = "ctranslate2"
+"""Directory of converted models in the cache directory."""
 # What drivers of NVIDIA (also Jetson), WSL and AMD put there.
 _LINUX_GPUS = ("/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
 
@@ -147,6 +150,13 @@ def find_device(name: str) -> str:
     if not known[kind] or (index and int(index) >= torch.cuda.device_count()):
         raise SettingsError(f"--device {name}: not on this machine.", "Use --device auto.")
     return name
+
+
+def n_cores() -> int:
+    """Cores that this process may use, which a container or taskset can make fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _may_have_gpu() -> bool:

@@ -7,7 +7,6 @@ ids in decimal, so that neither side ever looks at a vocabulary.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -22,7 +21,7 @@ from ctranslate2.converters.converter import Converter
 from ctranslate2.converters.transformers import MT5Loader, T5Loader
 from ctranslate2.specs.model_spec import OPTIONAL
 
-from qgbatch.engines import Batch, EngineChoice, SpecialIds, to_generation
+from qgbatch.engines import CONVERSIONS, Batch, EngineChoice, SpecialIds, n_cores, to_generation
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError
 from qgbatch.models import ModelFiles
@@ -34,7 +33,6 @@ logger = logging.getLogger(__name__)
 _LOADERS = {"t5": T5Loader, "mt5": MT5Loader}
 _CONVERSION = 1
 """Raised when the conversion changes, so that older ones in the cache are not used."""
-_CONVERSIONS = "ctranslate2"
 _BATCHES_PER_WORKER = 2
 """The one at work and the one that is ready when it ends."""
 _POLL_S = 0.002
@@ -57,7 +55,7 @@ class CTranslate2Engine:
         self._options = _translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
         self._translator = _load_translator(
-            model, special, choice, cache_dir / _CONVERSIONS, self._n_workers
+            model, special, choice, cache_dir / CONVERSIONS, self._n_workers
         )
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
@@ -127,13 +125,6 @@ def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> c
         raise ModelError(
             f"{directory}: the converted model cannot be loaded ({error}).", "Try --engine torch."
         ) from error
-
-
-def n_cores() -> int:
-    """Cores that this process may use, which a container or taskset can make fewer."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _converted(model: ModelFiles, special: SpecialIds, precision: str, home: Path, spare: Path) -> Path:

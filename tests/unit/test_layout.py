@@ -18,7 +18,8 @@ LEVELS = (
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
     {"stages"},
     {"stream"},
-    {"pipeline"},
+    {"pipeline", "doctor"},
+    {"plan"},
     {"training"},
     {"cli"},
 )

@@ -1,0 +1,63 @@
+"""``qgbatch cache``."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from qgbatch.cli.options import GroupedOption
+from qgbatch.settings import CacheSettings
+
+_cache_dir = click.option(
+    "--cache-dir", cls=GroupedOption, help="Another directory than the user's cache directory."
+)
+
+
+@click.group()
+def cache() -> None:
+    """Show or clear what is kept for the next run: results of chunks, and converted models."""
+
+
+@cache.command()
+@_cache_dir
+def info(*, cache_dir: str | None) -> None:
+    """Print where the cache is and what it holds."""
+    _print_info(CacheSettings(cache_dir=cache_dir).directory)
+
+
+@cache.command()
+@_cache_dir
+def clear(*, cache_dir: str | None) -> None:
+    """Forget everything; runs at work go on."""
+    from qgbatch.engines import CONVERSIONS
+    from qgbatch.store import FILE_NAME, Store
+
+    settings = CacheSettings(cache_dir=cache_dir)
+    if (settings.directory / FILE_NAME).exists():
+        with closing(Store(settings.directory, settings.max_bytes)) as store:
+            store.clear()
+    shutil.rmtree(settings.directory / CONVERSIONS, ignore_errors=True)
+    _print_info(settings.directory)
+
+
+def _print_info(directory: Path) -> None:
+    from qgbatch.engines import CONVERSIONS
+
+    n_entries, n_bytes = _results(directory)
+    models = [path for path in (directory / CONVERSIONS).glob("*") if path.is_dir()]
+    n_model_bytes = sum(path.stat().st_size for model in models for path in model.iterdir())
+    click.echo(f"directory  {directory}")
+    click.echo(f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB")
+    click.echo(f"models     {len(models)} converted, {n_model_bytes / 1e6:,.1f} MB")
+
+
+def _results(directory: Path) -> tuple[int, int]:
+    from qgbatch.store import FILE_NAME, Store
+
+    if not (directory / FILE_NAME).exists():
+        return 0, 0
+    with closing(Store(directory, CacheSettings().max_bytes)) as store:
+        return store.size()

@@ -1,0 +1,97 @@
+"""``qgbatch doctor``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qgbatch.cli.console import Console, LogFormat, console_options
+from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
+from qgbatch.errors import ExitCode
+from qgbatch.settings import CacheSettings, FileSettings, Settings
+
+if TYPE_CHECKING:
+    from qgbatch.doctor import Finding
+
+_EPILOG = """\b
+Examples:
+  qgbatch doctor
+  qgbatch doctor -o /srv/questions.parquet --config nightly.toml
+  qgbatch doctor --device cuda --log-format json
+
+The options are those of qgbatch run, and mean what they mean there. The exit code is that of the first
+check that failed, as a run would end with it; 0 if there are warnings alone. With -q only what is not ok
+is shown, with --log-format json a JSON object a check.
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.option("--files-from", cls=GroupedOption, hidden=True)  # in a configuration file for run
+@settings_options(FileSettings)
+@click.option(
+    "-o", "--output", metavar="OUT", cls=GroupedOption, group="Output", help="See that it can be written."
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    cls=GroupedOption,
+    group="Output",
+    help="Likewise.",
+)
+@click.option(
+    "--failures",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    cls=GroupedOption,
+    group="Output",
+    help="Likewise.",
+)
+@settings_options(Settings)
+@settings_options(CacheSettings)
+@config_option()
+@console_options
+def doctor(
+    *,
+    files_from: str | None,
+    output: str | None,
+    report: Path | None,
+    failures: Path | None,
+    console: Console,
+    **values: Any,
+) -> None:
+    """Check versions, device, engines, model, cache and outputs before a run.
+
+    Writes a line a check to standard output: ok, warning, failed or skipped, what was found, and what to
+    do. No document is read and no output changed; the model is made ready as for a run.
+    """
+    settings, files = pick(Settings, values), pick(FileSettings, values)
+    cache = pick(CacheSettings, values)
+    side_outputs = {name: path for name, path in (("report", report), ("failures", failures)) if path}
+    console.set_up_libraries()
+
+    from qgbatch.doctor import diagnose
+    from qgbatch.outputs import STDOUT, open_output
+
+    exit_code = ExitCode.OK
+    with open_output(STDOUT) as stream:
+        for finding in diagnose(settings, files, cache, output, side_outputs):
+            exit_code = exit_code or finding.exit_code
+            if finding.status != "ok" or not console.quiet:
+                stream.write(_line(finding, console.log_format))
+                stream.flush()
+    click.get_current_context().exit(exit_code)
+
+
+def _line(finding: Finding, log_format: LogFormat) -> bytes:
+    if log_format == "json":
+        values = asdict(finding)
+        del values["exit_code"]
+        text = json.dumps(values)
+    else:
+        text = f"{finding.status:<8} {finding.check:<12} {finding.finding} {finding.hint}".rstrip()
+    return text.encode(errors="backslashreplace") + b"\n"  # names of files may be no text
