@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, Timeout, lock_descriptor
 from typing_extensions import Buffer
 
 from qgbatch.errors import LockedError, OutputError
@@ -41,17 +41,16 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
         with replacing(Path(output)) as stream:
             yield stream
     else:
-        with _locked(Path(output), wait_lock):
-            _remove_leftovers(Path(output))
-            with replacing(Path(output)) as stream:
-                yield stream
+        with _locked(Path(output), wait_lock), replacing(Path(output)) as stream:
+            yield stream
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Give a stream whose content becomes the file's, all at once, when the block ends well.
 
-    A link is followed. A pipe or device is written to as it is.
+    A link is followed. A pipe or device is written to as it is. What killed processes
+    left of this file is removed.
 
     Raises:
         OutputError: it is a directory, or its directory is missing, full or read-only.
@@ -61,9 +60,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise OutputError(f"{path}: is a directory.", "Name a file in it.")
     is_special = os.path.exists(path) and not os.path.isfile(path)
     target = path if is_special else Path(os.path.realpath(path))
-    partial = target if is_special else _beside(target, f"{secrets.token_hex(4)}.partial")
     try:
-        raw = _OutputFile(partial, "wb" if is_special else "xb", path)
+        if is_special:
+            partial, raw = target, _OutputFile(target, "wb", path)
+        else:
+            _remove_leftovers(target)
+            partial, raw = _open_partial(target, path)
     except OSError as error:
         raise _cannot_open(path, error) from error
     try:
@@ -150,12 +152,27 @@ def _locked(path: Path, wait_lock: float) -> Iterator[None]:
         lock.release()
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove what killed runs left of this output; who calls holds its lock."""
-    target = Path(os.path.realpath(path))
+def _open_partial(target: Path, path: Path) -> tuple[Path, _OutputFile]:
+    """Make a file beside the target, locked while it is open: a leftover is not."""
+    while True:
+        partial = _beside(target, f"{secrets.token_hex(4)}.partial")
+        raw = _OutputFile(partial, "xb", path)
+        with suppress(OSError):  # a file system without locks; no leftover is removed there
+            if not lock_descriptor(raw.fileno(), blocking=False) or not partial.exists():
+                raw.close()  # another process took it for a leftover before it was locked
+                continue
+        return partial, raw
+
+
+def _remove_leftovers(target: Path) -> None:
     for leftover in target.parent.glob(glob.escape(_beside(target, "").name) + "*.partial"):
         with suppress(OSError):
-            leftover.unlink()
+            with leftover.open("r+b") as file:
+                if not lock_descriptor(file.fileno(), blocking=False):
+                    continue
+                with suppress(OSError):
+                    leftover.unlink()  # while it is locked, or its owner might lock it now
+            leftover.unlink()  # where an open file cannot be removed
 
 
 class _OutputFile(io.FileIO):

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def run(
     arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
     report = report if report is not None else RunReport()
     file_format = choose_format(output, files.format)
+    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
     with report.timed("total"):
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])

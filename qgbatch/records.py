@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from qgbatch.errors import DocumentError, ExitCode, QgbatchError, exit_code_of
@@ -22,6 +23,8 @@ Stage = Literal["read", "chunk", "generate"]
 InputIds: TypeAlias = tuple[int, ...]
 """Exactly what the model gets for a chunk: prefix, text, ending and end token."""
 
+REPORT_SCHEMA = 1
+"""Raised when a field of the report changes its name or meaning; new fields may come without."""
 SCORE_DECIMALS = 4
 """Scores are rounded to this: in float32 the same row in another batch scores up to 0.000002 different."""
 
@@ -169,6 +172,9 @@ class RunReport:
     skipped: Counter[str] = field(default_factory=Counter)
     """Files of input directories that were not read, by reason."""
     failures: list[Failure] = field(default_factory=list)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    files: dict[str, object] = field(default_factory=dict)
+    """Inputs, output and how they are read and written."""
     facts: dict[str, object] = field(default_factory=dict)
     """Version, model and settings."""
     error: BaseException | None = None
@@ -208,6 +214,8 @@ class RunReport:
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {
+            "schema": REPORT_SCHEMA,
+            "started": self.started.isoformat(timespec="seconds"),
             "exit_code": int(self.exit_code),
             "error": (str(self.error) or type(self.error).__name__) if self.error else None,
             **{spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name.startswith("n_")},
@@ -215,5 +223,6 @@ class RunReport:
             "skipped": dict(self.skipped),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "failures": [asdict(failure) for failure in self.failures],
+            "files": self.files,
             "facts": self.facts,
         }

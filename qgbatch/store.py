@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
@@ -49,6 +49,7 @@ class Store:
         self._path = directory and directory / FILE_NAME
         self._max_bytes = max_bytes
         self._stale: set[bytes] = set()
+        self._inode: int | None = None
         self._connection = self._open()
 
     @property
@@ -80,21 +81,30 @@ class Store:
         self._guarded(self._note_uses)
         self._disconnect()
 
-    def _open(self) -> sqlite3.Connection | None:
+    def _open(self, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection | None:
         if self._path is None:
             return None
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                return _connect(self._path)
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                _set_aside(self._path, error)
-                return _connect(self._path)
+            if damage is None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._inode = _inode(self._path)
+                try:
+                    return self._connect(self._path)
+                except sqlite3.DatabaseError as error:
+                    if not _is_damage(error):
+                        raise
+                    damage = error
+            if _inode(self._path) == self._inode:  # else another run was faster
+                _set_aside(self._path, damage)
+            return self._connect(self._path)
         except (sqlite3.Error, OSError) as error:
             logger.warning("%s cannot be used (%s): going on without a cache.", self._path, error)
             return None
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        connection = _connect(path)
+        self._inode = _inode(path)
+        return connection
 
     def _guarded(self, action: Callable[..., Result], *arguments: object) -> Result | None:
         """The result of an action on the connection; ``None`` where there is none, or it fails."""
@@ -103,12 +113,9 @@ class Store:
         try:
             return action(self._connection, *arguments)
         except sqlite3.DatabaseError as error:
-            assert self._path
             self._disconnect()
             if _is_damage(error):
-                with suppress(OSError):  # opening says it again
-                    _set_aside(self._path, error)
-                self._connection = self._open()
+                self._connection = self._open(error)
             else:
                 logger.warning("%s cannot be used any more (%s): going on without it.", self._path, error)
         return None
@@ -200,8 +207,10 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     Raises:
         sqlite3.DatabaseError: it holds something else.
     """
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
+    with nullcontext() if connection.in_transaction else _transaction(connection, "BEGIN"):
+        # Together, or the second finds what another run has made since the first.
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
     if not schema and not application_id:
         return False
     if application_id != _APPLICATION_ID or schema != [_TABLE.encode()]:
@@ -210,8 +219,8 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    connection.execute(begin)
     try:
         yield
         connection.execute("COMMIT")
@@ -253,6 +262,13 @@ def _size_bytes(connection: sqlite3.Connection) -> int:
         int(connection.execute(f"PRAGMA {pragma}").fetchone()[0]) for pragma in pragmas
     )
     return (n_pages - n_free) * n_page_bytes
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -15,7 +15,7 @@ from qgbatch.errors import ExitCode
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 if TYPE_CHECKING:
-    from qgbatch.doctor import Finding
+    from qgbatch.doctor.findings import Finding
 
 _EPILOG = """\b
 Examples:
@@ -30,7 +30,9 @@ is shown, with --log-format json a JSON object a check.
 
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG)
-@click.option("--files-from", cls=GroupedOption, hidden=True)  # in a configuration file for run
+# Two that a configuration file for run may have, and which make no difference here.
+@click.option("--files-from", cls=GroupedOption, hidden=True)
+@click.option("--dry-run", is_flag=True, cls=GroupedOption, hidden=True)
 @settings_options(FileSettings)
 @click.option(
     "-o", "--output", metavar="OUT", cls=GroupedOption, group="Output", help="See that it can be written."
@@ -58,6 +60,7 @@ is shown, with --log-format json a JSON object a check.
 def doctor(
     *,
     files_from: str | None,
+    dry_run: bool,
     output: str | None,
     report: Path | None,
     failures: Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from qgbatch.cli import main
@@ -79,18 +81,52 @@ def test_a_command_runs(command: str, checkout: Path, hub_cache: Path) -> None:
     result = run_shell(command, checkout, HF_HUB_CACHE=str(hub_cache), QGBATCH_NUM_BEAMS="1")
     assert result.returncode == 0, result.stderr
     assert "error" not in result.stderr
-    output = re.search(r"-o (\S+)", command)
-    assert output is not None
-    assert result.stdout if output[1] == "-" else (checkout / output[1]).stat().st_size > 500
+    output = re.search(r"run .*-o (?!-)(\S+)(?!.*--dry-run)", command)
+    assert (checkout / output[1]).stat().st_size > 500 if output else result.stdout
 
 
 def test_the_cron_line_runs(checkout: Path) -> None:
     (block,) = blocks("crontab")
     command = block.split(maxsplit=5)[5]
     command = command.replace("/opt/qgbatch/bin/qgbatch", "qgbatch").replace("/srv/docs", "samples")
-    result = run_shell(command.replace("/srv/", ""), checkout)
+    command = command.replace("/srv/", "")
+    result = run_shell(command, checkout)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert json.loads((checkout / "questions.report.json").read_text())["n_written"] > 0
+    report = json.loads((checkout / "questions.report.json").read_text())
+    assert report["n_written"] > 0
+    fields = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", README.split("### The report")[1], re.MULTILINE)
+    assert re.findall(r"\w+", " ".join(fields)) == list(report)
+    (checkout / "samples" / "empty.txt").touch()
+    result = run_shell(command, checkout)
+    assert result.stdout == "qgbatch ended with exit code 3, see questions.log\n"
+    lines = (checkout / "questions.log").read_text().splitlines()
+    assert any("empty.txt" in json.loads(line)["message"] for line in lines)
+
+
+def test_the_service_runs_when_its_timer_says(checkout: Path) -> None:
+    service, timer = (configparser.ConfigParser(interpolation=None) for _ in range(2))
+    for parser in (service, timer):
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+    for parser, block in zip((service, timer), blocks("ini"), strict=True):
+        parser.read_string(block)
+    command = service["Service"]["ExecStart"].replace("/opt/qgbatch/bin/qgbatch", "qgbatch")
+    assert service["Service"]["CacheDirectory"] == "qgbatch"
+    command = command.replace("/var/cache/qgbatch", "cache").replace("/srv/docs", "samples")
+    (checkout / "questions").mkdir()
+    result = run_shell(command.replace("/srv/", ""), checkout)
+    assert result.returncode == 0, result.stderr
+    assert (checkout / "questions" / "questions.parquet").stat().st_size > 500
+    if shutil.which("systemd-analyze"):
+        subprocess.run(["systemd-analyze", "calendar", timer["Timer"]["OnCalendar"]], check=True)
+
+
+def test_the_container_file_installs_and_runs_what_is_there() -> None:
+    (block,) = blocks("dockerfile")
+    instructions = dict(line.split(maxsplit=1) for line in block.splitlines())
+    assert json.loads(instructions["ENTRYPOINT"]) == ["qgbatch"]
+    assert "-c /src/constraints.txt /src" in instructions["RUN"]
+    assert instructions["VOLUME"] == "/cache"
+    assert "QGBATCH_CACHE_DIR=/cache" in instructions["ENV"].split()
 
 
 def test_the_training_runs(tmp_path: Path) -> None:
@@ -123,7 +159,8 @@ def test_the_python_runs(checkout: Path) -> None:
 
 def test_names_in_tables_and_text_exist() -> None:
     named = set(re.findall(r"`(--[a-z0-9-]+)", README))
-    params = [param for command in main.commands.values() for param in command.params]
+    groups = [main, *(c for c in main.commands.values() if isinstance(c, click.Group))]
+    params = [param for group in groups for command in group.commands.values() for param in command.params]
     options = {name for param in params for name in (*param.opts, *param.secondary_opts)}
     assert named <= options | {"--help"}
     columns = re.findall(

@@ -25,7 +25,7 @@ LEVELS = (
 )
 # What a stage may import beside lower levels: its vocabulary, never another stage's work.
 ALLOWED = {("engines", "batching"), ("settings", "errors")}
-PACKAGES = {"cli", "engines", "training"}
+PACKAGES = {"cli", "doctor", "engines", "training"}
 HOMES = {
     "click": {"cli"},
     "torch": {"engines", "training"},

@@ -1,0 +1,263 @@
+"""``qgbatch doctor``: what is wrong is found before a run, named, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import Result
+
+from qgbatch.cli.doctor import doctor as doctor_command
+from qgbatch.cli.run import run as run_command
+from qgbatch.engines import n_cores
+from qgbatch.outputs import open_output
+from tests.conftest import MINI
+
+Qgbatch = Callable[..., Result]
+Findings = dict[str, dict[str, str]]
+
+FAST = ("--num-beams", "1", "--max-new-tokens", "16")
+CHECKS = [
+    "versions", "temporary", "device", "engine", "torch", "ctranslate2", "sentences", "model", "hub",
+    "tokenizer", "weights", "answer", "cache",
+]  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with an old output and a directory."""
+    (tmp_path / "q.csv").write_bytes(b"old")
+    (tmp_path / "docs.csv").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def doctor(here: Path, qgbatch: Qgbatch) -> Callable[..., tuple[int, Findings]]:
+    """Run the command on the quickest settings and give its exit code and findings."""
+
+    def invoke(*words: str) -> tuple[int, Findings]:
+        result = qgbatch("doctor", "--log-format", "json", *FAST, *words)
+        findings = [json.loads(line) for line in result.stdout.splitlines()]
+        assert all(finding.keys() == {"check", "status", "finding", "hint"} for finding in findings)
+        assert all(bool(finding["hint"]) == (finding["status"] != "ok") for finding in findings)
+        return result.exit_code, {finding["check"]: finding for finding in findings}
+
+    return invoke
+
+
+Doctor = Callable[..., tuple[int, Findings]]
+
+
+def _not_ok(findings: Findings) -> dict[str, str]:
+    return {name: finding["status"] for name, finding in findings.items() if finding["status"] != "ok"}
+
+
+def test_a_good_install_is_all_ok_and_asks_a_question(doctor: Doctor) -> None:
+    exit_code, findings = doctor("-o", "q.csv", "--report", "r.json", "--failures", "f.jsonl")
+    assert (exit_code, _not_ok(findings)) == (0, {})
+    assert list(findings) == [*CHECKS, "output", "report", "failures"]
+    assert "?" in findings["answer"]["finding"]
+    assert f"torch {version('torch')}" in findings["versions"]["finding"]
+    assert f"{n_cores()} cores" in findings["device"]["finding"]
+    assert "not needed" in findings["hub"]["finding"]
+
+
+def test_outputs_stay_as_they_are_and_nothing_is_left_beside_them(here: Path, doctor: Doctor) -> None:
+    doctor("-o", "q.csv", "--report", "r.json", "--failures", "docs.csv")
+    assert sorted(path.name for path in here.iterdir()) == ["docs.csv", "q.csv"]
+    assert (here / "q.csv").read_bytes() == b"old"
+    assert list((here / "docs.csv").iterdir()) == []
+
+
+def test_text_is_a_line_a_check_and_quiet_leaves_out_what_is_ok(here: Path, qgbatch: Qgbatch) -> None:
+    loud = qgbatch("doctor", *FAST, "--report", "docs.csv")
+    lines = loud.stdout.splitlines()
+    assert [line.split()[1] for line in lines] == [*CHECKS, "report"]
+    assert [line.split()[0] for line in lines] == ["ok"] * len(CHECKS) + ["failed"]
+    quiet = qgbatch("doctor", *FAST, "--report", "docs.csv", "-q")
+    assert quiet.stdout.splitlines() == lines[-1:]
+    assert "docs.csv: is a directory. Name a file in it." in quiet.stdout
+
+
+def test_damaged_weights_exit_5_and_the_rest_is_still_checked(here: Path, doctor: Doctor) -> None:
+    shutil.copytree(MINI, here / "cut")
+    os.truncate(here / "cut" / "model.safetensors", 100_000)
+    exit_code, findings = doctor("--model", "cut", "-o", "q.csv")
+    assert exit_code == 5
+    assert _not_ok(findings) == {"weights": "failed", "answer": "skipped"}
+    assert "weights" in findings["answer"]["finding"]
+    assert list(findings) == [*CHECKS, "output"]
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "check", "reason"),
+    [
+        (["--device", "tpu"], 2, "device", "--device tpu"),
+        (["--engine", "torch", "--compute-type", "int8"], 2, "engine", "--compute-type"),
+        (["--max-tokens", "3"], 2, "tokenizer", "--max-tokens 3"),
+        (["-o", "q.xlsx"], 2, "output", "-o q.xlsx"),
+        (["--model", "./no-such-model"], 5, "model", "./no-such-model"),
+        (["-o", "nowhere/q.csv"], 6, "output", "nowhere is not a directory"),
+        (["-o", "docs.csv"], 6, "output", "is a directory"),
+        (["--report", "nowhere/r.json"], 6, "report", "nowhere is not a directory"),
+        (["--device", "tpu", "-o", "docs.csv"], 2, "output", "is a directory"),
+    ],
+)
+def test_what_would_end_a_run_is_a_failed_check_with_the_same_exit_code(
+    doctor: Doctor, words: list[str], exit_code: int, check: str, reason: str
+) -> None:
+    found_code, findings = doctor(*words)
+    assert found_code == exit_code
+    assert findings[check]["status"] == "failed"
+    assert reason in findings[check]["finding"]
+
+
+def test_what_needs_a_failed_check_is_skipped_and_the_model_is_found_all_the_same(doctor: Doctor) -> None:
+    _, findings = doctor("--device", "tpu")
+    assert _not_ok(findings) == {
+        "device": "failed",
+        "engine": "skipped",
+        "weights": "skipped",
+        "answer": "skipped",
+    }
+
+
+def test_cache_directory_that_is_a_file_is_a_warning(here: Path, doctor: Doctor) -> None:
+    exit_code, findings = doctor("--cache-dir", "q.csv")
+    assert exit_code == 0
+    assert _not_ok(findings) == {"weights": "warning", "cache": "warning"}
+    assert (here / "q.csv").read_bytes() == b"old"
+
+
+def test_cache_that_is_not_ours_is_a_warning_and_the_log_does_not_repeat_it(
+    cache_home: Path, here: Path, qgbatch: Qgbatch
+) -> None:
+    (here / "cache").mkdir()
+    (here / "cache" / "ctranslate2").symlink_to(cache_home / "qgbatch" / "ctranslate2")
+    (here / "cache" / "results-1.sqlite3").write_text("no database at all")
+    result = qgbatch("doctor", *FAST, "-q", "--cache-dir", "cache")
+    assert result.exit_code == 0
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["warning", "cache"]]
+    assert "set aside" in result.stdout
+    assert result.stderr == ""
+
+
+def test_cache_is_described_and_nothing_in_it_has_to_go(
+    here: Path, qgbatch: Qgbatch, doctor: Doctor
+) -> None:
+    (here / "a.txt").write_text("Bees live in hives.")
+    assert qgbatch("run", "a.txt", "-o", "-", *FAST).exit_code == 0
+    _, findings = doctor("--cache-size", "1KB")
+    assert "2 entries" in findings["cache"]["finding"]
+    assert "of 0.0 MB" in findings["cache"]["finding"]
+    _, findings = doctor("--cache-size", "1KB")
+    assert "2 entries" in findings["cache"]["finding"]
+    _, findings = doctor("--no-cache")
+    assert "--no-cache" in findings["cache"]["finding"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anything")
+def test_results_without_the_right_to_write_are_a_warning(here: Path, doctor: Doctor) -> None:
+    doctor("--cache-dir", "cache")
+    (here / "cache" / "results-1.sqlite3").chmod(0o400)
+    exit_code, findings = doctor("--cache-dir", "cache")
+    assert (exit_code, _not_ok(findings)) == (0, {"cache": "warning"})
+
+
+def test_output_that_another_run_writes_is_a_warning(here: Path, doctor: Doctor) -> None:
+    with open_output("q.csv") as stream:
+        exit_code, findings = doctor("-o", "q.csv")
+        stream.write(b"new")
+    assert (exit_code, _not_ok(findings)) == (0, {"output": "warning"})
+    assert (here / "q.csv").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipe_is_not_waited_for(here: Path, doctor: Doctor) -> None:
+    os.mkfifo("pipe")
+    exit_code, findings = doctor("-o", "pipe", "--format", "csv", "--report", "pipe")
+    assert (exit_code, _not_ok(findings)) == (0, {})
+    assert "pipe or device" in findings["output"]["finding"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "exit_code", "status"), [("auto", 5, "failed"), ("torch", 0, "warning")]
+)
+def test_engine_that_cannot_be_imported_matters_if_it_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, doctor: Doctor, engine: str, exit_code: int, status: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "qgbatch.engines.ctranslate2", None)
+    found_code, findings = doctor("--engine", engine, "--device", "cpu")
+    assert found_code == exit_code
+    assert findings["ctranslate2"]["status"] == status
+    assert findings["answer"]["status"] == ("skipped" if exit_code else "ok")
+
+
+def test_package_of_the_format_that_cannot_be_imported_exits_5(
+    monkeypatch: pytest.MonkeyPatch, doctor: Doctor
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    exit_code, findings = doctor("-o", "q.parquet")
+    assert (exit_code, _not_ok(findings)) == (5, {"output": "failed"})
+    assert "pyarrow" in findings["output"]["finding"]
+
+
+def test_no_place_for_temporary_files_exits_6(
+    here: Path, monkeypatch: pytest.MonkeyPatch, doctor: Doctor
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(here / "nowhere"))
+    exit_code, findings = doctor()
+    assert exit_code == 6
+    assert _not_ok(findings) == {"temporary": "failed", "weights": "skipped", "answer": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("found", "exit_code", "status", "reason"),
+    [
+        ("2.8.1+cpu", 0, "warning", "torch 2.8.1+cpu is older than"),
+        (PackageNotFoundError("torch"), 5, "failed", "not installed: torch"),
+        (RuntimeError("odd"), 1, "failed", "RuntimeError: odd"),
+    ],
+)
+def test_version_that_is_old_missing_or_sets_off_an_error_stops_no_other_check(
+    monkeypatch: pytest.MonkeyPatch,
+    doctor: Doctor,
+    found: str | Exception,
+    exit_code: int,
+    status: str,
+    reason: str,
+) -> None:
+    def version_of(name: str) -> str:
+        if name == "torch" and isinstance(found, Exception):
+            raise found
+        return str(found) if name == "torch" else version(name)
+
+    monkeypatch.setattr("qgbatch.doctor.parts.version", version_of)
+    found_code, findings = doctor()
+    assert (found_code, _not_ok(findings)) == (exit_code, {"versions": status})
+    assert reason in findings["versions"]["finding"]
+
+
+def test_configuration_file_of_a_run_is_taken_and_its_outputs_are_checked(
+    here: Path, doctor: Doctor
+) -> None:
+    (here / "c.toml").write_text('output = "q.csv"\nreport = "nowhere/r.json"\nfiles-from = "list"\n')
+    exit_code, findings = doctor("--config", "c.toml")
+    assert (exit_code, _not_ok(findings)) == (6, {"report": "failed"})
+    assert "q.csv" in findings["output"]["finding"]
+
+
+def test_every_option_of_run_is_one_of_doctor() -> None:
+    options = [
+        {param.name for param in command.params if isinstance(param, click.Option)}
+        for command in (run_command, doctor_command)
+    ]
+    assert options[0] == options[1] != set()
