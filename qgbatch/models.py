@@ -1,13 +1,12 @@
 """Model name, directory or hub id -> checked files, metadata and decoding settings.
 
-Checkpoints are untrusted input: no code of theirs is ever run, their metadata is
-checked field by field, and what is missing is said before a document is read.
+Checkpoints are untrusted input (:mod:`qgbatch.untrusted`): their metadata is checked
+field by field, and what is missing is said before a document is read.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from dataclasses import dataclass, fields
@@ -18,6 +17,16 @@ from typing import Any
 from qgbatch.errors import ModelError, SettingsError
 from qgbatch.hub import download
 from qgbatch.settings import DEFAULT_MAX_TOKENS, Decoding, Settings
+from qgbatch.untrusted import (
+    MAX_TOKENS,
+    WEIGHTS_FILE,
+    check_config,
+    check_weights,
+    is_text,
+    is_whole,
+    read_json,
+    shown,
+)
 
 METADATA = "qgbatch.json"
 """The file beside the weights that holds :class:`ModelMetadata`."""
@@ -31,9 +40,10 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-_WEIGHTS_FILE = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 SUPPORTED_TYPES = ("t5", "mt5")
+_MAX_CHARS = 1_000
+"""Of a text in the metadata; each chunk has prefix and suffix around it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +82,8 @@ class ModelFiles:
         """Hash of the configuration and the weights, as 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for path in sorted(self.directory.iterdir()):
-            if path.name == "config.json" or _WEIGHTS_FILE.fullmatch(path.name):
+            is_index = path.name in _WEIGHTS and path.suffix == ".json"
+            if path.name == "config.json" or is_index or WEIGHTS_FILE.fullmatch(path.name):
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
         return digest.hexdigest()
@@ -90,21 +101,14 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     directory = _locate(name, revision)
     if not any((directory / weights).is_file() for weights in _WEIGHTS):
         raise ModelError(f"{name}: no weights in {directory}.", f"It needs one of: {', '.join(_WEIGHTS)}.")
-    config = _read_json(directory / "config.json", required=True)
+    config = read_json(directory / "config.json", required=True)
     if config.get("model_type") not in SUPPORTED_TYPES:
         raise ModelError(
             f"{name}: a model of type {config.get('model_type')!r}.",
             f"qgbatch runs: {', '.join(SUPPORTED_TYPES)}.",
         )
-    for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub
-        if config.get(key) not in (None, "eager", "sdpa"):
-            raise ModelError(
-                f"{directory / 'config.json'}: {key} is {config[key]!r}.",
-                "qgbatch runs no code that a checkpoint names: remove that line.",
-            )
-    vocab_size = config.get("vocab_size")
-    if not isinstance(vocab_size, int):
-        raise ModelError(f"{directory / 'config.json'}: no vocab_size.", "Get the checkpoint again.")
+    vocab_size = check_config(config, directory / "config.json")
+    check_weights(directory, [name for name in _WEIGHTS if name.endswith(".json")])
     metadata = _metadata(directory / METADATA)
     decoding = _model_decoding(directory / "generation_config.json")
     return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
@@ -142,43 +146,28 @@ def _download_model(name: str, revision: str | None) -> Path:
     return directory
 
 
-def _read_json(path: Path, *, required: bool = False) -> dict[str, Any]:
-    if not required and not path.exists():
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}).", "Get the checkpoint again.") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"{path}: not a JSON object.", "Get the checkpoint again.")
-    return values
-
-
-_METADATA_TYPES: dict[str, tuple[type, ...]] = {
-    "prefix": (str,),
-    "suffix": (str,),
-    "separator": (str,),
-    "max_source_tokens": (int,),
-    "target_tokens": (int, type(None)),
-    "license": (str, type(None)),
-}
+_TEXTS = ("prefix", "suffix", "separator", "license")
+_NUMBERS = ("max_source_tokens", "target_tokens")
+_MAY_BE_NULL = ("target_tokens", "license")
 
 
 def _metadata(path: Path) -> ModelMetadata:
-    values = _read_json(path)
+    values = read_json(path)
     for key, value in values.items():
-        if key not in _METADATA_TYPES:
-            known = ", ".join(_METADATA_TYPES)
-            raise ModelError(f"{path}: unknown key {key!r}.", f"qgbatch knows: {known}.")
-        good_type = isinstance(value, _METADATA_TYPES[key]) and not isinstance(value, bool)
-        if not good_type or (isinstance(value, int) and value < 1) or (key == "separator" and not value):
-            raise ModelError(f"{path}: {key} is {value!r}.", "Correct that file.")
+        if key not in (*_TEXTS, *_NUMBERS):
+            known = ", ".join(spec.name for spec in fields(ModelMetadata))
+            raise ModelError(f"{path}: unknown key {shown(key)}.", f"qgbatch knows: {known}.")
+        if value is None and key in _MAY_BE_NULL:
+            continue
+        is_good = is_text(value, _MAX_CHARS) if key in _TEXTS else is_whole(value, 1, MAX_TOKENS)
+        if not is_good or (key == "separator" and not value):
+            raise ModelError(f"{path}: {key} is {shown(value)}.", "Correct that file.")
     return ModelMetadata(**values)
 
 
 def _model_decoding(path: Path) -> Decoding:
     """The settings of a ``generation_config.json`` that qgbatch has, the rest left at the notebook's."""
-    values = _read_json(path)
+    values = read_json(path)
     if values.get("max_new_tokens") is None and isinstance(values.get("max_length"), int):
         values["max_new_tokens"] = values["max_length"] - 1  # max_length counts the start token
     if values.get("early_stopping") == "never":  # a way of not stopping early that only transformers has
@@ -189,8 +178,8 @@ def _model_decoding(path: Path) -> Decoding:
         kinds = (int, float) if type(spec.default) is float else (type(spec.default),)
         if value is None:
             continue
-        if type(value) not in kinds:
-            raise ModelError(f"{path}: {spec.name} is {value!r}.", "Correct that file.")
+        if type(value) not in kinds or (type(value) is int and abs(value) > MAX_TOKENS):
+            raise ModelError(f"{path}: {spec.name} is {shown(value)}.", "Correct that file.")
         given[spec.name] = value
     try:  # the ranges are those of the options
         Settings(**{name: value for name, value in given.items() if name != "early_stopping"})

@@ -106,7 +106,13 @@ def run(
             report.facts = stages.facts()
             with (
                 closing(Store(cache.directory if cache.cache else None, cache.max_bytes)) as store,
-                open_writer(stream, file_format, report.facts, with_context=files.with_context) as writer,
+                open_writer(
+                    stream,
+                    file_format,
+                    report.facts,
+                    with_context=files.with_context,
+                    csv_safe=files.csv_safe,
+                ) as writer,
             ):
                 for row in _rows(listing, stages, store, files, report, on_progress):
                     with report.timed("write"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qgbatch.errors import ModelError
 from qgbatch.hub import download
 from qgbatch.models import ModelFiles, ModelMetadata
+from qgbatch.untrusted import check_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -105,6 +106,7 @@ def _locate_tokenizer(name: str, owner: str) -> Path:
 def _open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
+    check_tokenizer(directory)
     try:
         return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # damaged files raise whatever their parser raises

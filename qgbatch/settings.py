@@ -146,6 +146,7 @@ class Settings(SelfChecking):
         "Generation",
         "Tokens the model may write for a chunk.  [default: the model's, else 255]",
         low=1,
+        high=1_000_000,
     )
     length_penalty: float | None = knob(
         None,
@@ -159,6 +160,7 @@ class Settings(SelfChecking):
         "Generation",
         "No n-gram of this many tokens twice in one output; 0 allows all.  [default: the model's, else 3]",
         low=0,
+        high=1_000_000,
     )
     batch_tokens: int = knob(
         4096, "Speed", "Padded tokens (rows x longest) of a batch; halved when memory runs out.", low=1
@@ -195,6 +197,11 @@ class FileSettings(SelfChecking):
         None, "Output", "Format of the output.  [default: by its suffix; jsonl for -]"
     )
     with_context: bool = knob(False, "Output", "Add the chunk's text as column context.")
+    csv_safe: bool = knob(
+        False,
+        "Output",
+        "Put ' before CSV text that a spreadsheet would run as a formula; other formats stay as they are.",
+    )
     wait_lock: float = knob(
         0.0, "Output", "Seconds to wait while another run writes this output; exits 75 after that.", low=0
     )

@@ -10,10 +10,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
+
+from filelock import FileLock
 
 logger = logging.getLogger(__name__)
 
@@ -82,29 +84,27 @@ class Store:
         self._disconnect()
 
     def _open(self, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection | None:
+        """Open the file, after setting it aside where it turned out to be damaged."""
         if self._path is None:
             return None
         try:
-            if damage is None:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._inode = _inode(self._path)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One run at a time: SQLite does not expect files to be set aside or set up by several.
+            with FileLock(f"{self._path}.lock", timeout=_BUSY_S):
+                if damage and _inode(self._path) == self._inode:  # else another run was faster
+                    _set_aside(self._path, damage)
                 try:
-                    return self._connect(self._path)
+                    connection = _connect(self._path)
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
-                    damage = error
-            if _inode(self._path) == self._inode:  # else another run was faster
-                _set_aside(self._path, damage)
-            return self._connect(self._path)
+                    _set_aside(self._path, error)
+                    connection = _connect(self._path)
+                self._inode = _inode(self._path)
+                return connection
         except (sqlite3.Error, OSError) as error:
             logger.warning("%s cannot be used (%s): going on without a cache.", self._path, error)
             return None
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        connection = _connect(path)
-        self._inode = _inode(path)
-        return connection
 
     def _guarded(self, action: Callable[..., Result], *arguments: object) -> Result | None:
         """The result of an action on the connection; ``None`` where there is none, or it fails."""
@@ -151,7 +151,7 @@ class Store:
         n_bytes = _size_bytes(connection)
         if n_bytes > self._max_bytes:
             self._note_uses(connection)
-            _evict(connection, n_bytes - int(_KEEP * self._max_bytes))
+            _evict(connection, 1 - _KEEP * self._max_bytes / n_bytes)
 
     def _note_uses(self, connection: sqlite3.Connection) -> None:
         if self._stale:
@@ -167,23 +167,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.DatabaseError: it cannot be opened, read or written, or is damaged or not ours.
     """
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-        try:
-            _prepare(connection)
-        except sqlite3.OperationalError as error:
-            connection.close()
-            # SQLite does not wait for others that set the file up at the same time.
-            is_busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if not is_busy or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -194,9 +184,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has to come before the table
         connection.execute("PRAGMA journal_mode = WAL")
         with _transaction(connection):
-            if not _is_ours(connection):
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                connection.execute(_TABLE)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(_TABLE)
     connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last entries, no more
     connection.execute("PRAGMA journal_size_limit = 16777216")
 
@@ -207,10 +196,8 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     Raises:
         sqlite3.DatabaseError: it holds something else.
     """
-    with nullcontext() if connection.in_transaction else _transaction(connection, "BEGIN"):
-        # Together, or the second finds what another run has made since the first.
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
     if not schema and not application_id:
         return False
     if application_id != _APPLICATION_ID or schema != [_TABLE.encode()]:
@@ -219,8 +206,8 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    connection.execute(begin)
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
@@ -230,24 +217,25 @@ def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE")
         raise
 
 
-def _evict(connection: sqlite3.Connection, n_bytes: int) -> None:
-    """Delete the least recently used entries, of this many bytes together, and shrink the file."""
+def _evict(connection: sqlite3.Connection, share: float) -> None:
+    """Delete the least recently used entries, this share of all bytes together, and shrink the file."""
+    (n_bytes,) = connection.execute("SELECT total(length(value)) FROM entries").fetchone()
     freed, last = 0, (0, 0)
     rows = connection.execute("SELECT length(value), used_s, rowid FROM entries ORDER BY used_s, rowid")
     for length, *place in rows:
         freed, last = freed + length, tuple(place)
-        if freed >= n_bytes:
+        if freed >= share * n_bytes:
             break
     rows.close()
     with _transaction(connection):
         connection.execute("DELETE FROM entries WHERE (used_s, rowid) <= (?, ?)", last)
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
 
 
 def _clear(connection: sqlite3.Connection) -> None:
     with _transaction(connection):
         connection.execute("DELETE FROM entries")
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,8 @@ COLUMNS: Mapping[str, str] = {
 }
 """Columns of the output, in order, with their pyarrow types."""
 
+_FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Text that a spreadsheet may run, with apostrophes before it or none: so one can be taken off again."""
 _FORMATS: Mapping[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
@@ -105,18 +108,25 @@ def choose_format(output: str, given: Format | None) -> Format:
 
 @contextmanager
 def open_writer(
-    stream: IO[bytes], file_format: Format, run_facts: Mapping[str, Any], *, with_context: bool
+    stream: IO[bytes],
+    file_format: Format,
+    run_facts: Mapping[str, Any],
+    *,
+    with_context: bool,
+    csv_safe: bool,
 ) -> Iterator[Writer]:
     """Give a writer of one format; what it holds back is written when the block ends well.
 
-    ``run_facts`` go into Parquet's metadata under ``qgbatch``, as JSON.
+    ``run_facts`` go into Parquet's metadata under ``qgbatch``, as JSON. ``csv_safe`` puts an
+    apostrophe before CSV's text that a spreadsheet would run as a formula; to other formats,
+    which no spreadsheet runs, it does nothing.
     """
     columns = _columns(with_context)
     writer: Writer
     if file_format == "parquet":
         writer = _ParquetWriter(stream, columns, run_facts)
     elif file_format == "csv":
-        writer = _CsvWriter(stream, columns)
+        writer = _CsvWriter(stream, columns, csv_safe=csv_safe)
     else:
         writer = _JsonlWriter(stream)
     try:
@@ -165,16 +175,17 @@ class _ParquetWriter:
 
 
 class _CsvWriter:
-    def __init__(self, stream: IO[bytes], columns: Mapping[str, str]) -> None:
+    def __init__(self, stream: IO[bytes], columns: Mapping[str, str], *, csv_safe: bool) -> None:
         # All text is quoted: Python 3.11 leaves a lone carriage return bare otherwise.
         self._csv = csv.DictWriter(
             _Utf8Lines(stream), columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
         )
         self._has_header = False
+        self._csv_safe = csv_safe
 
     def write(self, row: Row) -> None:
         self._write_header()
-        self._csv.writerow(row)
+        self._csv.writerow(_without_formulas(row) if self._csv_safe else row)
 
     def close(self) -> None:
         self._write_header()
@@ -186,6 +197,14 @@ class _CsvWriter:
         if not self._has_header:
             self._csv.writeheader()
             self._has_header = True
+
+
+def _without_formulas(row: Row) -> Row:
+    """The row with an apostrophe before each text that a spreadsheet may take for a formula."""
+    return {
+        name: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+        for name, value in row.items()
+    }
 
 
 class _Utf8Lines:

@@ -45,7 +45,7 @@ class _Cli(click.Group):
 
 def _log_end(error: BaseException) -> None:
     if isinstance(error, QgbatchError):
-        logger.error("%s%s", error.message, f"\n  {error.hint}" if error.hint else "")
+        logger.error("%s\n  %s" if error.hint else "%s%s", error.message, error.hint)
     elif isinstance(error, Exception):
         logger.error(
             "unexpected %s: %s\n  This is a bug in qgbatch: please report it with the output of -v.",

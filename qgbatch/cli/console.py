@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ logger = logging.getLogger("qgbatch")
 LogFormat = Literal["text", "json"]
 _SECONDS_BETWEEN_LINES = 30.0
 _FAILURES_SHOWN = 10
+_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that move a terminal's cursor, colour it or turn the reading order; not line feeds."""
 
 
 def set_up_logging(log_format: LogFormat, *, quiet: bool, verbose: bool) -> None:
@@ -81,9 +84,22 @@ def console_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 class _TextFormatter(logging.Formatter):
+    """One line a record, and more where the code has line feeds in the message itself.
+
+    File names, documents and checkpoints come as arguments: nothing in them makes a line.
+    """
+
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"qgbatch: {level}{super().format(record)}"
+        values = dict(record.__dict__)
+        if isinstance(record.args, tuple):
+            values["args"] = tuple(
+                arg if isinstance(arg, int | float) else _on_one_line(str(arg)) for arg in record.args
+            )
+        return f"qgbatch: {level}{_UNSEEN.sub(_escaped, super().format(logging.makeLogRecord(values)))}"
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(f"  {line}" for line in super().formatException(ei).split("\n"))
 
 
 class _JsonFormatter(logging.Formatter):
@@ -93,7 +109,17 @@ class _JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": super().format(record),
         }
-        return json.dumps(values | getattr(record, "values", {}), ensure_ascii=False)
+        text = json.dumps(values | getattr(record, "values", {}), ensure_ascii=False)
+        return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _on_one_line(text: str) -> str:
+    return _UNSEEN.sub(_escaped, text).replace("\n", "\\n")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    r"""The character as Python writes it, such as ``\x1b``."""
+    return match[0].encode("unicode_escape").decode()
 
 
 class Progress:
@@ -200,15 +226,15 @@ def log_table(lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None
     ``values`` are for the JSON format, beside the message; those of the lines if not given.
     """
     logger.info(
-        "done\n%s",
-        _table(lines),
+        "done" + "\n%s" * len(lines),
+        *_table(lines).split("\n"),
         extra={"values": {"summary": dict(lines)} if values is None else dict(values)},
     )
 
 
 def _table(lines: Sequence[tuple[str, str]]) -> str:
     width = max(10, *(len(name) for name, _ in lines))
-    return "\n".join(f"  {name:<{width}} {value}" for name, value in lines)
+    return "\n".join(f"  {name:<{width}} {_on_one_line(value)}" for name, value in lines)
 
 
 def _counts(counter: dict[str, int]) -> str:

@@ -41,7 +41,7 @@ def check_output(output: str, files: FileSettings) -> str:
         return f"standard output, as {file_format}"
 
     def write(stream: IO[bytes]) -> None:
-        with open_writer(stream, file_format, {}, with_context=files.with_context):
+        with open_writer(stream, file_format, {}, with_context=False, csv_safe=False):
             pass
 
     return f"{_try(output, open_output(output), write)}, as {file_format}"

@@ -37,6 +37,11 @@ def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
             output_loading_info=True,
         )
     except Exception as error:  # damaged files raise whatever their parser raises
+        if type(error).__name__ == "UnpicklingError":  # torch would advise to run it
+            raise ModelError(
+                f"{model.name}: the weights in {model.directory} hold more than weights.",
+                "qgbatch runs no code of a checkpoint: get it as safetensors.",
+            ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{model.name}: the weights in {model.directory} cannot be loaded ({reason}).",

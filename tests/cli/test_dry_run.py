@@ -49,7 +49,8 @@ def test_a_dry_run_says_what_a_run_will_do(tmp_path: Path, qgbatch: Qgbatch) -> 
 
 def test_a_dry_run_names_what_cannot_be_read(tmp_path: Path, qgbatch: Qgbatch) -> None:
     (tmp_path / "empty.txt").touch()
-    result = qgbatch("run", tmp_path / "empty.txt", SAMPLES / "tea.md", "-o", tmp_path / "q.csv", "--dry-run")
+    inputs = (tmp_path / "empty.txt", SAMPLES / "tea.md")
+    result = qgbatch("run", *inputs, "-o", tmp_path / "q.csv", "--dry-run")
     assert result.exit_code == 3
     assert "empty.txt: the document is empty" in result.stderr
     assert lines(result)["failed"] == "1"

@@ -294,3 +294,10 @@ def test_json_log_is_one_json_object_per_line(
 def test_json_log_ends_with_the_report(here: Path, qgbatch: Qgbatch) -> None:
     result = qgbatch("run", "good.txt", "-o", "q.csv", "--log-format", "json", *FAST)
     assert json.loads(result.stderr.splitlines()[-1])["report"]["n_documents"] == 1
+
+
+def test_csv_safe_puts_formulas_in_quotes_for_spreadsheets(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "=cmd.txt").write_text("Bees live in hives.")
+    for words, source in (((), '"=cmd.txt"'), (("--csv-safe",), "\"'=cmd.txt\"")):
+        result = qgbatch("run", "=cmd.txt", "-o", "-", "--format", "csv", *words, *FAST)
+        assert source in result.stdout

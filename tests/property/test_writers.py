@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qgbatch.settings import Format
 from qgbatch.writers import COLUMNS, Row, open_writer
 
+DANGEROUS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 FIXED: Row = {name: 7 if kind == "int64" else "x" for name, kind in COLUMNS.items()}
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)  # surrogates are refused before
@@ -20,9 +21,12 @@ written = st.fixed_dictionaries({"question": texts, "source": texts, "score": sc
 tables = st.lists(written.map(lambda values: FIXED | values), max_size=3)
 
 
-def write(rows: list[Row], file_format: Format) -> bytes:
+formulas = st.tuples(st.text("'= \t\r\n\uff1d@+-a"), texts).map("".join)
+
+
+def write(rows: list[Row], file_format: Format, *, csv_safe: bool = False) -> bytes:
     stream = io.BytesIO()
-    with open_writer(stream, file_format, {}, with_context=True) as writer:
+    with open_writer(stream, file_format, {}, with_context=True, csv_safe=csv_safe) as writer:
         for row in rows:
             writer.write(row)
     return stream.getvalue()
@@ -38,9 +42,40 @@ def test_parquet_reads_back_equal(rows: list[Row]) -> None:
 @settings(deadline=None)
 @given(tables)
 def test_csv_reads_back_equal(rows: list[Row]) -> None:
-    frame = pd.read_csv(io.BytesIO(write(rows, "csv")), dtype=str, keep_default_na=False)
     as_text = [{name: str(value) for name, value in row.items()} for row in rows]
-    assert frame.to_dict("records") == as_text
+    assert read_csv(write(rows, "csv")) == as_text
+
+
+def read_csv(content: bytes) -> list[dict[str, str]]:
+    frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    records: list[dict[str, str]] = frame.astype(str).to_dict("records")  # type: ignore[assignment]
+    return records
+
+
+@settings(deadline=None)
+@given(formulas, formulas, formulas, scores)
+def test_safe_csv_has_no_formula_and_loses_nothing(
+    question: str, source: str, context: str, score: float
+) -> None:
+    row = FIXED | {
+        "question": question,
+        "source": source,
+        "context": context,
+        "score": score,
+        "model": "=1",
+    }
+    [read] = read_csv(write([row], "csv", csv_safe=True))
+    assert float(read["score"]) == score  # numbers stay numbers
+    for name in ("question", "source", "context", "model"):
+        written, original = read[name], str(row[name])
+        assert not written.strip().startswith(DANGEROUS)
+        assert not written.startswith(("\t", "\r", "\n"))
+        # An apostrophe is taken off where what follows would be dangerous, whatever apostrophes it has.
+        bare = written.lstrip("'")
+        is_guarded = bare != written and (
+            bare.startswith(("\t", "\r", "\n")) or bare.strip().startswith(DANGEROUS)
+        )
+        assert (written[1:] if is_guarded else written) == original
 
 
 @settings(deadline=None)

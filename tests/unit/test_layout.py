@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
-    {"settings", "records", "hub", "store"},
+    {"settings", "records", "hub", "store", "untrusted"},
     {"models", "outputs", "sentences"},
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
     {"stages"},
@@ -35,7 +35,7 @@ HOMES = {
     "nltk": {"sentences"},
     "rapidfuzz": {"dedupe"},
     "sqlite3": {"store"},
-    "filelock": {"outputs"},
+    "filelock": {"outputs", "store"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

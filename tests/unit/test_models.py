@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,10 @@ def test_a_directory_is_a_model_with_the_notebook_s_prompt_and_decoding(checkpoi
 def test_weights_may_have_any_published_form(weights: str, checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     (directory / "model.safetensors").rename(directory / weights)
+    if weights.endswith(".json"):
+        (directory / weights).write_text(
+            '{"weight_map": {"shared.weight": "model-00001-of-00001.safetensors"}}'
+        )
     assert find_model(str(directory)).directory == directory
 
 
@@ -130,14 +135,18 @@ def test_metadata_replaces_what_differs(checkpoint: MakeCheckpoint) -> None:
     [
         ("prefix", 1),
         ("prefix", None),
+        ("prefix", "\ud800"),
         ("suffix", ["</s>"]),
         ("separator", ""),
         ("max_source_tokens", "512"),
         ("max_source_tokens", None),
         ("max_source_tokens", 0),
+        ("max_source_tokens", 10**12),
+        ("max_source_tokens", math.nan),
         ("max_source_tokens", True),
         ("target_tokens", 64.0),
         ("target_tokens", -1),
+        ("target_tokens", math.inf),
         ("license", 3),
     ],
 )
@@ -145,6 +154,11 @@ def test_a_bad_value_in_the_metadata_is_named(key: str, value: object, checkpoin
     with pytest.raises(ModelError) as caught:
         find_model(str(checkpoint(qgbatch={key: value})))
     assert f"qgbatch.json: {key} is {value!r}" in caught.value.message
+
+
+def test_the_last_of_two_equal_keys_holds(checkpoint: MakeCheckpoint) -> None:
+    model = find_model(str(checkpoint(qgbatch='{"prefix": 1, "prefix": "ask: "}')))
+    assert model.metadata.prefix == "ask: "
 
 
 def test_an_unknown_key_in_the_metadata_is_named_with_the_known_ones(checkpoint: MakeCheckpoint) -> None:
@@ -180,6 +194,8 @@ def test_the_model_s_decoding_comes_before_the_notebook_s(
         ("num_beams", True),
         ("length_penalty", "high"),
         ("early_stopping", 1),
+        ("max_new_tokens", 10**30),
+        ("no_repeat_ngram_size", 10**30),
     ],
 )
 def test_a_bad_value_in_the_decoding_is_named(key: str, value: object, checkpoint: MakeCheckpoint) -> None:
@@ -194,6 +210,7 @@ def test_a_bad_value_in_the_decoding_is_named(key: str, value: object, checkpoin
         ("num_beams", 100, "--num-beams 100"),
         ("no_repeat_ngram_size", -1, "--no-repeat-ngram-size -1"),
         ("length_penalty", 400, "--length-penalty 400"),
+        ("max_length", -5, "--max-new-tokens -6"),
     ],
 )
 def test_the_decoding_has_the_ranges_of_the_options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 import io
 import json
@@ -60,7 +61,7 @@ def write(
     questions: list[Question], file_format: Format, *, with_context: bool = False, **facts: object
 ) -> bytes:
     stream = io.BytesIO()
-    with open_writer(stream, file_format, facts, with_context=with_context) as writer:
+    with open_writer(stream, file_format, facts, with_context=with_context, csv_safe=False) as writer:
         for question in questions:
             writer.write(to_row(question, "mini", with_context=with_context))
     return stream.getvalue()
@@ -124,6 +125,54 @@ def test_no_character_of_a_file_name_breaks_a_line_of_csv(name: str) -> None:
     assert read["source"].tolist() == [name]
 
 
+@pytest.mark.parametrize("column", ["question", "source", "model", "context"])
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("=HYPERLINK(A1)", "'=HYPERLINK(A1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\tcmd", "'\tcmd"),
+        ("\rcmd", "'\rcmd"),
+        ("\ncmd", "'\ncmd"),
+        ("  =1", "'  =1"),
+        ("\u00a0\ufeff=1", "'\u00a0\ufeff=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\uff0b1", "'\uff0b1"),
+        ("\uff0d1", "'\uff0d1"),
+        ("\uff20A", "'\uff20A"),
+        ("'=1", "''=1"),
+        ("'Tis it?", "'Tis it?"),
+        ("a=1", "a=1"),
+        (" a", " a"),
+        ("", ""),
+    ],
+)
+def test_safe_csv_has_an_apostrophe_before_formulas(column: str, text: str, safe: str) -> None:
+    row = to_row(ask(1)[0], "mini", with_context=True) | {column: text}
+    for csv_safe, expected in ((True, safe), (False, text)):
+        stream = io.BytesIO()
+        with open_writer(stream, "csv", {}, with_context=True, csv_safe=csv_safe) as writer:
+            writer.write(row)
+        stream.seek(0)
+        [read] = csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline=""))
+        assert read[column] == expected
+        assert read["score"] == "-0.1234"  # a number needs none
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
+def test_other_formats_are_the_same_with_safe_csv(file_format: Format) -> None:
+    row = to_row(ask(1)[0], "=1", with_context=False)
+    contents = []
+    for csv_safe in (True, False):
+        stream = io.BytesIO()
+        with open_writer(stream, file_format, {}, with_context=False, csv_safe=csv_safe) as writer:
+            writer.write(row)
+        contents.append(stream.getvalue())
+    assert contents[0] == contents[1]
+
+
 @pytest.mark.parametrize(
     ("output", "given", "chosen"),
     [
@@ -169,7 +218,7 @@ def test_a_writer_in_a_block_that_fails_is_silent(
     def fail() -> None:
         with (
             replacing(tmp_path / "a") as stream,
-            open_writer(stream, file_format, {}, with_context=False) as writer,
+            open_writer(stream, file_format, {}, with_context=False, csv_safe=False) as writer,
         ):
             writer.write(to_row(ask(1)[0], "mini", with_context=False))
             raise RuntimeError
