@@ -7,6 +7,7 @@ comes twice is read once.
 from __future__ import annotations
 
 import codecs
+import errno
 import glob
 import gzip
 import os
@@ -15,17 +16,30 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from qgbatch.errors import DocumentError, InputError
+from qgbatch.paths import match, walk
 from qgbatch.records import Document, Failure
 
 STDIN = "-"
 SUFFIXES = (".txt", ".md", ".txt.gz", ".md.gz")
 MAX_DOCUMENT_BYTES = 1 << 28
 """256 MiB, after decompression: a document is held in memory, and a small .gz can hold anything."""
+_PACKING_BYTES = 1 << 20
+"""More than gzip adds to a document of that size that it cannot make smaller."""
 
-_PERMISSION_ADVICE = "Give the user who runs qgbatch the right to read it."
+_ADVICE = {
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "Check the path.",
+    errno.EACCES: "Give the user who runs qgbatch the right to read it.",
+    errno.EPERM: "Give the user who runs qgbatch the right to read it.",
+    errno.ELOOP: "Make the link point to a file.",
+    errno.ENAMETOOLONG: "Move it to a shorter path.",
+    0: "Give its text through standard input (-).",
+}
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -49,9 +63,10 @@ def list_inputs(inputs: Iterable[str]) -> Listing:
     seen: set[str] = set()
     for argument in inputs:
         for item in _expand(argument, listing.skipped):
-            if isinstance(item, Failure):
-                listing.items.append(item)
-            elif (identity := item if item == STDIN else os.path.realpath(item)) in seen:
+            identity = _identity(item)
+            if isinstance(identity, Failure):
+                listing.items.append(identity)
+            elif identity in seen:
                 listing.skipped["named twice"] += 1
             else:
                 seen.add(identity)
@@ -104,7 +119,10 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
 
 def display(path: str) -> str:
     """A path as text that any output format can hold."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # no name that a file can have
+        return path.encode(errors="backslashreplace").decode()
 
 
 def has_known_suffix(path: str) -> bool:
@@ -115,53 +133,65 @@ def has_known_suffix(path: str) -> bool:
 def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:
     if argument == STDIN:
         yield argument
-    elif os.path.isdir(argument):
-        paths = list(_walk(argument, skipped))
-        yield from paths or [_no_documents(argument)]
-    elif not os.path.lexists(argument) and glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True))
-        if "**" in argument:  # which matches what is below a directory by itself
-            matches = [match for match in matches if not os.path.isdir(match)]
-        if not matches:
-            yield _failure(argument, "no file matches.", "Check the pattern.")
-        for match in matches:
-            if os.path.isfile(match) and not has_known_suffix(match):
-                skipped[_suffix_reason(match)] += 1
-            else:
-                yield from _expand(match, skipped)
-    elif os.path.isfile(argument) and not has_known_suffix(argument):
+    elif os.path.lexists(argument) or not glob.has_magic(argument):
+        yield from _expand_path(argument, skipped)
+    else:
+        yield from _expand_pattern(argument, skipped)
+
+
+def _expand_path(path: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    if os.path.isdir(path):
+        yield from list(_documents(path, skipped)) or [_no_documents(path)]
+    elif os.path.isfile(path) and not has_known_suffix(path):
         yield _failure(
-            argument,
+            path,
             "unknown kind of document.",
             f"qgbatch reads {', '.join(SUFFIXES)}; give other text as standard input (-).",
         )
     else:
-        yield argument  # also what does not exist: reading says why
+        yield path  # also what does not exist: reading says why
 
 
-def _walk(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]:
-    """Documents below a directory, sorted; hidden ones and linked directories are not followed."""
-    unreadable: list[str] = []
-    for parent, directories, files in os.walk(directory, onerror=lambda e: unreadable.append(e.filename)):
-        directories[:] = sorted(_visible(directories, skipped))
-        skipped["linked directory"] += sum(os.path.islink(os.path.join(parent, d)) for d in directories)
-        for name in sorted(_visible(files, skipped)):
+def _expand_pattern(pattern: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    paths, errors = match(pattern, skipped)
+    if not paths and not errors:
+        yield _failure(pattern, "no file matches.", "Check the pattern.")
+    for path in paths:
+        if os.path.isfile(path) and not has_known_suffix(path):
+            skipped[_suffix_reason(path)] += 1
+        else:
+            yield from _expand_path(path, skipped)
+    yield from map(_unreadable, errors)
+
+
+def _documents(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    for found in walk(directory, skipped):
+        if isinstance(found, OSError):
+            yield _unreadable(found)
+            continue
+        parent, names = found
+        for name in names:
             if has_known_suffix(name):
                 yield os.path.join(parent, name)
             else:
                 skipped[_suffix_reason(name)] += 1
-    for path in unreadable:
-        yield _failure(path, "the directory cannot be read.", _PERMISSION_ADVICE)
 
 
 def _suffix_reason(name: str) -> str:
     return f"suffix {Path(name).suffix or '(none)'}"
 
 
-def _visible(names: list[str], skipped: Counter[str]) -> list[str]:
-    visible = [name for name in names if not name.startswith(".")]
-    skipped["hidden"] += len(names) - len(visible)
-    return visible
+def _identity(item: str | Failure) -> str | Failure:
+    """What all names of a file that can be read by them have in common."""
+    if isinstance(item, Failure) or item == STDIN:
+        return item
+    try:
+        real_path = os.path.realpath(item)
+    except RecursionError:
+        return _failure(item, "a chain of too many links.", _ADVICE[errno.ELOOP])
+    except ValueError as error:
+        return _failure(item, f"no name that a file can have ({error}).", "Check the path.")
+    return real_path if os.path.exists(item) else item
 
 
 def _read_bytes(path: str) -> bytes:
@@ -170,11 +200,27 @@ def _read_bytes(path: str) -> bytes:
         return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
     if not os.path.isfile(path) and Path(path).exists() and not os.path.isdir(path):
         raise OSError(0, "a device, pipe or socket, not a file")
+    packed = path.lower().endswith(".gz")
+    limit = MAX_DOCUMENT_BYTES + (_PACKING_BYTES if packed else 0)
     with open(path, "rb") as stream:
-        if path.lower().endswith(".gz"):
-            with gzip.open(stream) as unzipped:
-                return unzipped.read(MAX_DOCUMENT_BYTES + 1)
+        before = _version(stream)
+        data = stream.read(limit + 1)
+        if _version(stream) != before:
+            raise DocumentError(
+                f"{display(path)}: changed while it was read.", "Run again when nothing writes to it."
+            )
+    return _unpack(data) if packed and len(data) <= limit else data
+
+
+def _unpack(data: bytes) -> bytes:
+    with gzip.open(BytesIO(data)) as stream:
         return stream.read(MAX_DOCUMENT_BYTES + 1)
+
+
+def _version(stream: BinaryIO) -> tuple[int, int]:
+    """What no one can write to a file without changing."""
+    status = os.fstat(stream.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _decode(data: bytes, source: str, encodings: Sequence[str]) -> str:
@@ -206,17 +252,16 @@ def _reason(path: str, error: OSError) -> str:
 
 
 def _advice(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "Check the path."
-    if isinstance(error, PermissionError):
-        return _PERMISSION_ADVICE
-    if not error.errno:
-        return "Give its text through standard input (-)."
-    return "Check the disk or mount that it lies on."
+    return _ADVICE.get(error.errno or 0, "Check the disk or mount that it lies on.")
 
 
 def _no_documents(directory: str) -> Failure:
     return _failure(directory, "no documents in this directory.", f"qgbatch reads {', '.join(SUFFIXES)}.")
+
+
+def _unreadable(error: OSError) -> Failure:
+    reason = f"the directory cannot be read ({error.strerror})."
+    return _failure(os.fsdecode(error.filename), reason, _advice(error))
 
 
 def _failure(path: str, message: str, hint: str) -> Failure:

@@ -34,6 +34,8 @@ BAD: dict[str, tuple[str, str, bytes | None]] = {
     "directory-without-documents": ("docs", "no documents", None),
     "missing": ("missing.txt", "No such file", None),
     "dangling-link": ("link.txt", "points to gone.txt", None),
+    "link-to-itself": ("loop.txt", "Too many levels", None),
+    "name-too-long": ("n" * 252 + ".txt", "too long", None),
     "unreadable": ("x.txt", "error", None),
     "unknown-suffix": ("paper.pdf", "unknown kind", b"Rivers carry sand."),
     "truncated-gzip": ("cut.txt.gz", "damaged", gzip.compress(b"Rivers carry sand. " * 9)[:-9]),
@@ -61,6 +63,8 @@ def bad(request: pytest.FixtureRequest, here: Path) -> Bad:
         (path / "picture.png").write_bytes(b"no text")
     elif name == "link.txt":
         path.symlink_to("gone.txt")
+    elif name == "loop.txt":
+        path.symlink_to(name)
     elif name == "x.txt":
         reason = _make_unreadable(path)
     return name, reason

@@ -1,0 +1,115 @@
+"""A cache that is damaged, of other hands or too small: the output is what it is without one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from qgbatch.store import FILE_NAME, _checksum
+from tests.runs import CachedRun, Qgbatch, cached_run, read_json
+
+__all__ = ["cached_run"]
+
+
+def truncate(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def garble(path: Path) -> None:
+    path.write_bytes(b"garbage" * 5000)
+
+
+def garble_values(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'?"', b'!"'))
+
+
+def make_foreign(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE places (url, title)")
+
+
+def add_trigger(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON entries BEGIN SELECT 1; END")
+
+
+def put_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def change_values(path: Path) -> None:
+    """With the right checksum: an id that no vocabulary has, a score that is none."""
+    with closing(sqlite3.connect(path)) as connection:
+        for key, value in connection.execute("SELECT key, value FROM entries").fetchall():
+            odd = b"[[0,9,0,99999999999]]" if value[8:10] == b"[[" else b'["eos",NaN,"\\ud800?"]'
+            row = (_checksum(key, odd) + odd, key)
+            connection.execute("UPDATE entries SET value = ? WHERE key = ?", row)
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("damage", "warning"),
+    [
+        (truncate, "set aside"),
+        (garble, "set aside"),
+        (make_foreign, "set aside"),
+        (add_trigger, "set aside"),
+        (put_directory, "going on without a cache"),
+        (garble_values, None),
+        (change_values, None),
+        (Path.unlink, None),
+    ],
+)
+def test_a_damaged_cache_costs_time_alone(
+    damage: Callable[[Path], None],
+    warning: str | None,
+    tmp_path: Path,
+    cached_run: CachedRun,
+    qgbatch: Qgbatch,
+) -> None:
+    damage(cached_run.cache / FILE_NAME)
+    output, report = tmp_path / "q.jsonl", tmp_path / "r.json"
+    words = [*cached_run.words, "-o", output, "--report", report]
+    result = qgbatch(*words)
+    assert result.exit_code == 0
+    assert output.read_bytes() == cached_run.expected
+    assert read_json(report)["n_generated"] > 0
+    if warning:
+        assert warning in result.stderr
+    else:
+        assert "warning" not in result.stderr
+    is_kept = damage is not put_directory
+    again = qgbatch(*words)
+    assert output.read_bytes() == cached_run.expected
+    assert (read_json(report)["n_generated"] == 0) == is_kept
+    assert ("warning" not in again.stderr) == is_kept
+
+
+def test_a_cache_for_nothing_changes_no_output(
+    tmp_path: Path, cached_run: CachedRun, qgbatch: Qgbatch
+) -> None:
+    (cached_run.cache / FILE_NAME).unlink()
+    output, report = tmp_path / "q.jsonl", tmp_path / "r.json"
+    words = [
+        *cached_run.words,
+        "-o",
+        output,
+        "--report",
+        report,
+        "--cache-size",
+        "1B",
+        "--window-chunks",
+        "4",
+    ]
+    for _ in range(2):
+        assert qgbatch(*words).exit_code == 0
+        assert output.read_bytes() == cached_run.expected
+        assert read_json(report)["n_generated"] == cached_run.n_generations
+    assert (cached_run.cache / FILE_NAME).stat().st_size < 50_000

@@ -1,0 +1,140 @@
+"""What tests share that run the command in processes of their own, kill it and count what it did."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from qgbatch.store import FILE_NAME
+from tests.conftest import SAMPLES
+
+Qgbatch = Callable[..., Result]
+
+COMMAND = [sys.executable, "-m", "qgbatch"]
+GREEDY = ["--num-beams", "1", "--max-new-tokens", "16"]
+LITTLE = str(SAMPLES / "lighthouses.txt")
+"""A document of few chunks."""
+OLD = b"old"
+"""What the output holds before a run."""
+PATIENCE_S = 240
+
+# The command, noting in a file how many chunks each batch has that the engine takes.
+NOTING_BATCHES = """
+import os, sys
+from qgbatch import stages
+from qgbatch.__main__ import entry
+
+notes = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+load_engine = stages.load_engine
+
+class Noting:
+    def __init__(self, *arguments):
+        self.engine = load_engine(*arguments)
+    def generate(self, batches):
+        return self.engine.generate(map(self.note, batches))
+    def note(self, batch):
+        os.write(notes, b"%d\\n" % len(batch))
+        return batch
+
+stages.load_engine = Noting
+entry()
+"""
+
+# Commands, each a line of JSON with where its output goes first, that begin at the same moment:
+# in forks of a process that has imported what is slow to import.
+AT_ONCE = """
+import json, os, sys
+from contextlib import contextmanager
+from importlib import import_module
+import qgbatch.pipeline
+from qgbatch import outputs
+from qgbatch.cli import main
+
+notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+replacing = outputs.replacing
+for module in sys.argv[2:]:
+    import_module(module)
+
+@contextmanager
+def noted(path):  # who writes an output, from - to -
+    is_output = path.suffix == ".jsonl"
+    os.write(notes, b"+" * is_output)
+    try:
+        with replacing(path) as stream:
+            yield stream
+    finally:
+        os.write(notes, b"-" * is_output)
+
+outputs.replacing = noted
+begin, go = os.pipe()
+children = []
+for log, *words in map(json.loads, sys.stdin):
+    if child := os.fork():
+        children.append(child)
+        continue
+    os.close(go)
+    os.read(begin, 1)  # until the other end is closed
+    log = os.open(log, os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    main(words)
+os.close(go)
+print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]))
+"""
+
+
+def make_cache(directory: Path, home: Path) -> Path:
+    """A cache directory without results; the converted models are those of the other tests."""
+    directory.mkdir()
+    (home / "qgbatch" / "ctranslate2").mkdir(parents=True, exist_ok=True)
+    (directory / "ctranslate2").symlink_to(home / "qgbatch" / "ctranslate2")
+    return directory
+
+
+def count_generations(cache: Path) -> int:
+    """For how many inputs the cache holds what the model wrote."""
+    if not (cache / FILE_NAME).exists():
+        return 0
+    connection = sqlite3.connect(cache / FILE_NAME, timeout=60)
+    query = """SELECT count(*) FROM entries WHERE substr(value, 9, 2) = CAST('["' AS BLOB)"""
+    try:
+        return int(connection.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:  # killed before the table was there
+        return 0
+    finally:
+        connection.close()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+class CachedRun:
+    """A run over a little document whose results are all in a cache."""
+
+    def __init__(self, directory: Path, home: Path, qgbatch: Qgbatch) -> None:
+        self.cache = make_cache(directory / "cache", home)
+        self.words = ["run", LITTLE, "--cache-dir", str(self.cache), *GREEDY]
+        (directory / "first").mkdir()
+        output = directory / "first" / "q.jsonl"
+        result = qgbatch(*self.words, "-o", output)
+        assert result.exit_code == 0, result.output
+        self.expected = output.read_bytes()
+        self.n_generations = count_generations(self.cache)
+
+
+@pytest.fixture
+def cached_run(tmp_path_factory: pytest.TempPathFactory, cache_home: Path, qgbatch: Qgbatch) -> CachedRun:
+    return CachedRun(tmp_path_factory.mktemp("cached"), cache_home, qgbatch)
