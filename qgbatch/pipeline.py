@@ -192,7 +192,7 @@ def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]
     Raises:
         OutputError: names the output and what it would hit.
     """
-    read = {os.path.realpath(item): item for item in (*listing.items, *inputs) if isinstance(item, str)}
+    read = {_real_path(item): item for item in (*listing.items, *inputs) if isinstance(item, str)}
     written: dict[str, str] = {}
     for path in outputs:
         if path == STDOUT:
@@ -211,6 +211,13 @@ def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]
                 "Write to another directory, or under another suffix.",
             )
         written[target] = path
+
+
+def _real_path(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (ValueError, RecursionError):  # no name that a file can have, or endless links: nothing is read
+        return path
 
 
 def _would_read(argument: str, target: str) -> bool:

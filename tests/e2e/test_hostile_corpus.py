@@ -154,7 +154,7 @@ def put_names(expected: Expected) -> None:
     for name in ODD_NAMES:
         path = Path("c", name).with_suffix(".md.gz" if len(name) < 200 else ".md")
         path.touch()
-        expected["name"][readers.display(str(path))] = "is empty"
+        expected["name"][os.fsencode(path).decode("utf-8", "backslashreplace")] = "is empty"
 
 
 def put_moving_files(expected: Expected) -> None:

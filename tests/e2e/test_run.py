@@ -203,3 +203,11 @@ def test_a_document_that_fails_while_it_is_chunked_stays_alone(
 def test_one_string_is_not_taken_for_many_texts() -> None:
     with pytest.raises(TypeError, match="give a list"):
         qgbatch.generate_questions("Tea.")
+
+
+@pytest.mark.parametrize("name", ["a\0.txt", "\ud800.txt"])
+def test_a_name_that_no_file_can_have_is_a_failure_like_others(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    report = qgbatch.run([tmp_path / "a.txt", name], tmp_path / "q.csv", FAST)
+    assert (report.n_documents, len(report.failures)) == (1, 1)
+    assert "no name that a file can have" in report.failures[0].message
