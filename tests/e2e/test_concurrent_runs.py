@@ -125,7 +125,7 @@ def test_of_runs_that_begin_together_on_one_output_one_writes_at_a_time(
     assert names(output.parent) == ["q.jsonl"]
 
 
-@pytest.mark.parametrize("n_runs", [pytest.param(2, marks=pytest.mark.faults), 8])
+@pytest.mark.parametrize("n_runs", [2, pytest.param(8, marks=pytest.mark.faults)])
 def test_runs_that_begin_together_share_a_fresh_cache(
     n_runs: int, tmp_path: Path, cache_home: Path
 ) -> None:

@@ -195,6 +195,7 @@ def test_a_run_killed_between_two_steps_leaves_the_old_output_or_the_new(
     assert names(tmp_path) == ["q.jsonl", "r.json"]
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     "settings",
     [
