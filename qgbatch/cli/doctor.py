@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qgbatch.cli.console import Console, LogFormat, console_options
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
+from qgbatch.cli.options import (
+    GroupedCommand,
+    GroupedOption,
+    config_option,
+    pick,
+    settings_options,
+    side_output_options,
+)
 from qgbatch.errors import ExitCode
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
@@ -37,22 +44,7 @@ is shown, with --log-format json a JSON object a check.
 @click.option(
     "-o", "--output", metavar="OUT", cls=GroupedOption, group="Output", help="See that it can be written."
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    metavar="FILE.json",
-    cls=GroupedOption,
-    group="Output",
-    help="Likewise.",
-)
-@click.option(
-    "--failures",
-    type=click.Path(path_type=Path),
-    metavar="FILE.jsonl",
-    cls=GroupedOption,
-    group="Output",
-    help="Likewise.",
-)
+@side_output_options
 @settings_options(Settings)
 @settings_options(CacheSettings)
 @config_option()

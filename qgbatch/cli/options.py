@@ -87,6 +87,23 @@ def _option(spec: dataclasses.Field[Any], hint: Any) -> Callable[[Decorated], De
     )
 
 
+def side_output_options(function: Decorated) -> Decorated:
+    """A decorator that adds the files beside an output: ``--report`` and ``--failures``."""
+    for name, metavar, text in (
+        ("--failures", "FILE.jsonl", "Write one line for each document that failed."),
+        ("--report", "FILE.json", "Write counts, times, failures, model and settings of the run."),
+    ):
+        function = click.option(
+            name,
+            type=click.Path(path_type=Path),
+            metavar=metavar,
+            cls=GroupedOption,
+            group="Output",
+            help=text,
+        )(function)
+    return function
+
+
 def pick(settings_class: type[Any], values: dict[str, Any]) -> Any:
     """Make a settings object of the option values that are its fields."""
     return settings_class(**{spec.name: values[spec.name] for spec in dataclasses.fields(settings_class)})

@@ -19,7 +19,14 @@ from qgbatch.cli.console import (
     log_summary,
     plan_table,
 )
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
+from qgbatch.cli.options import (
+    GroupedCommand,
+    GroupedOption,
+    config_option,
+    pick,
+    settings_options,
+    side_output_options,
+)
 from qgbatch.errors import LockedError
 from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Settings
@@ -54,26 +61,12 @@ command line comes first, then the variable, then the file.
     group="Output",
     help="File ending in .parquet, .csv or .jsonl, replaced as a whole; - for standard output.",
 )
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    metavar="FILE.json",
-    cls=GroupedOption,
-    group="Output",
-    help="Write counts, times, failures, model and settings of the run.",
-)
-@click.option(
-    "--failures",
-    type=click.Path(path_type=Path),
-    metavar="FILE.jsonl",
-    cls=GroupedOption,
-    group="Output",
-    help="Write one line for each document that failed.",
-)
+@side_output_options
 @click.option(
     "--dry-run",
     is_flag=True,
     cls=GroupedOption,
+    group="Output",
     help="Read and cut the documents, print what there is to do and how long it may take, write nothing.",
 )
 @settings_options(Settings)
