@@ -23,7 +23,7 @@ from ctranslate2.specs.model_spec import OPTIONAL
 
 from qgbatch.engines import CONVERSIONS, Batch, EngineChoice, SpecialIds, n_cores, to_generation
 from qgbatch.engines.torch import load_weights
-from qgbatch.errors import ModelError
+from qgbatch.errors import ModelError, OutputError
 from qgbatch.models import ModelFiles
 from qgbatch.records import Generation
 from qgbatch.settings import Decoding
@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 _LOADERS = {"t5": T5Loader, "mt5": MT5Loader}
 _CONVERSION = 1
 """Raised when the conversion changes, so that older ones in the cache are not used."""
+_DRAFT = ".converting-"
+_LEFTOVER_S = 24 * 3600
+"""No conversion takes a day."""
 _BATCHES_PER_WORKER = 2
 """The one at work and the one that is ready when it ends."""
 _POLL_S = 0.002
@@ -99,15 +102,21 @@ def _translate_options(decoding: Decoding) -> dict[str, Any]:
 def _load_translator(
     model: ModelFiles, special: SpecialIds, choice: EngineChoice, home: Path, n_workers: int
 ) -> ctranslate2.Translator:
-    with tempfile.TemporaryDirectory() as spare:
-        directory = _converted(model, special, choice.precision, home, Path(spare))
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as spare:
+            directory = _converted(model, special, choice.precision, home, Path(spare))
+            try:
+                return _open_translator(directory, choice, n_workers)
+            except ModelError as error:
+                logger.warning("%s Making it again.", error.message)
+                shutil.rmtree(directory, ignore_errors=True)
+            directory = _converted(model, special, choice.precision, home, Path(spare))
             return _open_translator(directory, choice, n_workers)
-        except ModelError as error:
-            logger.warning("%s Making it again.", error.message)
-            shutil.rmtree(directory, ignore_errors=True)
-        directory = _converted(model, special, choice.precision, home, Path(spare))
-        return _open_translator(directory, choice, n_workers)
+    except OSError as error:
+        raise OutputError(
+            f"{model.name}: no place to convert it in ({error}).",
+            "Make room in --cache-dir or TMPDIR, or use --engine torch.",
+        ) from error
 
 
 def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> ctranslate2.Translator:
@@ -136,7 +145,8 @@ def _converted(model: ModelFiles, special: SpecialIds, precision: str, home: Pat
     logger.info("Converting %s to CTranslate2 %s, once.", model.name, precision)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".converting-", dir=home) as draft:
+        _remove_leftovers(home)
+        with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=home) as draft:
             made = _convert(model, special, precision, Path(draft) / key)
             try:
                 made.rename(directory)
@@ -147,6 +157,13 @@ def _converted(model: ModelFiles, special: SpecialIds, precision: str, home: Pat
         logger.warning("%s cannot be written (%s): converting anew in each run.", home, error)
         return _convert(model, special, precision, spare / key)
     return directory
+
+
+def _remove_leftovers(home: Path) -> None:
+    """Remove what runs left that were killed while they converted."""
+    for draft in home.glob(f"{_DRAFT}*"):
+        if time.time() - draft.stat().st_mtime > _LEFTOVER_S:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _convert(model: ModelFiles, special: SpecialIds, precision: str, directory: Path) -> Path:

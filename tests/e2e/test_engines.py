@@ -18,7 +18,7 @@ from click.testing import Result
 
 import qgbatch
 from qgbatch.engines import find_device
-from qgbatch.errors import ModelError, SettingsError
+from qgbatch.errors import ModelError, OutputError, SettingsError
 from tests.conftest import MINI
 
 TEXT = "Tea reached Europe in 1610. Dutch ships carried it from Java to Amsterdam."
@@ -48,6 +48,28 @@ def test_without_a_cache_directory_it_still_works(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert ask() == expected
     assert "converting anew in each run" in caplog.text
+
+
+def test_no_place_for_a_conversion_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(OutputError, match=r"no place to convert it in .*--engine torch"):
+        ask()
+
+
+def test_what_killed_conversions_left_is_removed_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    home = tmp_path / "qgbatch" / "ctranslate2"
+    for name in (".converting-old", ".converting-new"):
+        (home / name / "model").mkdir(parents=True)
+    os.utime(home / ".converting-old", (0, 0))
+    ask()
+    names = {path.name for path in home.iterdir()}
+    assert ".converting-old" not in names
+    assert ".converting-new" in names
 
 
 def test_a_damaged_conversion_is_made_again(
@@ -116,10 +138,10 @@ class Hostile:
 def test_weights_cannot_run_code(damaged: Path, tmp_path: Path) -> None:
     (damaged / "model.safetensors").unlink()
     (damaged / "pytorch_model.bin").write_bytes(pickle.dumps({"shared.weight": Hostile(tmp_path / "ran")}))
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="cannot be loaded|runs no code"):
         ask(model=str(damaged), engine="torch")
     torch.save({"shared.weight": Hostile(tmp_path / "ran")}, damaged / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="cannot be loaded|runs no code"):
         ask(model=str(damaged), engine="torch")
     assert not (tmp_path / "ran").exists()
 

@@ -201,7 +201,10 @@ def test_a_run_killed_between_two_steps_leaves_the_old_output_or_the_new(
     [
         Settings(num_beams=4, max_new_tokens=16, batch_tokens=256),
         Settings(num_beams=1, max_new_tokens=16, batch_tokens=512, compute_type="float32"),
-        Settings(num_beams=1, max_new_tokens=16, batch_tokens=512, engine="torch"),
+        pytest.param(
+            Settings(num_beams=1, max_new_tokens=16, batch_tokens=512, engine="torch"),
+            marks=pytest.mark.faults,
+        ),
     ],
     ids=["int8", "float32", "torch"],
 )
