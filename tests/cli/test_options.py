@@ -298,6 +298,6 @@ def test_json_log_ends_with_the_report(here: Path, qgbatch: Qgbatch) -> None:
 
 def test_csv_safe_puts_formulas_in_quotes_for_spreadsheets(here: Path, qgbatch: Qgbatch) -> None:
     (here / "=cmd.txt").write_text("Bees live in hives.")
-    for words, source in (((), '"=cmd.txt"'), (("--csv-safe",), "\"'=cmd.txt\"")):
+    for words, source in (((), '"=cmd.txt"'), (("--csv-safe",), '"\'=cmd.txt"')):
         result = qgbatch("run", "=cmd.txt", "-o", "-", "--format", "csv", *words, *FAST)
         assert source in result.stdout

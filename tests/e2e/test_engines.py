@@ -138,10 +138,10 @@ class Hostile:
 def test_weights_cannot_run_code(damaged: Path, tmp_path: Path) -> None:
     (damaged / "model.safetensors").unlink()
     (damaged / "pytorch_model.bin").write_bytes(pickle.dumps({"shared.weight": Hostile(tmp_path / "ran")}))
-    with pytest.raises(ModelError, match="cannot be loaded|runs no code"):
+    with pytest.raises(ModelError, match=r"cannot be loaded|runs no code"):
         ask(model=str(damaged), engine="torch")
     torch.save({"shared.weight": Hostile(tmp_path / "ran")}, damaged / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="cannot be loaded|runs no code"):
+    with pytest.raises(ModelError, match=r"cannot be loaded|runs no code"):
         ask(model=str(damaged), engine="torch")
     assert not (tmp_path / "ran").exists()
 
