@@ -22,6 +22,7 @@ faults:
 bench:
 	python benchmarks/throughput.py
 	python benchmarks/memory.py
+	python benchmarks/rerun.py
 
 build:
 	python -m build
