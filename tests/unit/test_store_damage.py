@@ -192,6 +192,6 @@ def test_a_place_that_cannot_be_used_is_a_warning(
         nowhere = Store(tmp_path / "file" / "cache", PLENTY)
     nowhere.put(NEW)
     assert nowhere.get(list(NEW)) == {}
-    assert not nowhere.is_in_use
+    assert nowhere.size() == (0, 0)
     nowhere.close()
     assert log.text.count("going on without a cache") == 1
