@@ -1,0 +1,108 @@
+"""What the benchmarks share: interleaved rounds, processes with their peak memory, tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qgbatch.engines import n_cores
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+def interleave(contenders: Mapping[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:
+    """What each contender returns in each round.
+
+    Rounds go through all of them, each round beginning with another one, so that what else
+    the machine does falls on all alike.
+    """
+    names = list(contenders)
+    results: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(n_rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            results[name].append(contenders[name]())
+    return results
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall seconds of a call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process took."""
+
+    seconds: float
+    """Wall time, start-up included."""
+    cpu_seconds: float
+    """Over all cores."""
+    peak_mib: float
+    """Peak resident memory."""
+
+
+def run_python(*words: str) -> Usage:
+    """Run ``python words...`` as a process of its own; what it prints is shown only if it fails."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - start
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)}: exit {process.returncode}\n{output}")
+    return Usage(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median, least and greatest value."""
+    median = statistics.median(values)
+    return f"{median:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def show(title: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
+    """Print rows as a Markdown table, then the same and what it was measured on as a line of JSON."""
+    columns = list(rows[0])
+    print(f"\n{title}\n")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(str(row[column]) for column in columns)} |")
+    command = " ".join(["python", *sys.argv])
+    record = {"title": title, "command": command, **_machine(), **facts, "rows": list(rows)}
+    print(f"\n{json.dumps(record)}", flush=True)
+
+
+def _machine() -> dict[str, Any]:
+    packages = ("torch", "transformers", "tokenizers", "ctranslate2")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "device": f"cpu, {_processor()}",
+        "cores": n_cores(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
