@@ -1,8 +1,7 @@
 """Document -> chunks: whole sentences, packed close to a target, never above the bound.
 
-Sentences are counted once and packed by dynamic programming: among all ways to cut
-between sentences it takes the one whose chunks are closest to the target and end at
-paragraph breaks. The ids of each chunk are made from its own text and checked against
+Sentences are counted and packed so that chunks are close to the target and end at
+paragraph breaks (``packing.py``). The ids of each chunk are made from its own text and checked against
 the bound at the end, so the bound holds for any tokenizer.
 """
 
@@ -17,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from qgbatch.errors import DocumentError, SettingsError
+from qgbatch.packing import Unit, pack
 from qgbatch.records import Chunk, Document
 
 if TYPE_CHECKING:
@@ -83,17 +83,6 @@ class ChunkLimits:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A piece of text that packing never cuts: a sentence, or a part of one that is too long."""
-
-    start_char: int
-    end_char: int
-    n_tokens: int
-    cut_cost: float
-    hard_split: bool = False
-
-
 def chunk_document(
     document: Document, encoder: Encoder, split_sentences: SplitSentences, limits: ChunkLimits
 ) -> Iterator[Chunk]:
@@ -101,23 +90,26 @@ def chunk_document(
 
     They are disjoint and cover every character but white space. Each has at most
     ``limits.max_tokens`` input ids; only sentences that alone exceed this bound are cut,
-    at a clause, a space or a token, and their chunks flagged ``hard_split``. Ids are
-    made lazily, a few dozen chunks at a time.
+    at a clause, a space or a token, and their chunks flagged ``hard_split``. The text is
+    gone through lazily, about a thousand sentences at a time.
     """
     max_content = limits.max_tokens - encoder.n_prompt_tokens
     target_content = limits.target_tokens - encoder.n_prompt_tokens
-    units = list(_units(document.text, encoder, split_sentences, max_content, target_content))
-    spans = iter(_pack(units, target_content))
+    units = _units(document.text, encoder, split_sentences, max_content, target_content)
+    spans = (
+        (group[0].start_char, group[-1].end_char, any(unit.hard_split for unit in group))
+        for group in pack(units, target_content)
+    )
     chunk_index = 0
-    while group := list(islice(spans, _CHUNKS_AT_ONCE)):
-        for start, end, ids, hard_split in _encode_spans(document, group, encoder, limits.max_tokens):
+    while some := list(islice(spans, _CHUNKS_AT_ONCE)):
+        for start, end, ids, hard_split in _encode_spans(document, some, encoder, limits.max_tokens):
             yield Chunk(document, chunk_index, start, end, ids, hard_split)
             chunk_index += 1
 
 
 def _units(
     text: str, encoder: Encoder, split_sentences: SplitSentences, max_content: int, target_content: int
-) -> Iterator[_Unit]:
+) -> Iterator[Unit]:
     sentences = iter(split_sentences(text))
     longest = max_content * _MAX_TOKEN_CHARS
     while group := list(islice(sentences, _SENTENCES_AT_ONCE)):
@@ -132,7 +124,7 @@ def _units(
         for sentence in group:
             n_tokens = counts.get(sentence.start_char, max_content + 1)
             if n_tokens <= max_content:
-                yield _Unit(sentence.start_char, sentence.end_char, n_tokens, _cut_cost(sentence))
+                yield Unit(sentence.start_char, sentence.end_char, max(1, n_tokens), _cut_cost(sentence))
             else:
                 part_content = max(target_content, _MIN_PART_TOKENS)
                 yield from _split_sentence(text, sentence, encoder, part_content)
@@ -144,7 +136,7 @@ def _cut_cost(sentence: Sentence) -> float:
     return 0.0 if sentence.ends_paragraph else _CUT_IN_PARAGRAPH
 
 
-def _split_sentence(text: str, sentence: Sentence, encoder: Encoder, budget: int) -> Iterator[_Unit]:
+def _split_sentence(text: str, sentence: Sentence, encoder: Encoder, budget: int) -> Iterator[Unit]:
     """Cut a sentence into parts of at most ``budget`` tokens, linear in its length."""
     start, end = sentence.start_char, sentence.end_char
     while start < end:
@@ -156,9 +148,9 @@ def _split_sentence(text: str, sentence: Sentence, encoder: Encoder, budget: int
             cut = _best_cut(window, token_ends[budget - 1])
         elif start + cut < end:
             cut = _best_cut(window, cut)
-        n_tokens = bisect_right(token_ends, cut)
+        n_tokens = max(1, bisect_right(token_ends, cut))
         cost = _cut_cost(sentence) if start + cut == end else _CUT_IN_SENTENCE
-        yield _Unit(start, start + len(window[:cut].rstrip()), n_tokens, cost, hard_split=True)
+        yield Unit(start, start + len(window[:cut].rstrip()), n_tokens, cost, hard_split=True)
         start += cut
         while start < end and text[start].isspace():
             start += 1
@@ -174,39 +166,6 @@ def _best_cut(window: str, limit: int) -> int:
     while cut > limit // 2 and cut < len(window) and unicodedata.combining(window[cut]):
         cut -= 1
     return max(cut, 1)
-
-
-def _pack(units: Sequence[_Unit], budget: int) -> list[tuple[int, int, bool]]:
-    """Group units into spans ``(start_char, end_char, hard_split)`` at the least cost.
-
-    A group has at most ``budget`` tokens, or is one unit. Linear in the units: each
-    looks back over those that fit into one chunk with it.
-    """
-    best = [0.0]  # best[j]: least cost of units[:j]
-    starts = [0]  # starts[j]: where the last group of that way begins
-    for j in range(1, len(units) + 1):
-        last = units[j - 1]
-        cut_cost = last.cut_cost if j < len(units) else 0.0
-        n_tokens = 0
-        least, start = float("inf"), j - 1
-        for i in range(j - 1, -1, -1):
-            n_tokens += max(1, units[i].n_tokens)  # some characters take no token at all
-            if n_tokens > budget and i < j - 1:
-                break
-            unused = max(0, budget - n_tokens) / budget
-            cost = best[i] + unused * unused + cut_cost
-            if cost < least:
-                least, start = cost, i
-        best.append(least)
-        starts.append(start)
-    groups = []
-    j = len(units)
-    while j:
-        i = starts[j]
-        hard_split = any(unit.hard_split for unit in units[i:j])
-        groups.append((units[i].start_char, units[j - 1].end_char, hard_split))
-        j = i
-    return groups[::-1]
 
 
 def _encode_spans(

@@ -8,15 +8,19 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qgbatch.errors import ModelError
 from qgbatch.hub import download
 from qgbatch.models import ModelFiles, ModelMetadata
+from qgbatch.records import InputIds
 from qgbatch.untrusted import check_tokenizer
+from qgbatch.words import Words
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
@@ -132,31 +136,33 @@ class Prompt:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
         self.tokenizer = tokenizer
         self._metadata = metadata
+        self._backend: Tokenizer = tokenizer.backend_tokenizer
+        self._backend.no_padding()
+        self._backend.no_truncation()  # the bound is kept by chunking
         self.vocab_size = len(tokenizer)
         self.separator_id: int = tokenizer.get_vocab()[metadata.separator]
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id
+        self._end_ids = tuple(self._backend.encode("", add_special_tokens=True).ids)
+        self._words = Words(self._backend)
         self.n_prompt_tokens = len(self.encode([""])[0])
 
-    def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+    def encode(self, texts: Sequence[str]) -> list[InputIds]:
         """Input ids of ``prefix + text + suffix``, end token added; nothing is cut."""
-        encoded = self._encode([source_text(text, self._metadata) for text in texts], True)
-        return [tuple(ids) for ids in encoded["input_ids"]]
+        return self._with_end([source_text(text, self._metadata) for text in texts])
 
-    def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[tuple[int, ...]]:
+    def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[InputIds]:
         """Ids of each paragraph's ``Q1 <sep> ... Qn <sep>{suffix}``, end token added; nothing is cut."""
-        encoded = self._encode([target_text(asked, self._metadata) for asked in questions], True)
-        return [tuple(ids) for ids in encoded["input_ids"]]
+        return self._with_end([target_text(asked, self._metadata) for asked in questions])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text alone."""
-        return [len(ids) for ids in self._encode(list(texts), False)["input_ids"]]
+        return [sum(map(len, parts)) for parts in self._words.parts(texts)]
 
     def token_ends(self, text: str) -> list[int]:
         """Offsets in code points where the tokens of a text end, ascending."""
-        encoded = self._encode([text], False, return_offsets_mapping=True)
-        return [end for _, end in encoded["offset_mapping"][0]]
+        return [end for _, end in self._backend.encode(text, add_special_tokens=False).offsets]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated ids, special tokens left out."""
@@ -165,15 +171,5 @@ class Prompt:
         )
         return str(text)
 
-    def _encode(self, texts: list[str], add_special_tokens: bool, **options: Any) -> Any:
-        if not texts:
-            return {"input_ids": []}
-        return self.tokenizer(
-            texts,
-            add_special_tokens=add_special_tokens,
-            padding=False,
-            truncation=False,
-            return_attention_mask=False,
-            verbose=False,  # the bound is kept by chunking, not by a warning
-            **options,
-        )
+    def _with_end(self, texts: Sequence[str]) -> list[InputIds]:
+        return [tuple(chain(*parts, self._end_ids)) for parts in self._words.parts(texts)]

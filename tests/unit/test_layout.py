@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
     {"settings", "records", "hub", "store", "untrusted"},
-    {"models", "outputs", "paths", "sentences"},
+    {"models", "outputs", "packing", "paths", "sentences", "words"},
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
     {"stages"},
     {"stream"},
