@@ -47,7 +47,7 @@ def ask(stages: Stages, contexts: list[str]) -> list[Generation]:
     inputs = stages.prompt.encode(contexts)
     outputs = {
         input_ids: generation
-        for batch, generations in stages.generate(inputs)
+        for batch, generations in stages.generate(stages.batches(inputs))
         for input_ids, generation in zip(batch, generations, strict=True)
         if generation is not None
     }

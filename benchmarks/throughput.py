@@ -1,139 +1,228 @@
-"""Chunks per second of the notebook's loop and of both engines, on the same weights and chunks.
+"""Chunks per second on the same weights and documents, from the notebook's loop to ``qgbatch run``.
 
-    python benchmarks/throughput.py [--chunks 2000] [--loop-chunks 60]
+    python benchmarks/throughput.py [--model mini|t5-small|t5-base] [--rounds 3]
 
-Repeats ``samples/`` to the number of chunks asked for. The loop and the torch engine are
-timed on a slice drawn evenly over those chunks, as they would take too long on all. All
-do beam search with the model's own decoding settings. Rounds are interleaved; the table
-has medians and the ratio to the loop.
+mini has its own weights, chunks of 64 tokens and stops where it likes. The shapes of T5 have
+random weights, chunks of up to 512 tokens and always write 64 tokens. All do beam search with
+4 beams. What is timed:
+
+- the notebook's loop: one text after the other through transformers' ``generate``
+- transformers in batches of 8, in the order of the documents and sorted by length
+- CTranslate2's ``translate_batch`` on tokens that are ready, sorted by length over all
+  chunks and handed over at once: what the engine can do where nothing else costs time
+- ``qgbatch run``, files to Parquet with an empty cache, from the moment the model is loaded
+
+Slow ones get fewer documents, drawn evenly. Rounds are interleaved and begin with each in
+turn; the table has medians, and compares ``qgbatch`` with CTranslate2 alone round by round.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from itertools import cycle, islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
 import torch
 import transformers
+from corpus import make_documents
+from measuring import interleave, show, spread
+from shapes import make_model
 
-from qgbatch.chunking import chunk_document
-from qgbatch.models import find_model
-from qgbatch.readers import list_inputs, read_document
-from qgbatch.records import Chunk
-from qgbatch.settings import CacheSettings, Settings
+import qgbatch
+from qgbatch import CacheSettings, Settings
+from qgbatch.batching import make_batches
+from qgbatch.engines import CONVERSIONS, n_cores
+from qgbatch.engines.ctranslate2 import translate_options
+from qgbatch.readers import read_document
+from qgbatch.records import Chunk, InputIds
 from qgbatch.stages import Stages
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+NEW_TOKENS = 64
 
 
-def make_chunks(stages: Stages, n_chunks: int) -> list[Chunk]:
-    """Chunks of ``samples/``, from the start again until there are enough."""
-    paths = [str(item) for item in list_inputs([str(SAMPLES)]).items]
-    chunks = [
-        chunk
-        for path in paths
-        for chunk in chunk_document(
-            read_document(path), stages.prompt, stages.split_sentences, stages.limits
+@dataclass(frozen=True)
+class Sizes:
+    """How many documents each kind of contender gets."""
+
+    loop: int
+    torch: int
+    float32: int
+    int8: int
+
+
+SIZES = {"mini": Sizes(4, 16, 100, 160), "t5-small": Sizes(6, 16, 40, 100), "t5-base": Sizes(2, 6, 10, 36)}
+
+
+class Bench:
+    """A model, documents and what is done with them."""
+
+    def __init__(self, model: str, paths: list[Path], place: Path) -> None:
+        self.model, self.paths, self.place = model, paths, place
+        self.cache = CacheSettings(cache_dir=str(place / "cache"))
+        self.stages = self.find(engine="torch", dtype="float32")
+        self.decoding = self.stages.decoding
+        self.chunks = {p: [*self.stages.chunks(read_document(str(p)))] for p in paths}
+        self.transformer: Any = transformers.T5ForConditionalGeneration.from_pretrained(
+            self.stages.model.directory, dtype=torch.float32
         )
-    ]
-    return list(islice(cycle(chunks), n_chunks))
 
+    def find(self, **options: Any) -> Stages:
+        """Stages for this model."""
+        return Stages.find(Settings(model=self.model, **options), self.cache.directory)
 
-def spread(chunks: Sequence[Chunk], n_chunks: int) -> list[Chunk]:
-    """A slice drawn evenly."""
-    step = max(1, len(chunks) // n_chunks)
-    return list(chunks[::step][:n_chunks])
+    def drawn(self, n_documents: int) -> list[Path]:
+        """That many documents, drawn evenly."""
+        return self.paths[:: len(self.paths) // n_documents][:n_documents]
 
+    def inputs(self, n_documents: int) -> list[InputIds]:
+        """The chunks of that many documents, as token ids."""
+        return [chunk.input_ids for path in self.drawn(n_documents) for chunk in self.chunks[path]]
 
-def notebook_loop(stages: Stages) -> Callable[[Sequence[Chunk]], None]:
-    """The notebook's ``hf_run_model``: one text at a time through ``generate``."""
-    model: Any = transformers.T5ForConditionalGeneration.from_pretrained(
-        find_model("mini").directory, dtype=torch.float32
-    )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(find_model("mini").directory)
-    decoding = stages.decoding
-
-    def loop(chunks: Sequence[Chunk]) -> None:
+    def notebook_loop(self, n_documents: int) -> float:
+        """Chunks a second of the notebook's ``hf_run_model``."""
+        tokenizer = self.stages.prompt.tokenizer
+        chunks: list[Chunk] = [chunk for path in self.drawn(n_documents) for chunk in self.chunks[path]]
+        start = time.perf_counter()
         for chunk in chunks:
-            input_ids = tokenizer.encode(f"generate questions: {chunk.text}", return_tensors="pt")
-            ids = model.generate(
-                input_ids,
-                max_length=decoding.max_new_tokens + 1,
-                num_beams=decoding.num_beams,
-                length_penalty=decoding.length_penalty,
-                no_repeat_ngram_size=decoding.no_repeat_ngram_size,
-                early_stopping=decoding.early_stopping,
-            )
+            ids = self.generate([tokenizer.encode(f"generate questions: {chunk.text}")])
             tokenizer.batch_decode(ids, skip_special_tokens=True)[0].split("<sep>")
+        return len(chunks) / (time.perf_counter() - start)
 
-    return loop
+    def transformers(self, n_documents: int, *, by_length: bool) -> float:
+        """Chunks a second of ``generate`` in batches of 8."""
+        inputs = self.inputs(n_documents)
+        start = time.perf_counter()
+        if by_length:
+            inputs = sorted(inputs, key=len)
+        for first in range(0, len(inputs), 8):
+            self.generate(inputs[first : first + 8])
+        return len(inputs) / (time.perf_counter() - start)
 
+    def generate(self, rows: Sequence[Sequence[int]]) -> Any:
+        """Ids of a padded batch."""
+        longest = max(map(len, rows))
+        return self.transformer.generate(
+            input_ids=torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows]),
+            attention_mask=torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows]),
+            max_new_tokens=self.decoding.max_new_tokens,
+            num_beams=self.decoding.num_beams,
+            length_penalty=self.decoding.length_penalty,
+            no_repeat_ngram_size=self.decoding.no_repeat_ngram_size,
+            early_stopping=self.decoding.early_stopping,
+        )
 
-def find(settings: Settings) -> Stages:
-    """The stages of a run that has nothing in its cache but converted models."""
-    return Stages.find(settings, CacheSettings().directory)
+    def translator(self, precision: str) -> ctranslate2.Translator:
+        """The converted model, one worker a core as in qgbatch."""
+        stages = self.find(engine="ctranslate2", compute_type=precision)
+        stages.load()
+        (directory,) = (self.cache.directory / CONVERSIONS).glob(
+            f"{stages.model.sha256[:32]}-{precision}-*"
+        )
+        return ctranslate2.Translator(str(directory), compute_type=precision, inter_threads=n_cores())
 
+    def ctranslate2(self, translator: ctranslate2.Translator, n_documents: int) -> float:
+        """Chunks a second of ``translate_batch`` alone."""
+        inputs = self.inputs(n_documents)
+        batches = [
+            [[str(token) for token in inputs[index]] for index in batch]
+            for batch in make_batches([len(row) for row in inputs], Settings.batch_tokens)
+        ]
+        options = translate_options(self.decoding)
+        start = time.perf_counter()
+        promises = [translator.translate_batch(batch, asynchronous=True, **options) for batch in batches]
+        for batch in promises:
+            for promise in batch:
+                promise.result()
+        return len(inputs) / (time.perf_counter() - start)
 
-def generate_all(stages: Stages) -> Callable[[Sequence[Chunk]], None]:
-    """A window of chunks through an engine, in batches as in a run."""
-
-    def generate(chunks: Sequence[Chunk]) -> None:
-        for _ in stages.generate([chunk.input_ids for chunk in chunks]):
-            pass
-
-    return generate
+    def run(self, n_documents: int, **options: Any) -> float:
+        """Chunks a second of a run, loading the model left out."""
+        for path in self.cache.directory.glob("results-*"):
+            path.unlink()
+        report = qgbatch.run(
+            self.drawn(n_documents),
+            self.place / "questions.parquet",
+            Settings(model=self.model, **options),
+            cache=self.cache,
+        )
+        assert report.n_generated == report.n_chunks
+        return report.n_generated / (report.seconds["total"] - report.seconds["load"])
 
 
 def main() -> None:
-    """Measure and print a Markdown table."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chunks", type=int, default=2000)
-    parser.add_argument("--loop-chunks", type=int, default=60)
-    parser.add_argument("--torch-chunks", type=int, default=400)
+    parser.add_argument("--model", choices=SIZES, default="mini")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-
-    torch_stages = find(Settings(engine="torch", dtype="float32"))
-    chunks = make_chunks(torch_stages, arguments.chunks)
-    contenders: dict[str, tuple[Callable[[Sequence[Chunk]], object], list[Chunk]]] = {
-        "notebook's loop, float32": (notebook_loop(torch_stages), spread(chunks, arguments.loop_chunks)),
-        "torch engine, float32": (generate_all(torch_stages), spread(chunks, arguments.torch_chunks)),
-    }
-    for precision in ("float32", "int8"):
-        stages = find(Settings(engine="ctranslate2", compute_type=precision))
-        contenders[f"ctranslate2 engine, {precision}"] = (generate_all(stages), chunks)
-
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for generate, its_chunks in contenders.values():
-        generate(its_chunks[:8])
-    for _ in range(arguments.rounds):
-        for name, (generate, its_chunks) in contenders.items():
-            start = time.perf_counter()
-            for first in range(0, len(its_chunks), 512):
-                generate(its_chunks[first : first + 512])
-            rates[name].append(len(its_chunks) / (time.perf_counter() - start))
-
-    n_tokens = sum(len(chunk.input_ids) for chunk in chunks) / len(chunks)
-    print(
-        f"{len(chunks)} chunks of {n_tokens:.0f} tokens on average, mini, "
-        f"{torch_stages.decoding.num_beams} beams, CPU with {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, transformers {transformers.__version__}, "
-        f"CTranslate2 {ctranslate2.__version__}\n"
-    )
-    print("| | chunks timed | chunks/s, median (min to max) | ratio |\n|---|---|---|---|")
+    sizes, name = SIZES[arguments.model], arguments.model
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        model = name if name == "mini" else str(make_model(name, place, NEW_TOKENS))
+        bench = Bench(model, make_documents(place / "docs", sizes.int8), place)
+        alone = {precision: bench.translator(precision) for precision in ("float32", "int8")}
+        contenders: dict[str, tuple[int, Callable[[int], float]]] = {
+            "notebook's loop, float32": (sizes.loop, bench.notebook_loop),
+            "transformers, batches of 8": (sizes.torch, lambda n: bench.transformers(n, by_length=False)),
+            "transformers, sorted": (sizes.torch, lambda n: bench.transformers(n, by_length=True)),
+            "qgbatch, torch float32": (
+                sizes.torch,
+                lambda n: bench.run(n, engine="torch", dtype="float32"),
+            ),
+            "CTranslate2 alone, float32": (
+                sizes.float32,
+                lambda n: bench.ctranslate2(alone["float32"], n),
+            ),
+            "qgbatch, ctranslate2 float32": (sizes.float32, lambda n: bench.run(n, compute_type="float32")),
+            "CTranslate2 alone, int8": (sizes.int8, lambda n: bench.ctranslate2(alone["int8"], n)),
+            "qgbatch, ctranslate2 int8": (sizes.int8, lambda n: bench.run(n, compute_type="int8")),
+        }
+        for _, work in contenders.values():
+            work(1)
+        rates = interleave(
+            {key: lambda n=n, work=work: work(n) for key, (n, work) in contenders.items()},  # type: ignore[misc]
+            arguments.rounds,
+        )
+        n_chunks = {key: len(bench.inputs(n)) for key, (n, _) in contenders.items()}
+        lengths = [len(row) for row in bench.inputs(sizes.int8)]
     base = statistics.median(rates["notebook's loop, float32"])
-    for name, its_rates in rates.items():
-        median = statistics.median(its_rates)
-        span = f"{min(its_rates):.2f} to {max(its_rates):.2f}"
-        print(f"| {name} | {len(contenders[name][1])} | {median:.2f} ({span}) | {median / base:.1f} |")
+    rows = []
+    for key, its_rates in rates.items():
+        kind, _, precision = key.rpartition(" ")
+        limit = rates.get(f"CTranslate2 alone, {precision}", []) if kind.startswith("qgbatch, ct") else []
+        shares = [ours / its for ours, its in zip(its_rates, limit, strict=False)]
+        rows.append(
+            {
+                "": key,
+                "chunks timed": n_chunks[key],
+                "chunks/s, median (min to max)": spread(its_rates),
+                "of the loop": f"{statistics.median(its_rates) / base:.1f}",
+                "of CTranslate2 alone": f"{statistics.median(shares):.1%}" if shares else "",
+            }
+        )
+    mean = statistics.mean(lengths)
+    title = (
+        f"Throughput of {name}, chunks of {min(lengths)} to {max(lengths)} tokens ({mean:.0f} on average)"
+    )
+    show(
+        title,
+        rows,
+        rounds=arguments.rounds,
+        num_beams=bench.decoding.num_beams,
+        max_new_tokens=bench.decoding.max_new_tokens,
+        torch_threads=torch.get_num_threads(),
+        workers=n_cores(),
+        batch_tokens=Settings.batch_tokens,
+        window_chunks=Settings.window_chunks,
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import OutputError
 from qgbatch.outputs import STDOUT, open_output, temporary_file
 from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
-from qgbatch.records import Chunk, Document, Failure, Question, RunReport
+from qgbatch.records import Document, Failure, Question, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 from qgbatch.stages import Stages
 from qgbatch.store import Store
@@ -93,7 +93,7 @@ def run(
     report = report if report is not None else RunReport()
     file_format = choose_format(output, files.format)
     report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
-    with report.timed("total"):
+    with report.timed_total():
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
@@ -135,21 +135,13 @@ def _rows(
     report: RunReport,
     on_progress: OnProgress | None,
 ) -> Iterator[Row]:
-    share_before = 0.0
-
-    def on_batch(last: Chunk, share_of_window: float) -> None:
-        nonlocal share_before
-        share_of_document = last.end_char / len(last.document.text)
-        share_after = (report.n_inputs - 1 + share_of_document) / len(listing.items)
+    def on_batch(inputs_done: float) -> None:
         if on_progress:
-            on_progress(share_before + (share_after - share_before) * share_of_window, report)
-        if share_of_window == 1:
-            share_before = share_after
+            on_progress(inputs_done / len(listing.items), report)
 
-    documents = report.timed_iter("read", read_all(listing, files))
     cache = stages.open_cache(store)
     stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
-    questions = stream.questions(documents)
+    questions = stream.questions(read_all(listing, files))
     rows = (to_row(q, stages.model.name, with_context=files.with_context) for q in questions)
     if stages.settings.dedupe_scope == "corpus":
         return _unique_in_corpus(rows, stages.settings, report)

@@ -180,7 +180,10 @@ class RunReport:
     error: BaseException | None = None
     """What ended the run early."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Wall time by stage; ``total`` is the whole run."""
+    """Wall time by stage; ``total`` is the whole run. ``read`` and ``chunk`` pass in a thread,
+    beside the others; ``wait`` is what the others had to wait for it."""
+    _running: list[str] = field(default_factory=list, repr=False)
+    _since: float = 0.0
 
     @property
     def exit_code(self) -> ExitCode:
@@ -193,12 +196,29 @@ class RunReport:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the time spent inside to a stage."""
+        """Add the time spent inside to a stage, but for the time of stages inside of it."""
+        self._pass_time()
+        self._running.append(stage)
+        try:
+            yield
+        finally:
+            self._pass_time()
+            self._running.pop()
+
+    def _pass_time(self) -> None:
+        now = time.perf_counter()
+        if self._running:
+            self.seconds[self._running[-1]] += now - self._since
+        self._since = now
+
+    @contextmanager
+    def timed_total(self) -> Iterator[None]:
+        """Set the time of the whole run to the time spent inside."""
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            self.seconds["total"] = time.perf_counter() - start
 
     def timed_iter(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
         """Pass items on, adding the time it takes to get each to a stage."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
+from threading import RLock
 
 import qgbatch
 from qgbatch.batching import make_batches
 from qgbatch.cache import Cache
 from qgbatch.chunking import ChunkLimits, SplitSentences, chunk_document
-from qgbatch.engines import Engine, EngineChoice, SpecialIds, choose_engine, load_engine
+from qgbatch.engines import Batch, Engine, EngineChoice, SpecialIds, choose_engine, load_engine
 from qgbatch.models import ModelFiles, choose_decoding, find_model
 from qgbatch.prompt import Prompt, find_tokenizer, load_prompt, tokenizer_sha256
 from qgbatch.records import Chunk, Document, Generation, InputIds
@@ -31,6 +34,8 @@ class Stages:
     limits: ChunkLimits
     engine_choice: EngineChoice
     cache_dir: Path
+    _loading: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
+    """Held while something is loaded, as documents are cut in a thread of their own."""
 
     @classmethod
     def find(cls, settings: Settings, cache_dir: Path) -> Stages:
@@ -83,23 +88,52 @@ class Stages:
         special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_id)
         return load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
 
+    def load(self) -> None:
+        """Load tokenizer and engine, if they are not yet.
+
+        Raises:
+            ModelError: one of them is damaged.
+            SettingsError: the limits leave no room for text.
+        """
+        with self._loading:
+            _ = self.prompt, self.engine
+
     def chunks(self, document: Document) -> Iterator[Chunk]:
         """Cut a document."""
-        return chunk_document(document, self.prompt, self.split_sentences, self.limits)
+        with self._loading:
+            prompt, split_sentences = self.prompt, self.split_sentences
+        return chunk_document(document, prompt, split_sentences, self.limits)
 
-    def generate(
-        self, inputs: Sequence[InputIds]
-    ) -> Iterator[tuple[list[InputIds], list[Generation | None]]]:
-        """Yield the inputs of each batch with their generations, longest first."""
-        batches = [
-            [inputs[index] for index in batch]
-            for batch in make_batches(
-                [len(input_ids) for input_ids in inputs],
-                self.settings.batch_tokens,
-                equal_lengths=self.engine_choice.needs_equal_lengths,
-            )
-        ]
-        return zip(batches, self.engine.generate(batches), strict=True)
+    def batches(self, inputs: Sequence[InputIds]) -> list[Batch]:
+        """Group inputs for the engine, longest first."""
+        indices = make_batches(
+            [len(input_ids) for input_ids in inputs],
+            self.settings.batch_tokens,
+            equal_lengths=self.engine_choice.needs_equal_lengths,
+        )
+        return [[inputs[index] for index in batch] for batch in indices]
+
+    def generate(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Generation | None]]]:
+        """Yield batches with their generations, in order; an empty one needs no engine.
+
+        Some batches are taken before the results of earlier ones are given.
+        """
+        batches = iter(batches)
+        for first in batches:
+            if first:
+                yield from self._generate(chain([first], batches))
+            else:
+                yield first, []
+
+    def _generate(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Generation | None]]]:
+        taken: deque[Batch] = deque()
+
+        def note(batch: Batch) -> Batch:
+            taken.append(batch)
+            return batch
+
+        for generations in self.engine.generate(map(note, batches)):
+            yield taken.popleft(), generations
 
     def open_cache(self, store: Store) -> Cache:
         """The part of a store that holds what these stages make."""

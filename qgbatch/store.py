@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -44,7 +45,7 @@ class Store:
     """Bytes by key; the least recently used ones go when the file outgrows its limit.
 
     ``directory`` is made if it is missing; with ``None`` nothing is kept. A file that is
-    damaged or not ours is renamed and a new one begun.
+    damaged or not ours is renamed and a new one begun. Threads may share it.
     """
 
     def __init__(self, directory: Path | None, max_bytes: int) -> None:
@@ -52,6 +53,7 @@ class Store:
         self._max_bytes = max_bytes
         self._stale: set[bytes] = set()
         self._inode: int | None = None
+        self._lock = threading.RLock()
         self._connection = self._open()
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -75,8 +77,9 @@ class Store:
 
     def close(self) -> None:
         """Note what was used, and let go of the file."""
-        self._guarded(self._note_uses)
-        self._disconnect()
+        with self._lock:
+            self._guarded(self._note_uses)
+            self._disconnect()
 
     def _open(self, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection | None:
         """Open the file, after setting it aside where it turned out to be damaged."""
@@ -103,17 +106,20 @@ class Store:
 
     def _guarded(self, action: Callable[..., Result], *arguments: object) -> Result | None:
         """The result of an action on the connection; ``None`` where there is none, or it fails."""
-        if self._connection is None:
+        with self._lock:
+            if self._connection is None:
+                return None
+            try:
+                return action(self._connection, *arguments)
+            except sqlite3.DatabaseError as error:
+                self._disconnect()
+                if _is_damage(error):
+                    self._connection = self._open(error)
+                else:
+                    logger.warning(
+                        "%s cannot be used any more (%s): going on without it.", self._path, error
+                    )
             return None
-        try:
-            return action(self._connection, *arguments)
-        except sqlite3.DatabaseError as error:
-            self._disconnect()
-            if _is_damage(error):
-                self._connection = self._open(error)
-            else:
-                logger.warning("%s cannot be used any more (%s): going on without it.", self._path, error)
-        return None
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -162,7 +168,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.DatabaseError: it cannot be opened, read or written, or is damaged or not ours.
     """
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    connection = sqlite3.connect(
+        path,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,  # the store has a lock
+    )
     try:
         _prepare(connection)
     except BaseException:

@@ -1,29 +1,67 @@
 """Documents -> questions: one pass through all the stages.
 
-Documents come in windows of chunks; nothing but the open window and the questions of
-the document at hand is held in memory. Results come out in input order, and what is
-wrong with one document stays with that document.
+Documents come in windows of chunks, read and cut by a thread that is a little ahead.
+The engine gets the batches of one window after the other without a pause; only the windows
+whose batches are under way and the questions of the document at hand are held in memory.
+Results come out in input order, and what is wrong with one document stays with that
+document.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from dataclasses import dataclass
+from itertools import groupby
 
+from qgbatch.ahead import read_ahead
 from qgbatch.cache import Cache
 from qgbatch.dedupe import find_duplicates
-from qgbatch.errors import DocumentError, ModelError, SettingsError
+from qgbatch.engines import Batch
+from qgbatch.errors import DocumentError
 from qgbatch.questions import decode_generation, extract_questions
-from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, InputIds, Question, RunReport
+from qgbatch.records import (
+    Chunk,
+    DecodedGeneration,
+    Document,
+    Failure,
+    Generation,
+    InputIds,
+    Question,
+    RunReport,
+)
 from qgbatch.settings import Settings
 from qgbatch.stages import Stages
+from qgbatch.windows import Window, make_windows
 
-OnBatch = Callable[[Chunk, float], None]
-"""Called after each batch with the last chunk of its window and the share of that window that is done."""
+OnBatch = Callable[[float], None]
+"""Called after each batch with how many inputs are done, a part of the last one counted as such."""
 
 _ENOUGH_FOR_A_RATE = 32
 """Chunks; fewer say little of how long others will take."""
+_WINDOWS_AHEAD = 1
+"""Windows that are ready while the one before them is with the engine."""
+
+
+@dataclass(slots=True)
+class _OpenWindow:
+    """A window whose batches are under way."""
+
+    chunks: list[Chunk]
+    generations: dict[InputIds, DecodedGeneration]
+    """What is known of them so far."""
+    n_missing: int
+    n_waiting: int
+    """Inputs that the engine is not done with, of ``n_missing`` when it was opened."""
+    inputs_before: float
+    inputs_after: float
+    """How many inputs were done before it, and are with it."""
+
+    @property
+    def inputs_done(self) -> float:
+        """How many inputs are done so far."""
+        share = 1 - self.n_waiting / self.n_missing if self.n_missing else 1.0
+        return self.inputs_before + (self.inputs_after - self.inputs_before) * share
 
 
 class Stream:
@@ -42,8 +80,10 @@ class Stream:
         self._cache = cache
         self._report = report
         self._fail_fast = fail_fast
-        self._on_batch = on_batch or (lambda last, share: None)
+        self._on_batch = on_batch or (lambda inputs_done: None)
         self._failed: set[Document] = set()
+        self._open: deque[_OpenWindow] = deque()
+        self._under_way: dict[InputIds, list[_OpenWindow]] = {}
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
         """Questions in input order, without duplicates but for those across documents."""
@@ -65,81 +105,102 @@ class Stream:
         """Count what :meth:`questions` would have to do, without the model."""
         report, seen = self._report, set[int]()
         for window in self._windows(documents):
-            known = self._reuse(window)
-            new = {hash(chunk.input_ids) for chunk in window if chunk.input_ids not in known} - seen
+            known = self._reuse(window.chunks)
+            new = {hash(chunk.input_ids) for chunk in window.chunks if chunk.input_ids not in known} - seen
             report.n_generated += len(new)
             seen |= new
         report.n_documents = report.n_inputs - len(report.failures)
 
-    def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[list[Chunk]]:
-        report, chunks = self._report, self._chunks(documents)
-        while window := list(islice(chunks, self._stages.settings.window_chunks)):
-            report.n_chunks += len(window)
-            report.n_hard_splits += sum(chunk.hard_split for chunk in window)
-            report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window)
-            yield window
-
-    def _chunks(self, documents: Iterable[Document | Failure]) -> Iterator[Chunk]:
-        report = self._report
-        for document in documents:
-            report.n_inputs += 1
-            if isinstance(document, Failure):
-                self._fail(document)
-                continue
-            chunk = None
-            chunks = self._cache.chunks(document, self._stages.chunks)
-            try:
-                for chunk in report.timed_iter("chunk", chunks):
-                    if document in self._failed:
-                        break
-                    yield chunk
-            except (ModelError, SettingsError):  # the tokenizer, which no document can do without
-                raise
-            except Exception as error:  # whatever odd text sets off must not stop the others
-                if chunk is not None:  # else nothing of it is under way
-                    self._failed.add(document)
-                self._fail(Failure.of(document.source, "chunk", error))
-
     def _generations(
         self, documents: Iterable[Document | Failure]
     ) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
-        for window in self._windows(documents):
-            generations = self._reuse(window)
-            self._generate(window, generations)
-            for chunk in window:
-                if chunk.input_ids not in generations:
-                    self._fail_chunk(chunk)
-                yield chunk, generations.get(chunk.input_ids)
+        results = self._stages.generate(self._batches(documents))
+        for batch, generations in self._report.timed_iter("generate", results):
+            self._keep(batch, generations)
+            if self._open:
+                self._on_batch(self._open[0].inputs_done)
+            while self._open and not self._open[0].n_waiting:
+                yield from self._close(self._open.popleft())
 
-    def _reuse(self, window: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
+    def _batches(self, documents: Iterable[Document | Failure]) -> Iterator[Batch]:
+        """What the engine has to do, window by window; an empty batch where it is nothing."""
+        inputs_done = 0.0
+        for window in self._windows(documents):
+            known = self._reuse(window.chunks)
+            inputs_after = self._report.n_inputs - 1 + window.share_of_last
+            opened = _OpenWindow(window.chunks, known, 0, 0, inputs_done, inputs_after)
+            inputs_done = inputs_after
+            new = self._wait_for_missing(opened)
+            self._open.append(opened)
+            if new:
+                with self._report.timed("load"):
+                    self._stages.load()
+            yield from self._stages.batches(new) or [()]
+
+    def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[Window]:
+        """Windows as they come from their thread, counted."""
+        report, stages = self._report, self._stages
+
+        def cut(document: Document) -> Iterator[Chunk]:
+            return self._cache.chunks(document, stages.chunks)
+
+        windows = make_windows(documents, cut, stages.settings.window_chunks)
+        for window in report.timed_iter("wait", read_ahead(windows, _WINDOWS_AHEAD)):
+            report.n_inputs += window.n_inputs
+            report.n_chunks += len(window.chunks)
+            report.n_hard_splits += sum(chunk.hard_split for chunk in window.chunks)
+            report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window.chunks)
+            for stage, seconds in window.seconds.items():
+                report.seconds[stage] += seconds
+            self._failed.update(window.broken)
+            for failure in window.failures:
+                self._fail(failure)
+            yield window
+
+    def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
         with self._report.timed("cache"):
-            known = self._cache.generations([chunk.input_ids for chunk in window])
-        self._report.n_reused += sum(chunk.input_ids in known for chunk in window)
+            known = self._cache.generations([chunk.input_ids for chunk in chunks])
+        self._report.n_reused += sum(chunk.input_ids in known for chunk in chunks)
         return known
 
-    def _generate(self, window: Sequence[Chunk], known: dict[InputIds, DecodedGeneration]) -> None:
-        """Complete what is known of a window; equal chunks are done once, batches kept one by one."""
-        report, stages = self._report, self._stages
-        distinct = dict.fromkeys(chunk.input_ids for chunk in window)
-        missing = [input_ids for input_ids in distinct if input_ids not in known]
-        if not missing:
-            self._on_batch(window[-1], 1.0)
+    def _wait_for_missing(self, window: _OpenWindow) -> list[InputIds]:
+        """Inputs of a window that are new; equal ones are done once, also if another window has them."""
+        new = []
+        wanted = (chunk.input_ids for chunk in window.chunks if chunk.document not in self._failed)
+        for input_ids in dict.fromkeys(wanted):
+            if input_ids in window.generations:
+                continue
+            if input_ids not in self._under_way:
+                new.append(input_ids)
+            self._under_way.setdefault(input_ids, []).append(window)
+            window.n_missing += 1
+        window.n_waiting = window.n_missing
+        return new
+
+    def _keep(self, batch: Batch, generations: Sequence[Generation | None]) -> None:
+        """Hand the results of a batch to the windows that wait for them, and to the cache."""
+        if not batch:
             return
-        with report.timed("load"):
-            prompt, _ = stages.prompt, stages.engine
-        n_done = 0
-        for batch, generations in report.timed_iter("generate", stages.generate(missing)):
-            made = {
-                input_ids: decode_generation(generation, prompt.decode, prompt.unk_id)
-                for input_ids, generation in zip(batch, generations, strict=True)
-                if generation is not None
-            }
-            with report.timed("cache"):
-                self._cache.keep(made)
-            known.update(made)
-            report.n_generated += len(made)
-            n_done += len(batch)
-            self._on_batch(window[-1], n_done / len(missing))
+        prompt = self._stages.prompt
+        made = {
+            input_ids: decode_generation(generation, prompt.decode, prompt.unk_id)
+            for input_ids, generation in zip(batch, generations, strict=True)
+            if generation is not None
+        }
+        with self._report.timed("cache"):
+            self._cache.keep(made)
+        self._report.n_generated += len(made)
+        for input_ids in batch:
+            for window in self._under_way.pop(input_ids):
+                window.n_waiting -= 1
+                if input_ids in made:
+                    window.generations[input_ids] = made[input_ids]
+
+    def _close(self, window: _OpenWindow) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
+        for chunk in window.chunks:
+            if chunk.input_ids not in window.generations:
+                self._fail_chunk(chunk)
+            yield chunk, window.generations.get(chunk.input_ids)
 
     def _fail_chunk(self, chunk: Chunk) -> None:
         if chunk.document not in self._failed:

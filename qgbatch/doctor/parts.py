@@ -144,7 +144,7 @@ class Parts:
         assert self._stages
         prompt = self._stages.prompt
         start = time.perf_counter()
-        [(_, [generation])] = self._stages.generate(prompt.encode([_TEXT]))
+        [(_, [generation])] = self._stages.generate([prompt.encode([_TEXT])])
         seconds = time.perf_counter() - start
         if generation is None:
             raise ModelError(

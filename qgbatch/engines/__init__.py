@@ -56,7 +56,8 @@ class Engine(Protocol):
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that does not fit into memory.
 
-        Some batches are taken before the results of earlier ones are given.
+        A batch may be empty, and so are its generations then. Some batches are taken before
+        the results of earlier ones are given.
         """
 
 

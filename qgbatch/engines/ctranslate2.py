@@ -55,7 +55,7 @@ class CTranslate2Engine:
     ) -> None:
         self._special = special
         self._length_penalty = decoding.length_penalty
-        self._options = _translate_options(decoding)
+        self._options = translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
         self._translator = _load_translator(
             model, special, choice, cache_dir / CONVERSIONS, self._n_workers
@@ -65,12 +65,17 @@ class CTranslate2Engine:
         """Yield the generations of each batch, in order."""
         waiting: deque[list[Any]] = deque()
         for batch in batches:
-            inputs = [[str(token) for token in row] for row in batch]
-            waiting.append(self._translator.translate_batch(inputs, asynchronous=True, **self._options))
+            waiting.append(self._translate(batch) if batch else [])
             if len(waiting) == _BATCHES_PER_WORKER * self._n_workers:
                 yield self._results(waiting.popleft())
         while waiting:
             yield self._results(waiting.popleft())
+
+    def _translate(self, batch: Batch) -> list[Any]:
+        """Promises of the results, one a row; the translator's own threads work on them."""
+        inputs = [[str(token) for token in row] for row in batch]
+        promises: list[Any] = self._translator.translate_batch(inputs, asynchronous=True, **self._options)
+        return promises
 
     def _results(self, promises: list[Any]) -> list[Generation | None]:
         while not all(promise.done() for promise in promises):
@@ -83,7 +88,7 @@ class CTranslate2Engine:
         return to_generation(ids, log_probability, self._special)
 
 
-def _translate_options(decoding: Decoding) -> dict[str, Any]:
+def translate_options(decoding: Decoding) -> dict[str, Any]:
     """Transformers' names -> CTranslate2's; all are passed, as its defaults are others."""
     return {
         "beam_size": decoding.num_beams,

@@ -84,7 +84,7 @@ class TorchEngine:
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that does not fit alone."""
         for batch in batches:
-            yield self._generate_halving(batch)
+            yield self._generate_halving(batch) if batch else []
 
     def _generate_halving(self, batch: Batch) -> list[Generation | None]:
         try:

@@ -17,7 +17,7 @@ import qgbatch
 from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import InputError, SettingsError
 from qgbatch.questions import is_well_formed
-from qgbatch.records import Chunk, Document, RunReport
+from qgbatch.records import Document, RunReport
 from qgbatch.settings import CacheSettings, Settings
 from qgbatch.stages import Stages
 from qgbatch.store import Store
@@ -129,10 +129,9 @@ def _ask(
 ) -> list[list[str]]:
     """The questions of each paragraph."""
 
-    def on_batch(last: Chunk, share_of_window: float) -> None:
-        if on_progress and share_of_window == 1:
-            n_done = int(last.document.source) + 1
-            on_progress(n_done / len(paragraphs), f"{n_done:,} paragraphs")
+    def on_batch(inputs_done: float) -> None:
+        if on_progress:
+            on_progress(inputs_done / len(paragraphs), f"{int(inputs_done):,} paragraphs")
 
     asked: list[list[str]] = [[] for _ in paragraphs]
     documents = (Document.from_text(p.context, str(index)) for index, p in enumerate(paragraphs))

@@ -70,7 +70,7 @@ def generate(stages: Stages, texts: Sequence[str]) -> list[Generation]:
     inputs = stages.prompt.encode(texts)
     outputs = {
         input_ids: generation
-        for batch, generations in stages.generate(inputs)
+        for batch, generations in stages.generate(stages.batches(inputs))
         for input_ids, generation in zip(batch, generations, strict=True)
         if generation is not None
     }

@@ -13,10 +13,10 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
-    {"settings", "records", "hub", "store", "untrusted"},
+    {"ahead", "settings", "records", "hub", "store", "untrusted"},
     {"models", "outputs", "packing", "paths", "sentences", "words"},
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
-    {"stages"},
+    {"stages", "windows"},
     {"stream"},
     {"pipeline", "doctor"},
     {"plan"},
