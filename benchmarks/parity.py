@@ -1,11 +1,12 @@
 """How much the engines and precisions agree, and how well each asks, on held-out paragraphs.
 
-    python benchmarks/parity.py SQUAD.json [--paragraphs 200]
+    python benchmarks/parity.py SQUAD.json [--paragraphs 300]
 
-Draws paragraphs of a SQuAD-format file with a fixed seed, lets each engine ask with the
-model's own settings and prints a Markdown table: the share of paragraphs whose output has
-exactly the ids that transformers gives in float32, the mean ROUGE-L of the questions
-against their best reference of that paragraph, and the share of pieces kept as questions.
+Draws paragraphs of a SQuAD-format file with a fixed seed and lets each engine ask with the
+model's own settings, each paragraph in one chunk. The table has the share of paragraphs whose
+output has exactly the ids that transformers gives in float32, the share of CTranslate2's
+float32 questions that are asked word for word, the mean ROUGE-L of the questions against
+their best reference of that paragraph, and the share of pieces kept as questions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import transformers
+from measuring import show
 from rouge_score.rouge_scorer import RougeScorer
 
 from qgbatch.questions import decode_generation, extract_questions
@@ -24,9 +26,11 @@ from qgbatch.records import Chunk, Document, Generation
 from qgbatch.settings import CacheSettings, Options, Settings
 from qgbatch.stages import Stages
 
+Asked = list[list[str]]
+FLOAT32 = "ctranslate2, float32"
 CONTENDERS: dict[str, Options] = {
     "torch, float32 (transformers)": {"engine": "torch", "dtype": "float32"},
-    "ctranslate2, float32": {"engine": "ctranslate2", "compute_type": "float32"},
+    FLOAT32: {"engine": "ctranslate2", "compute_type": "float32"},
     "ctranslate2, int8": {"engine": "ctranslate2", "compute_type": "int8"},
 }
 
@@ -54,42 +58,74 @@ def ask(stages: Stages, contexts: list[str]) -> list[Generation]:
     return [outputs[input_ids] for input_ids in inputs]
 
 
+def read_questions(
+    stages: Stages, contexts: list[str], generations: list[Generation]
+) -> tuple[Asked, float]:
+    """The questions of each paragraph, and the share of pieces that they are."""
+    dropped: Counter[str] = Counter()
+    asked = []
+    for generation, context in zip(generations, contexts, strict=True):
+        chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
+        decoded = decode_generation(generation, stages.prompt.decode, stages.prompt.unk_id)
+        asked.append([question.question for question in extract_questions(chunk, decoded, dropped)])
+    n_kept = sum(map(len, asked))
+    return asked, n_kept / (n_kept + dropped.total())
+
+
+def rouge_l(asked: Asked, references: list[list[str]]) -> float:
+    """Mean F1 of the questions against their best reference."""
+    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    scores = [
+        max(scorer.score(reference, question)["rougeL"].fmeasure for reference in its_references)
+        for questions, its_references in zip(asked, references, strict=True)
+        for question in questions
+    ]
+    return float(sum(scores) / len(scores))
+
+
+def share_of(ours: Asked, theirs: Asked) -> float:
+    """How many of their questions are ours too, paragraph by paragraph."""
+    n_same = sum(len(set(a) & set(b)) for a, b in zip(ours, theirs, strict=True))
+    return n_same / sum(len(set(questions)) for questions in theirs)
+
+
 def main() -> None:
-    """Measure and print a Markdown table."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
-    parser.add_argument("--paragraphs", type=int, default=200)
+    parser.add_argument("--paragraphs", type=int, default=300)
     arguments = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     paragraphs = read_paragraphs(arguments.squad, arguments.paragraphs)
-    scorer = RougeScorer(["rougeL"], use_stemmer=True)
-
+    contexts, references = [context for context, _ in paragraphs], [asked for _, asked in paragraphs]
     for beams in (1, 4):
-        print(f"\n{len(paragraphs)} paragraphs, mini, {beams} beams\n")
-        print("| | identical outputs | ROUGE-L, best reference | questions | kept |\n|---|---|---|---|---|")
-        expected: list[Generation] = []
+        ids: dict[str, list[Generation]] = {}
+        asked: dict[str, Asked] = {}
+        kept: dict[str, float] = {}
         for name, options in CONTENDERS.items():
             chosen: Options = {**options, "num_beams": beams}
             stages = Stages.find(Settings(**chosen), CacheSettings().directory)
-            generations = ask(stages, [context for context, _ in paragraphs])
-            expected = expected or generations
-            same = sum(a.pieces == b.pieces for a, b in zip(expected, generations, strict=True))
-            dropped: Counter[str] = Counter()
-            scores = []
-            for generation, (context, references) in zip(generations, paragraphs, strict=True):
-                chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
-                decoded = decode_generation(generation, stages.prompt.decode, stages.prompt.unk_id)
-                for question in extract_questions(chunk, decoded, dropped):
-                    scores.append(
-                        max(scorer.score(r, question.question)["rougeL"].fmeasure for r in references)
-                    )
-            kept = len(scores) / (len(scores) + dropped.total())
-            print(
-                f"| {name} | {same / len(paragraphs):.1%} | {sum(scores) / len(scores):.4f} "
-                f"| {len(scores)} | {kept:.1%} |",
-                flush=True,
-            )
+            ids[name] = ask(stages, contexts)
+            asked[name], kept[name] = read_questions(stages, contexts, ids[name])
+        expected = next(iter(ids.values()))
+        rows = [
+            {
+                "": name,
+                "identical to transformers float32": f"{share_of_equal(ids[name], expected):.1%}",
+                f"questions of {FLOAT32}": f"{share_of(asked[name], asked[FLOAT32]):.1%}",
+                "ROUGE-L, best reference": f"{rouge_l(asked[name], references):.4f}",
+                "questions": f"{sum(map(len, asked[name])):,}",
+                "kept": f"{kept[name]:.1%}",
+            }
+            for name in CONTENDERS
+        ]
+        show(f"{len(paragraphs)} paragraphs, mini, {beams} beams", rows, num_beams=beams)
+
+
+def share_of_equal(ours: list[Generation], theirs: list[Generation]) -> float:
+    """Share of outputs with the very same ids."""
+    return sum(a.pieces == b.pieces for a, b in zip(ours, theirs, strict=True)) / len(theirs)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 import transformers
 
+from qgbatch.engines import CONVERSIONS
 from qgbatch.models import find_model
+from qgbatch.stages import Stages
 
 # d_model, d_ff, layers and heads, as in T5's own configurations.
 SHAPES = {"t5-small": (512, 2048, 6, 8), "t5-base": (768, 3072, 12, 12)}
@@ -42,3 +44,11 @@ def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
     for path in find_model("mini").directory.glob("tokenizer*"):
         shutil.copy(path, place)
     return place
+
+
+def converted(stages: Stages) -> str:
+    """The directory of a model as CTranslate2 has it."""
+    stages.load()
+    name = f"{stages.model.sha256[:32]}-{stages.engine_choice.precision}-*"
+    (directory,) = (stages.cache_dir / CONVERSIONS).glob(name)
+    return str(directory)

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,12 @@ import torch
 import transformers
 from corpus import make_documents
 from measuring import interleave, show, spread
-from shapes import make_model
+from shapes import converted, make_model
 
 import qgbatch
 from qgbatch import CacheSettings, Settings
 from qgbatch.batching import make_batches
-from qgbatch.engines import CONVERSIONS, n_cores
+from qgbatch.engines import n_cores
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.readers import read_document
 from qgbatch.records import Chunk, InputIds
@@ -67,6 +68,7 @@ class Bench:
         self.cache = CacheSettings(cache_dir=str(place / "cache"))
         self.stages = self.find(engine="torch", dtype="float32")
         self.decoding = self.stages.decoding
+        self.translators: dict[str, ctranslate2.Translator] = {}
         self.chunks = {p: [*self.stages.chunks(read_document(str(p)))] for p in paths}
         self.transformer: Any = transformers.T5ForConditionalGeneration.from_pretrained(
             self.stages.model.directory, dtype=torch.float32
@@ -119,15 +121,16 @@ class Bench:
 
     def translator(self, precision: str) -> ctranslate2.Translator:
         """The converted model, one worker a core as in qgbatch."""
-        stages = self.find(engine="ctranslate2", compute_type=precision)
-        stages.load()
-        (directory,) = (self.cache.directory / CONVERSIONS).glob(
-            f"{stages.model.sha256[:32]}-{precision}-*"
-        )
-        return ctranslate2.Translator(str(directory), compute_type=precision, inter_threads=n_cores())
+        if precision not in self.translators:
+            stages = self.find(engine="ctranslate2", compute_type=precision)
+            self.translators[precision] = ctranslate2.Translator(
+                converted(stages), compute_type=precision, inter_threads=n_cores()
+            )
+        return self.translators[precision]
 
-    def ctranslate2(self, translator: ctranslate2.Translator, n_documents: int) -> float:
+    def ctranslate2(self, precision: str, n_documents: int) -> float:
         """Chunks a second of ``translate_batch`` alone."""
+        translator = self.translator(precision)
         inputs = self.inputs(n_documents)
         batches = [
             [[str(token) for token in inputs[index]] for index in batch]
@@ -168,27 +171,28 @@ def main() -> None:
         place = Path(directory)
         model = name if name == "mini" else str(make_model(name, place, NEW_TOKENS))
         bench = Bench(model, make_documents(place / "docs", sizes.int8), place)
-        alone = {precision: bench.translator(precision) for precision in ("float32", "int8")}
+
+        def torch_run(n_documents: int) -> float:
+            return bench.run(n_documents, engine="torch", dtype="float32")
+
         contenders: dict[str, tuple[int, Callable[[int], float]]] = {
             "notebook's loop, float32": (sizes.loop, bench.notebook_loop),
             "transformers, batches of 8": (sizes.torch, lambda n: bench.transformers(n, by_length=False)),
             "transformers, sorted": (sizes.torch, lambda n: bench.transformers(n, by_length=True)),
-            "qgbatch, torch float32": (
-                sizes.torch,
-                lambda n: bench.run(n, engine="torch", dtype="float32"),
-            ),
-            "CTranslate2 alone, float32": (
-                sizes.float32,
-                lambda n: bench.ctranslate2(alone["float32"], n),
-            ),
-            "qgbatch, ctranslate2 float32": (sizes.float32, lambda n: bench.run(n, compute_type="float32")),
-            "CTranslate2 alone, int8": (sizes.int8, lambda n: bench.ctranslate2(alone["int8"], n)),
-            "qgbatch, ctranslate2 int8": (sizes.int8, lambda n: bench.run(n, compute_type="int8")),
+            "qgbatch, torch float32": (sizes.torch, torch_run),
         }
+        for precision, n_documents in (("float32", sizes.float32), ("int8", sizes.int8)):
+            contenders |= {
+                f"CTranslate2 alone, {precision}": (n_documents, partial(bench.ctranslate2, precision)),
+                f"qgbatch, ctranslate2 {precision}": (
+                    n_documents,
+                    partial(bench.run, compute_type=precision),
+                ),
+            }
         for _, work in contenders.values():
             work(1)
         rates = interleave(
-            {key: lambda n=n, work=work: work(n) for key, (n, work) in contenders.items()},  # type: ignore[misc]
+            {key: partial(work, n) for key, (n, work) in contenders.items()},
             arguments.rounds,
         )
         n_chunks = {key: len(bench.inputs(n)) for key, (n, _) in contenders.items()}

@@ -5,8 +5,8 @@
 Both are the same Trainer on the same examples in steps of 64; one pads every source to 512
 and every target to 64 tokens, the other to the longest of its batch, the examples of a step
 sorted by length. Only lengths matter to the time: `--lengths-of` takes them from another tokenizer,
-as a larger vocabulary has fewer tokens, its ids modulo the base's vocabulary. Prints a Markdown
-table of medians over interleaved rounds. Nothing that is trained here is kept.
+as a larger vocabulary has fewer tokens, its ids modulo the base's vocabulary. Rounds are
+interleaved; nothing that is trained here is kept.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 import transformers
+from measuring import interleave, show, spread
 
 from qgbatch.prompt import load_new_prompt
 from qgbatch.training.base import load_base
@@ -58,7 +59,7 @@ def seconds_of_steps(settings: TrainingSettings, examples: list[Example], *, sta
 
 
 def main() -> None:
-    """Measure and print a Markdown table."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
     parser.add_argument("--base", default="mini")
@@ -89,21 +90,24 @@ def main() -> None:
         "padding to the longest of a batch": (False, False),
         "the same, a step sorted by length (qgbatch)": (True, False),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(arguments.rounds):
-        for name, (group_by_length, static) in contenders.items():
-            chosen = TrainingSettings(**{**vars(settings), "group_by_length": group_by_length})
-            seconds[name].append(seconds_of_steps(chosen, examples, static=static))
+
+    def rate(group_by_length: bool, static: bool) -> float:
+        chosen = TrainingSettings(**{**vars(settings), "group_by_length": group_by_length})
+        return float(60 * arguments.steps) / seconds_of_steps(chosen, examples, static=static)
+
+    rates = interleave({name: partial(rate, *how) for name, how in contenders.items()}, arguments.rounds)
+    slowest = statistics.median(rates["static padding to 512 and 64"])
+    rows = [
+        {
+            "": name,
+            "steps/minute, median (min to max)": spread(values),
+            "ratio": f"{statistics.median(values) / slowest:.1f}",
+        }
+        for name, values in rates.items()
+    ]
     mean = statistics.mean(len(example["input_ids"]) for example in examples)
-    print(f"\n{arguments.base}, {len(examples)} paragraphs of {mean:.0f} tokens on average, steps of 64\n")
-    print("| | steps/minute, median (min to max) | ratio |\n|---|---|---|")
-    slowest = statistics.median(seconds["static padding to 512 and 64"])
-    for name, times in seconds.items():
-        rates = sorted(60 * arguments.steps / value for value in times)
-        print(
-            f"| {name} | {statistics.median(rates):.2f} ({rates[0]:.2f} to {rates[-1]:.2f}) "
-            f"| {slowest / statistics.median(times):.1f} |"
-        )
+    title = f"{arguments.base}, {len(examples)} paragraphs of {mean:.0f} tokens on average, steps of 64"
+    show(title, rows, steps=arguments.steps, rounds=arguments.rounds, precision="float32")
 
 
 if __name__ == "__main__":

@@ -166,10 +166,7 @@ class Prompt:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated ids, special tokens left out."""
-        text = self.tokenizer.decode(
-            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(text)
+        return self._backend.decode(list(ids), skip_special_tokens=True)
 
     def _with_end(self, texts: Sequence[str]) -> list[InputIds]:
         return [tuple(chain(*parts, self._end_ids)) for parts in self._words.parts(texts)]

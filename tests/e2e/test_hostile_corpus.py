@@ -77,7 +77,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         yield Outcome(expected, good, report, rows, pd.read_parquet("good.parquet"))
 
 
-FAST = Settings(num_beams=1, max_new_tokens=16, window_chunks=32)
+FAST = Settings(num_beams=1, max_new_tokens=16, window_chunks=8)
 WITH_CONTEXT = FileSettings(with_context=True)
 
 

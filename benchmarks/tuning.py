@@ -1,0 +1,139 @@
+"""What the settings of the CPU engine were chosen from: one changed at a time.
+
+    python benchmarks/tuning.py [--model mini|t5-small|t5-base] [--documents 100] [--rounds 3]
+
+CTranslate2 in int8 on tokens that are ready, in the batches that a run would make of them and
+handed over as a run does. Rounds are interleaved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import ctranslate2
+import transformers
+from corpus import make_documents
+from measuring import interleave, show, spread
+from shapes import SHAPES, converted, make_model
+
+from qgbatch import Settings
+from qgbatch.batching import make_batches
+from qgbatch.engines import n_cores
+from qgbatch.engines.ctranslate2 import translate_options
+from qgbatch.readers import read_document
+from qgbatch.records import InputIds
+from qgbatch.stages import Stages
+
+NEW_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to set what there is to set."""
+
+    workers: int = n_cores()
+    threads: int = 1
+    batch_tokens: int = Settings.batch_tokens
+    window_chunks: int = Settings.window_chunks
+    equal_lengths: bool = True
+    batches_per_worker: int = 2
+
+
+DEFAULT = Choice()
+CHOICES = {
+    "as it is": DEFAULT,
+    "1 worker of all cores": replace(DEFAULT, workers=1, threads=n_cores()),
+    "1 worker of 1 core": replace(DEFAULT, workers=1),
+    **{f"{2**n:,} batch tokens": replace(DEFAULT, batch_tokens=2**n) for n in range(9, 15)},
+    **{f"{2**n:,} chunks a window": replace(DEFAULT, window_chunks=2**n) for n in range(7, 13)},
+    "lengths mixed": replace(DEFAULT, equal_lengths=False),
+    "1 batch a worker": replace(DEFAULT, batches_per_worker=1),
+    "4 batches a worker": replace(DEFAULT, batches_per_worker=4),
+}
+
+
+class Bench:
+    """A model and chunks."""
+
+    def __init__(self, stages: Stages, inputs: list[InputIds]) -> None:
+        self.inputs = inputs
+        self.directory = converted(stages)
+        self.options = translate_options(stages.decoding)
+
+    def rate(self, choice: Choice) -> float:
+        """Chunks a second."""
+        translator = ctranslate2.Translator(
+            self.directory,
+            compute_type="int8",
+            inter_threads=choice.workers,
+            intra_threads=choice.threads,
+        )
+        batches = self.batches(choice)
+        translator.translate_batch(batches[-1], **self.options)
+        start = time.perf_counter()
+        waiting: deque[list[ctranslate2.AsyncTranslationResult]] = deque()
+        for batch in batches:
+            waiting.append(translator.translate_batch(batch, asynchronous=True, **self.options))
+            if len(waiting) == choice.batches_per_worker * choice.workers:
+                _ = [promise.result() for promise in waiting.popleft()]
+        _ = [promise.result() for batch in waiting for promise in batch]
+        return len(self.inputs) / (time.perf_counter() - start)
+
+    def batches(self, choice: Choice) -> list[list[list[str]]]:
+        """Batches of tokens, window by window."""
+        batches = []
+        for first in range(0, len(self.inputs), choice.window_chunks):
+            window = self.inputs[first : first + choice.window_chunks]
+            lengths = [len(row) for row in window]
+            made = make_batches(lengths, choice.batch_tokens, equal_lengths=choice.equal_lengths)
+            batches += [[[str(token) for token in window[index]] for index in batch] for batch in made]
+        return batches
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=("mini", *SHAPES), default="mini")
+    parser.add_argument("--documents", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    transformers.utils.logging.disable_progress_bar()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        shape = arguments.model
+        model = shape if shape == "mini" else str(make_model(shape, place, NEW_TOKENS))
+        stages = Stages.find(Settings(model=model, compute_type="int8"), place / "cache")
+        documents = map(str, make_documents(place / "docs", arguments.documents))
+        chunks = [chunk for path in documents for chunk in stages.chunks(read_document(path))]
+        bench = Bench(stages, [chunk.input_ids for chunk in chunks])
+        contenders = {key: partial(bench.rate, choice) for key, choice in CHOICES.items()}
+        rates = interleave(contenders, arguments.rounds)
+        rows = [
+            {
+                "": key,
+                "batches": len(bench.batches(CHOICES[key])),
+                "chunks/s, median (min to max)": spread(values),
+                "of as it is": f"{statistics.median(values) / statistics.median(rates['as it is']):.2f}",
+            }
+            for key, values in rates.items()
+        ]
+    lengths = [len(chunk.input_ids) for chunk in chunks]
+    show(
+        f"{len(chunks):,} chunks of {min(lengths)} to {max(lengths)} tokens, {arguments.model}, int8",
+        rows,
+        rounds=arguments.rounds,
+        default=str(DEFAULT),
+        num_beams=stages.decoding.num_beams,
+        max_new_tokens=stages.decoding.max_new_tokens,
+    )
+
+
+if __name__ == "__main__":
+    main()
