@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from qgbatch.errors import ExitCode, QgbatchError
     from qgbatch.pipeline import generate_questions, iter_questions, run
     from qgbatch.records import Chunk, Document, Question, RunReport
-    from qgbatch.settings import FileSettings, Settings
+    from qgbatch.settings import CacheSettings, FileSettings, Settings
     from qgbatch.writers import to_dataframe
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CacheSettings": "settings",
     "Chunk": "records",
     "Document": "records",
     "ExitCode": "errors",
@@ -34,6 +35,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CacheSettings",
     "Chunk",
     "Document",
     "ExitCode",
