@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 from measuring import SAMPLES
+
+_SENTENCE = re.compile(r"^|(?<=[.!?:;] )|(?<=\n)(?!\n)")
+"""Where one begins, or may seem to."""
 
 
 def make_documents(directory: Path, n_documents: int) -> list[Path]:
@@ -15,13 +19,13 @@ def make_documents(directory: Path, n_documents: int) -> list[Path]:
         paragraph
         for path in sorted(SAMPLES.glob("*.txt"))
         for paragraph in path.read_text(encoding="utf-8").split("\n\n")
-        if len(paragraph) > 400
+        if len(paragraph) > 400 and paragraph.isascii()
     ]
     directory.mkdir()
     paths = []
     for number in range(n_documents):
         drawn = draw.sample(paragraphs, 3)
-        text = "\n\n".join(p.replace(". ", f". In case {number}, ") for p in drawn)
+        text = _SENTENCE.sub(f"In case {number}, ", "\n\n".join(drawn))
         paths.append(directory / f"{number:06}.txt")
         paths[-1].write_text(text, encoding="utf-8")
     return paths

@@ -165,7 +165,12 @@ class Settings(SelfChecking):
     batch_tokens: int = knob(
         4096, "Speed", "Padded tokens (rows x longest) of a batch; halved when memory runs out.", low=1
     )
-    window_chunks: int = knob(512, "Speed", "Chunks that are sorted by length and batched together.", low=1)
+    window_chunks: int = knob(
+        2048,
+        "Speed",
+        "Chunks that are sorted by length and batched together; questions come window by window.",
+        low=1,
+    )
     dedupe: DedupeMethod = knob(
         "exact",
         "Duplicates",
