@@ -20,9 +20,8 @@ faults:
 	python -m pytest -m faults
 
 bench:
-	python benchmarks/throughput.py
-	python benchmarks/memory.py
-	python benchmarks/rerun.py
+	for model in mini t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
+	for name in stages tuning dedupe scale startup rerun; do python benchmarks/$$name.py || exit; done
 
 build:
 	python -m build

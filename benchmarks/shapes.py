@@ -39,7 +39,8 @@ def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
     place = directory / shape
     model.save_pretrained(place)
     (place / "generation_config.json").write_text(
-        json.dumps({"max_new_tokens": max_new_tokens, "num_beams": 4}), encoding="utf-8"
+        json.dumps({"max_new_tokens": max_new_tokens, "num_beams": 4, "decoder_start_token_id": 0}),
+        encoding="utf-8",
     )
     for path in find_model("mini").directory.glob("tokenizer*"):
         shutil.copy(path, place)
