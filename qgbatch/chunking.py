@@ -1,8 +1,8 @@
 """Document -> chunks: whole sentences, packed close to a target, never above the bound.
 
 Sentences are counted and packed so that chunks are close to the target and end at
-paragraph breaks (``packing.py``). The ids of each chunk are made from its own text and checked against
-the bound at the end, so the bound holds for any tokenizer.
+paragraph breaks (``packing.py``). The ids of each chunk are made from its own text and
+checked against the bound at the end, so the bound holds for any tokenizer.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _MAX_WORDS = 1 << 16
-"""Words in the table, which is begun anew when it is full: some 15 MB."""
+"""Words in the table, which is begun anew when it is full, so that its memory is bounded."""
 _MAX_WORD_CHARS = 64
 """What is longer is hardly a word that comes again."""
 _ODD_SPACE = re.compile(r"[^\S \n\t]")
