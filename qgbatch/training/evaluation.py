@@ -72,7 +72,7 @@ def evaluate_model(
     loss = validation_loss(stages, paragraphs, _MAX_TARGET_LENGTH)
     asked = _ask(stages, paragraphs, report, on_progress)
     protocol = _protocol(data, paragraphs) | _model_protocol(stages)
-    return Evaluation(protocol, _figures(asked, paragraphs, {"validation_loss": loss} | _shares(report)))
+    return Evaluation(protocol, _figures(asked, paragraphs, loss | _shares(report)))
 
 
 def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> Evaluation:

@@ -16,8 +16,14 @@ from qgbatch.training.data import Paragraph, make_examples
 _BATCH_TOKENS = 4096
 
 
-def validation_loss(stages: Stages, paragraphs: Sequence[Paragraph], max_target_length: int) -> float:
-    """Mean cross-entropy per target token, in nats, in float32; end token and separators count."""
+def validation_loss(
+    stages: Stages, paragraphs: Sequence[Paragraph], max_target_length: int
+) -> dict[str, float]:
+    """Mean cross-entropy of the targets, in nats, in float32; end token and separators count.
+
+    Per token, and per character of the questions, by which models of different
+    vocabularies can be compared.
+    """
     prompt, device = stages.prompt, find_device(stages.settings.device)
     examples = make_examples(
         prompt.encode([paragraph.context for paragraph in paragraphs]),
@@ -28,6 +34,7 @@ def validation_loss(stages: Stages, paragraphs: Sequence[Paragraph], max_target_
     )
     weights = load_weights(stages.model, torch.float32).to(device)
     total, n_tokens = 0.0, 0
+    n_characters = sum(len(prompt.decode(example["labels"])) for example in examples)
     lengths = [len(example["input_ids"]) + len(example["labels"]) for example in examples]
     for batch in make_batches(lengths, batch_tokens=_BATCH_TOKENS):
         sources = _pad([examples[index]["input_ids"] for index in batch], prompt.pad_id).to(device)
@@ -40,7 +47,10 @@ def validation_loss(stages: Stages, paragraphs: Sequence[Paragraph], max_target_
             ).logits
         total += cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
         n_tokens += int((labels != -100).sum())
-    return total / n_tokens
+    return {
+        "validation_loss": total / n_tokens,
+        "validation_loss_per_character": total / n_characters,
+    }
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

@@ -77,20 +77,23 @@ def test_questions_are_those_of_run(
         assert figures[name] == pytest.approx(of_model[name]), name
 
 
-def test_validation_loss_is_the_mean_over_target_tokens(
+def test_validation_loss_is_the_mean_over_target_tokens_and_over_characters(
     data: Path, evaluated: tuple[str, dict[str, Any]]
 ) -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(MINI)
     model: Any = AutoModelForSeq2SeqLM.from_pretrained(MINI, dtype=torch.float32)
     target = " ".join(f"{question} <sep>" for question in QUESTIONS)
-    total, n_tokens = 0.0, 0
+    total, n_tokens, n_characters = 0.0, 0, 0
     for context in contexts(data):
         source = tokenizer(f"generate questions: {context}", return_tensors="pt")
         labels = tokenizer(target, return_tensors="pt")["input_ids"]
         with torch.inference_mode():
             total += model(**source, labels=labels).loss.item() * labels.numel()
         n_tokens += labels.numel()
-    assert evaluated[1]["metrics"]["validation_loss"] == pytest.approx(total / n_tokens, rel=1e-4)
+        n_characters += len(tokenizer.decode(labels[0], skip_special_tokens=True))
+    metrics = evaluated[1]["metrics"]
+    assert metrics["validation_loss"] == pytest.approx(total / n_tokens, rel=1e-4)
+    assert metrics["validation_loss_per_character"] == pytest.approx(total / n_characters, rel=1e-4)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
