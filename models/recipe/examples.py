@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,12 @@ PEOPLE = re.compile(
     r"|presidents?|doctors|nurses|slaves|immigrants|americans|europeans)$",
     re.IGNORECASE,
 )
+PERSON = re.compile(
+    r"^[a-z-]+(?:ist|ian|ologer|opher|omer|mist|architect|planter|painter|writer|engineer|explorer|minister|poet"
+    r"|king|queen|emperor|president|general|captain|bishop|monk|priest|doctor|author|composer|inventor|merchant"
+    r"|senator|governor|leader|director|editor|reporter|teacher|mapmaker|maker)$"
+)
+"""Nouns before a name that make it a person's: "the planter William McKercher"."""
 CUT_VERB = re.compile(
     r"\b(?:consist|depend|rely|refer|belong|result|occur|lead|contribute|focus|relate|deal|account|serve|look|"
     r"live|come|go|begin|happen|exist|appear|arise|derive|differ|range|vary|work|act|respond|react|adhere)\?$"
@@ -134,10 +140,14 @@ def why_not(question: str, shared: float, source: str) -> str | None:
 
 def read_rules(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
     """Passages of rule-made questions, mended or left out where a rule is known to go wrong."""
-    for row in read_jsonl(path):
+    rows = list(read_jsonl(path))
+    nouns = {
+        word for row in rows for sentence in row["sentences"] for word in sentence.split() if word.islower()
+    }
+    for row in rows:
         questions = []
         for index, question in row["questions"]:
-            mended = mend(question, row["sentences"][index])
+            mended = mend(question, row["sentences"][index], nouns)
             if mended is None:
                 left_out["rules"] += 1
             else:
@@ -146,11 +156,12 @@ def read_rules(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
             yield {"source": "rules", "sentences": row["sentences"], "questions": questions}
 
 
-def mend(question: str, sentence: str) -> str | None:
+def mend(question: str, sentence: str, nouns: Collection[str]) -> str | None:
     """A rule-made question with the right word at its start, or None where it is no good.
 
-    A question for the subject ("What" and the rest of the sentence) asks "Who" of people;
-    of a name it could be either, so it is left out, as are those that say next to nothing.
+    A question for the subject ("What" and the rest of the sentence) asks "Who" of people.
+    A name alone (a word that ``nouns`` has not in small letters) could be a person or a
+    thing, so its question is left out, as are those that say next to nothing.
     """
     if CUT_VERB.search(question) or VAGUE.search(question) or len(content_words(question)) < 2:
         return None
@@ -161,10 +172,11 @@ def mend(question: str, sentence: str) -> str | None:
     subject = sentence[:place].split()
     if not subject or len(content_words(rest)) < 3:
         return None
-    is_name = len(subject) > 1 and all(word[0].isupper() for word in subject[-2:])
     if PEOPLE.search(subject[-1]):
         return f"Who {rest}?"
-    return None if is_name and first == "What" and subject[0] != "The" else question
+    if first == "Who" or not subject[-1][0].isupper() or subject[-1].lower() in nouns:
+        return question
+    return f"Who {rest}?" if any(PERSON.search(word) for word in subject[:-1]) else None
 
 
 if __name__ == "__main__":

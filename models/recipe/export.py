@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ def main() -> None:
 def export(model: Any, tokenizer: Path, out: Path) -> None:
     """Write weights in bfloat16, the tokenizer's files, and how to prompt and decode."""
     out.mkdir(parents=True, exist_ok=True)
-    copy: Any = T5ForConditionalGeneration(model.config)
+    config = deepcopy(model.config)
+    config.update(
+        {"use_cache": True, "dropout_rate": 0.1}
+    )  # as T5's own: for running it, and for training on
+    copy: Any = T5ForConditionalGeneration(config)
     copy.to(torch.bfloat16)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = GenerationConfig(**GENERATION)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from common import content_words
+from names import Names
 from torch import Tensor
 
 Pair = tuple[list[int], list[int]]
@@ -29,6 +30,8 @@ CORRUPTED, SPAN_LENGTH = 0.15, 3.0
 """Share of tokens masked, and tokens of a span: T5's (Raffel et al. 2020)."""
 POOL = 4096
 """Pairs drawn at once, to be sorted by length."""
+P_RENAMED = 0.6
+"""Share of question pairs with other names: without it a few thousand passages are soon known by heart."""
 P_MARKED = 0.1
 """Share of question pairs whose source gets a heading, a bullet or emphasis, as documents have them."""
 
@@ -79,6 +82,7 @@ class Views:
         self._texts = texts
         self._rules = [passage for passage in passages if passage["source"] == "rules"]
         self._real = [passage for passage in passages if passage["source"] != "rules"]
+        self._names = Names(sentence for passage in passages for sentence in passage["sentences"])
         weights = [
             SOURCE_WEIGHTS[passage["source"]] * min(len(passage["questions"]), 4) for passage in self._real
         ]
@@ -114,8 +118,10 @@ class Views:
         asked = [item for item in passage["questions"] if start <= item[0] < end]
         rng.shuffle(asked)
         chosen = pick_different(sorted(asked, key=lambda item: item[0]), end - start)
-        target = self._encode.target(chosen, 96)
         sentences = passage["sentences"][start:end]
+        if rng.random() < P_RENAMED:
+            sentences, chosen = self._names.swap(sentences, chosen, rng)
+        target = self._encode.target(chosen, 96)
         if rng.random() < P_MARKED:
             other = rng.choice(rng.choice(self._real)["sentences"])
             sentences = add_markup(sentences, other, rng)

@@ -143,11 +143,16 @@ def test_text_of_the_held_out_set_is_found(step: Callable[..., Any], data: Path,
 
 def test_rules_that_go_wrong_are_mended_or_left_out() -> None:
     sentence = "Many early settlers planted fruit orchards near the river."
-    assert examples.mend("What planted fruit orchards near the river?", sentence) == (
-        "Who planted fruit orchards near the river?"
-    )
-    assert examples.mend("What does the gland consist?", "The gland consists of two parts.") is None
-    assert examples.mend("What opened?", "The shop opened.") is None
+    asked = "Who planted fruit orchards near the river?"
+    nouns = {"society", "gardener"}
+    assert examples.mend(asked.replace("Who", "What"), sentence, nouns) == asked
+    for subject, mended in {
+        "The monk Eisai": asked, "Eisai": None, "The Garden Society": asked.replace("Who", "What"),
+    }.items():  # fmt: skip
+        sentence = f"{subject} planted fruit orchards near the river."
+        assert examples.mend(asked.replace("Who", "What"), sentence, nouns) == mended
+    assert examples.mend("What does the gland consist?", "The gland consists of two parts.", nouns) is None
+    assert examples.mend("What opened?", "The shop opened.", nouns) is None
 
 
 @pytest.mark.parametrize(
