@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 METRICS = {
     "validation_loss": "cross-entropy per target token, in nats, over all tokens; lower is better",
-    "validation_loss_per_character": "the same per character, which tells models of other vocabularies apart",
+    "validation_loss_per_character": "the same per character, to compare models of other vocabularies",
     "rouge1": "ROUGE-1 F1 of all questions of a paragraph as one text, mean over paragraphs, 0 to 1",
     "rouge2": "the same of word pairs",
     "rougeL": "the same of the longest common subsequence",
