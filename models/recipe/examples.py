@@ -49,9 +49,9 @@ PEOPLE = re.compile(
     re.IGNORECASE,
 )
 PERSON = re.compile(
-    r"^[a-z-]+(?:ist|ian|ologer|opher|omer|mist|architect|planter|painter|writer|engineer|explorer|minister|poet"
-    r"|king|queen|emperor|president|general|captain|bishop|monk|priest|doctor|author|composer|inventor|merchant"
-    r"|senator|governor|leader|director|editor|reporter|teacher|mapmaker|maker)$"
+    r"^(?:[a-z-]+(?:ist|ian|ologer|opher|omer|maker)|chemist|architect|planter|painter|writer|engineer|explorer"
+    r"|minister|poet|king|queen|emperor|president|general|captain|bishop|monk|priest|doctor|author|composer"
+    r"|inventor|merchant|senator|governor|leader|director|editor|reporter|teacher)$"
 )
 """Nouns before a name that make it a person's: "the planter William McKercher"."""
 CUT_VERB = re.compile(
@@ -170,7 +170,7 @@ def mend(question: str, sentence: str, nouns: Collection[str]) -> str | None:
     if first not in ("What", "Who") or place <= 0:
         return question
     subject = sentence[:place].split()
-    if not subject or len(content_words(rest)) < 3:
+    if not subject or subject[-1].endswith("'s") or len(content_words(rest)) < 3:
         return None
     if PEOPLE.search(subject[-1]):
         return f"Who {rest}?"

@@ -93,6 +93,7 @@ def translate_options(decoding: Decoding) -> dict[str, Any]:
     return {
         "beam_size": decoding.num_beams,
         "max_decoding_length": decoding.max_new_tokens,
+        "min_decoding_length": 0,  # a model may ask nothing; by default its end token would be banned
         "length_penalty": decoding.length_penalty,
         "no_repeat_ngram_size": decoding.no_repeat_ngram_size,
         # Early stopping is as many finished hypotheses as beams; without it, twice as many.

@@ -153,6 +153,8 @@ def test_rules_that_go_wrong_are_mended_or_left_out() -> None:
         assert examples.mend(asked.replace("Who", "What"), sentence, nouns) == mended
     assert examples.mend("What does the gland consist?", "The gland consists of two parts.", nouns) is None
     assert examples.mend("What opened?", "The shop opened.", nouns) is None
+    sentence = "King Arthur's battles with Rome ended badly."
+    assert examples.mend("What battles with Rome ended badly?", sentence, nouns) is None
 
 
 @pytest.mark.parametrize(
