@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--examples", type=Path, required=True, help="JSONL of examples.py")
     parser.add_argument("--validation", type=Path, help="JSONL of examples.py, not trained on")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=80)
+    parser.add_argument("--minutes", type=float, default=145)
     parser.add_argument("--max-steps", type=int, default=0, help="end after so many, if before the minutes")
     parser.add_argument(
         "--mix", default="spans=0.25,rules=0.4,real=0.35", help="share of the pairs of each kind"
