@@ -41,7 +41,7 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
         with replacing(Path(output)) as stream:
             yield stream
     else:
-        with _locked(Path(output), wait_lock), replacing(Path(output)) as stream:
+        with locked(Path(output), wait_lock), replacing(Path(output)) as stream:
             yield stream
 
 
@@ -130,7 +130,13 @@ def _beside(target: Path, ending: str) -> Path:
 
 
 @contextmanager
-def _locked(path: Path, wait_lock: float) -> Iterator[None]:
+def locked(path: Path, wait_lock: float) -> Iterator[None]:
+    """Hold the lock of an output, waiting for it up to ``wait_lock`` seconds.
+
+    Raises:
+        LockedError: another run has it.
+        OutputError: there is no place for it.
+    """
     target = Path(os.path.realpath(path))
     lock_file = _beside(target, "lock")
     lock = FileLock(lock_file, timeout=wait_lock)

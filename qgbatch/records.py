@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -179,6 +179,8 @@ class RunReport:
     """Version, model and settings."""
     error: BaseException | None = None
     """What ended the run early."""
+    workers: int = 1
+    """Processes that shared the work; the times of their stages add up."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Wall time by stage; ``total`` is the whole run. ``read`` and ``chunk`` pass in a thread,
     beside the others; ``wait`` is what the others had to wait for it."""
@@ -231,6 +233,16 @@ class RunReport:
                     return
             yield item
 
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Add the counts, times and failures of a part of the run, given as :meth:`as_dict`."""
+        for spec in fields(self):
+            if spec.name.startswith("n_"):
+                setattr(self, spec.name, getattr(self, spec.name) + part[spec.name])
+        self.dropped.update(part["dropped"])
+        self.failures.extend(Failure(**failure) for failure in part["failures"])
+        for stage, seconds in part["seconds"].items():
+            self.seconds[stage] += seconds
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {
@@ -239,6 +251,7 @@ class RunReport:
             "exit_code": int(self.exit_code),
             "error": (str(self.error) or type(self.error).__name__) if self.error else None,
             **{spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name.startswith("n_")},
+            "workers": self.workers,
             "dropped": dict(self.dropped),
             "skipped": dict(self.skipped),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},

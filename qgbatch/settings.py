@@ -30,8 +30,10 @@ ComputeType = Literal["auto", "int8", "int8_bfloat16", "int16", "bfloat16", "flo
 DedupeMethod = Literal["none", "exact", "near"]
 DedupeScope = Literal["chunk", "document", "corpus"]
 Format = Literal["parquet", "csv", "jsonl"]
+Runner = Literal["local", "ray"]
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
+_BOUNDS = re.compile(r"(\d{1,6}):(\d{1,6})", re.ASCII)
 _SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT]?B)", re.IGNORECASE | re.ASCII)
 
 DEFAULT_MAX_TOKENS = 512
@@ -255,6 +257,54 @@ class CacheSettings(SelfChecking):
         match = _SIZE.fullmatch(self.cache_size)
         assert match
         return int(float(match[1]) * 1000 ** _UNITS.index(match[2].upper()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerSettings(SelfChecking):
+    """Where the work is done.
+
+    Raises:
+        SettingsError: a value is out of its range, or at odds with another one.
+    """
+
+    runner: Runner = knob(
+        "local", "Runner", "ray is for several GPUs or machines; the output is a directory."
+    )
+    ray_address: str | None = knob(
+        None, "Runner", "Ray cluster to join.  [default: RAY_ADDRESS, else one of this machine alone]"
+    )
+    num_workers: int | None = knob(
+        None, "Runner", "Processes that hold the model.  [default: one a GPU, else one a core]", low=1
+    )
+    workers: str | None = knob(None, "Runner", "MIN:MAX processes, as the cluster has room.")
+    gpus_per_worker: float | None = knob(
+        None, "Runner", "GPUs of each, also a part of one.  [default: 1 where there are any]", low=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [
+            option_name(spec.name)
+            for spec in dataclasses.fields(self)[1:]
+            if getattr(self, spec.name) is not None
+        ]
+        if given and self.runner != "ray":
+            raise SettingsError(f"{given[0]}: only goes with --runner ray.", "Add that, or leave it out.")
+        if self.num_workers and self.workers:
+            raise SettingsError("--num-workers and --workers exclude each other.", "Use one of them.")
+        fewest, most = self.bounds or (1, 1)
+        if not 1 <= fewest <= most:
+            raise SettingsError(f"--workers {self.workers}: not MIN:MAX.", "For instance: 2:8.")
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """How many workers there may be, or ``None`` for as many as the cluster suggests."""
+        if self.num_workers:
+            return self.num_workers, self.num_workers
+        if not self.workers:
+            return None
+        match = _BOUNDS.fullmatch(self.workers)
+        return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 class Options(TypedDict, total=False):

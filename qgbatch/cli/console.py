@@ -163,7 +163,7 @@ def chunks_done(report: RunReport) -> str:
 
 
 def _rate(report: RunReport) -> str:
-    seconds = report.seconds["generate"]
+    seconds = report.seconds["generate"] / report.workers
     return f"{report.n_generated / seconds if seconds else 0.0:,.1f} chunks/s"
 
 

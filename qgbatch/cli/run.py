@@ -29,7 +29,7 @@ from qgbatch.cli.options import (
 )
 from qgbatch.errors import LockedError
 from qgbatch.records import RunReport
-from qgbatch.settings import CacheSettings, FileSettings, Settings
+from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 _EPILOG = """\b
 Examples:
@@ -71,6 +71,7 @@ command line comes first, then the variable, then the file.
 )
 @settings_options(Settings)
 @settings_options(CacheSettings)
+@settings_options(RunnerSettings)
 @config_option()
 @console_options
 def run(
@@ -89,7 +90,7 @@ def run(
     INPUT is a .txt or .md file (also .gz), a directory, a quoted glob, or - for standard input.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
-    cache = pick(CacheSettings, values)
+    cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
 
     from qgbatch.pipeline import check_places
     from qgbatch.pipeline import run as run_pipeline
@@ -111,7 +112,23 @@ def run(
         def on_progress(share: float, so_far: RunReport) -> None:
             progress(share, chunks_done(so_far))
 
-        run_pipeline(all_inputs, output, settings, files, cache, report=run_report, on_progress=on_progress)
+        if runner.runner == "ray":
+            from qgbatch.distributed.driver import run_distributed
+
+            run_distributed(
+                all_inputs,
+                output,
+                settings,
+                files,
+                cache,
+                runner,
+                report=run_report,
+                on_progress=on_progress,
+            )
+        else:
+            run_pipeline(
+                all_inputs, output, settings, files, cache, report=run_report, on_progress=on_progress
+            )
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
 

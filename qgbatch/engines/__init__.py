@@ -154,7 +154,14 @@ def find_device(name: str) -> str:
 
 
 def n_cores() -> int:
-    """Cores that this process may use, which a container or taskset can make fewer."""
+    """Cores that this process may use, which a container, taskset or ``OMP_NUM_THREADS`` can make fewer."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdecimal() and int(limit):
+        return min(int(limit), _n_cores_of_process())
+    return _n_cores_of_process()
+
+
+def _n_cores_of_process() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

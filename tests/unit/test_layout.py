@@ -19,18 +19,19 @@ LEVELS = (
     {"stages", "windows"},
     {"stream"},
     {"pipeline", "doctor"},
-    {"plan"},
+    {"distributed", "plan"},
     {"training"},
     {"cli"},
 )
 # What a stage may import beside lower levels: its vocabulary, never another stage's work.
 ALLOWED = {("engines", "batching"), ("settings", "errors")}
-PACKAGES = {"cli", "doctor", "engines", "training"}
+PACKAGES = {"cli", "distributed", "doctor", "engines", "training"}
 HOMES = {
     "click": {"cli"},
     "torch": {"engines", "training"},
     "ctranslate2": {"engines"},
-    "pyarrow": {"writers", "training"},
+    "pyarrow": {"distributed", "training", "writers"},
+    "ray": {"distributed"},
     "pandas": {"writers"},
     "nltk": {"sentences"},
     "rapidfuzz": {"dedupe"},

@@ -1,0 +1,182 @@
+"""Inputs -> a directory of parts: what ``qgbatch run --runner ray`` calls."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qgbatch.distributed.cluster import Pool, choose_pool, connected, require_ray
+from qgbatch.distributed.corpus import unique_parts
+from qgbatch.distributed.parts import FileVersion, Part, PartsDirectory, file_version
+from qgbatch.distributed.worker import Job, Worker, cut_into_blocks, decode_result, encode_block, part_facts
+from qgbatch.errors import DocumentError, SettingsError
+from qgbatch.outputs import STDOUT, locked
+from qgbatch.pipeline import OnProgress, check_places
+from qgbatch.readers import STDIN, display, list_inputs
+from qgbatch.records import Failure, RunReport
+from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+from qgbatch.stages import Stages
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 4
+"""How often a block is tried whose worker dies, and then each of its documents."""
+
+
+def run_distributed(
+    inputs: Iterable[str | Path],
+    output: str | Path,
+    settings: Settings,
+    files: FileSettings,
+    cache: CacheSettings,
+    runner: RunnerSettings,
+    *,
+    report: RunReport,
+    on_progress: OnProgress | None = None,
+) -> RunReport:
+    """As :func:`qgbatch.pipeline.run`, in the workers of a Ray cluster; the output is a directory of parts.
+
+    Documents that an earlier attempt is done with are not read again. Times in the report are
+    sums over the workers, but for ``total``.
+
+    Raises:
+        DocumentError: with ``fail_fast``, the first document that fails.
+        LockedError: another run is writing this output.
+        ModelError: the model is missing or damaged, or Ray is not installed.
+        OutputError: the output cannot be written, or would be read as an input.
+        SettingsError: a setting is out of range, or is not for this runner.
+    """
+    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
+    require_ray()
+    _check(arguments, output, settings, files)
+    report.files = {"inputs": [display(item) for item in arguments], "output": output}
+    with report.timed_total():
+        listing = list_inputs(arguments)
+        check_places(listing, arguments, [output])
+        report.skipped.update(listing.skipped)
+        paths = [item for item in listing.items if isinstance(item, str)]
+        _fail([item for item in listing.items if isinstance(item, Failure)], report, files)
+        if not paths:
+            return report
+        stages = Stages.find(settings, cache.directory)
+        report.facts = stages.facts()
+        with locked(Path(output), files.wait_lock):
+            directory = PartsDirectory(Path(output), part_facts(stages, files))
+            versions = {path: file_version(path) for path in paths}
+            kept = directory.reuse(versions)
+            done = {path for part in kept for path in part.documents}
+            if done:
+                logger.info("%d of %d documents were done before.", len(done), len(paths))
+            for part in kept:
+                report.add(_without_failures(part))
+            left = {path: version for path, version in versions.items() if path not in done}
+            job = Job(settings, files, cache, str(Path.cwd()), directory.draft)
+            with connected(runner.ray_address):
+                pool = choose_pool(runner, settings.device)
+                report.workers = pool.most
+                for counts in _work(job, left, pool):
+                    report.add(counts)
+                    if on_progress:
+                        on_progress(report.n_inputs / len(listing.items), report)
+                if report.n_documents:
+                    directory.finish(_final_parts(job, kept, paths, report))
+                else:
+                    directory.leave()
+    return report
+
+
+def _check(inputs: Sequence[str], output: str, settings: Settings, files: FileSettings) -> None:
+    """Refuse what only one process can do."""
+    if output == STDOUT:
+        raise SettingsError("--runner ray does not write to standard output.", "Name a directory with -o.")
+    if STDIN in inputs:
+        raise SettingsError("--runner ray does not read standard input.", "Name files or directories.")
+    if files.format not in (None, "parquet"):
+        raise SettingsError(f"--runner ray does not write {files.format}.", "It writes Parquet parts.")
+    if settings.dedupe == "near" and settings.dedupe_scope == "corpus":
+        raise SettingsError(
+            "--runner ray finds only exact duplicates across documents.",
+            "Use --dedupe exact, or --dedupe-scope document.",
+        )
+
+
+def _fail(failures: Sequence[Failure], report: RunReport, files: FileSettings) -> None:
+    report.n_inputs += len(failures)
+    report.failures.extend(failures)
+    if failures and files.fail_fast:
+        raise DocumentError(failures[0].message)
+
+
+def _without_failures(part: Part) -> dict[str, Any]:
+    """What a part of an earlier attempt counted, but for documents that failed and are tried again."""
+    return {**part.report, "n_inputs": len(part.documents), "failures": [], "seconds": {}}
+
+
+def _work(job: Job, documents: Mapping[str, FileVersion], pool: Pool) -> Iterator[dict[str, Any]]:
+    """Give the counts of each block when it is done.
+
+    The documents of a block whose worker dies again and again are tried one by one, so
+    that those that do not kill it are not lost.
+    """
+    blocks = cut_into_blocks(documents, pool.most)
+    missing = yield from _work_on(job, blocks, pool)
+    missing = yield from _work_on(job, [[path] for path in missing], pool)
+    for path in missing:
+        message = f"{display(path)}: the worker died {_TRIES} times on it."
+        error = DocumentError(
+            message, "Was it out of memory? Then give it more of it, or split the document."
+        )
+        if job.files.fail_fast:
+            raise error
+        failed = RunReport(n_inputs=1, failures=[Failure.of(display(path), "generate", error)])
+        yield failed.as_dict()
+
+
+def _work_on(
+    job: Job, blocks: Sequence[Sequence[str]], pool: Pool
+) -> Generator[dict[str, Any], None, Sequence[str]]:
+    """Give the counts of each block when it is done; return the documents of those that killed workers."""
+    import ray.data
+
+    missing = {encode_block(block): block for block in blocks}
+    if not missing:
+        return []
+    results: Any = ray.data.from_items(
+        [{"block": block} for block in missing], override_num_blocks=len(missing)
+    )
+    results = results.map_batches(
+        Worker,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(
+            min_size=pool.fewest,
+            max_size=pool.most,
+            max_tasks_in_flight_per_actor=1,  # a block that waits would share the deaths of the one before
+        ),
+        num_cpus=pool.num_cpus,
+        num_gpus=pool.num_gpus or None,
+        max_task_retries=_TRIES - 1,
+    )
+    for row in results.iter_rows():
+        del missing[row["block"]]
+        yield decode_result(row["result"])
+    return [path for block in missing.values() for path in block]
+
+
+def _final_parts(job: Job, kept: Sequence[Part], paths: Sequence[str], report: RunReport) -> list[Path]:
+    """The parts of the whole table; duplicates across documents are left out first."""
+    parts = [
+        *(part.path for part in kept if part.path.parent != job.parts),
+        *sorted(job.parts.glob("*.parquet")),
+    ]
+    if job.settings.dedupe_scope != "corpus" or job.settings.dedupe == "none":
+        return parts
+    unique = unique_parts(parts, [display(path) for path in paths], job)
+    report.n_written, report.dropped["duplicate"] = (
+        unique.n_kept,
+        report.dropped["duplicate"] + unique.n_dropped,
+    )
+    return unique.parts

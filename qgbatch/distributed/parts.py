@@ -1,0 +1,172 @@
+"""A directory of Parquet parts that reads as one table.
+
+Parts are made in a hidden directory in it and moved up when all are there, so a reader has
+the old table until the new one is whole; an empty file ``_SUCCESS`` says that it is. Each
+part tells in its metadata which documents it holds and what was counted, so a run that
+was cut off goes on with the documents that no part has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from qgbatch.errors import OutputError
+from qgbatch.outputs import replacing
+from qgbatch.writers import Row, open_writer
+
+FileVersion: TypeAlias = tuple[int, int]
+"""Size in bytes and time of the last change in nanoseconds, or two zeros for what is no file."""
+
+_SUCCESS = "_SUCCESS"
+_DRAFT = ".parts"
+_ANYWHERE = ("engine", "device", "precision")
+"""Facts that each worker finds out on its own machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of questions, and what its metadata say."""
+
+    path: Path
+    facts: dict[str, Any]
+    documents: dict[str, FileVersion]
+    """Paths of the documents that it holds the questions of, failed ones left out."""
+    report: dict[str, Any]
+    """:meth:`qgbatch.records.RunReport.as_dict` of its block."""
+
+
+def file_version(path: str) -> FileVersion:
+    """What no one can write to a file without changing."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def write_part(
+    directory: Path,
+    name: str,
+    rows: Iterable[Row],
+    facts: Mapping[str, Any],
+    *,
+    with_context: bool,
+    documents: Mapping[str, FileVersion] | None = None,
+    report: Mapping[str, Any] | None = None,
+) -> None:
+    """Write rows as one file, whole or not at all.
+
+    The name is hashed: the same block of documents is the same file, however often it is
+    tried.
+
+    Raises:
+        OutputError: the directory cannot be written.
+    """
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    facts = {**facts, "block": {"documents": documents or {}, "report": report or {}}}
+    with (
+        replacing(directory / f"part-{digest}.parquet") as stream,
+        open_writer(stream, "parquet", facts, with_context=with_context, csv_safe=False) as writer,
+    ):
+        for row in rows:
+            writer.write(row)
+
+
+def read_part(path: Path) -> Part:
+    """What a part says of itself.
+
+    Raises:
+        OutputError: it is damaged, or not of qgbatch.
+    """
+    try:
+        facts = json.loads(pq.read_metadata(path).metadata[b"qgbatch"])
+        block = facts.pop("block")
+        documents = {source: (size, time) for source, (size, time) in block["documents"].items()}
+        return Part(path, facts, documents, block["report"])
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{path}: is no part that qgbatch wrote ({type(error).__name__}).",
+            "Move it away, or write to another directory.",
+        ) from error
+
+
+class PartsDirectory:
+    """The output of a run in parts.
+
+    Raises:
+        OutputError: it is a file, cannot be made, or holds Parquet files of others.
+    """
+
+    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        self._path = path
+        self._facts = dict(facts)
+        self.draft = path.absolute() / _DRAFT
+        """Where the parts of documents are made."""
+        self._old = [read_part(found) for found in sorted(path.glob("*.parquet"))]
+        try:
+            self.draft.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{path}: is no directory that can be written ({error.strerror}).", "Name another one."
+            ) from error
+
+    def reuse(self, documents: Mapping[str, FileVersion]) -> list[Part]:
+        """Parts that are as this run would make them; others of an earlier attempt are removed.
+
+        A part counts if the same model and settings made it and all its documents are
+        still there, unchanged.
+        """
+        kept: list[Part] = []
+        seen: set[str] = set()
+        drafts = [read_part(found) for found in sorted(self.draft.glob("*.parquet"))]
+        for part in (*drafts, *self._old):
+            fits = _comparable(part.facts) == _comparable(self._facts)
+            same = all(documents.get(path) == version for path, version in part.documents.items())
+            if fits and same and part.documents and seen.isdisjoint(part.documents):
+                kept.append(part)
+                seen.update(part.documents)
+            elif part.path.parent == self.draft:
+                part.path.unlink()
+        return kept
+
+    def finish(self, parts: Sequence[Path]) -> None:
+        """Make these parts the whole table, and remove the others.
+
+        Raises:
+            OutputError: the directory cannot be written.
+        """
+        try:
+            (self._path / _SUCCESS).unlink(missing_ok=True)
+            final = {self._path / part.name for part in parts}
+            for part in parts:
+                part.replace(self._path / part.name)
+            for old in self._old:
+                if old.path not in final:
+                    old.path.unlink()
+            shutil.rmtree(self.draft, ignore_errors=True)
+            (self._path / _SUCCESS).touch()
+        except OSError as error:
+            raise OutputError(
+                f"{self._path}: cannot be written ({error.strerror}).",
+                "Check the rights and the free space there.",
+            ) from error
+
+    def leave(self) -> None:
+        """Leave the table as it was: there is nothing to write."""
+        shutil.rmtree(self.draft, ignore_errors=True)
+        with suppress(OSError):
+            self._path.rmdir()
+
+
+def _comparable(facts: Mapping[str, Any]) -> str:
+    return json.dumps({name: fact for name, fact in facts.items() if name not in _ANYWHERE}, sort_keys=True)

@@ -1,0 +1,134 @@
+"""What runs in each worker process: blocks of documents -> parts."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from qgbatch import errors
+from qgbatch.distributed.parts import FileVersion, file_version, write_part
+from qgbatch.errors import QgbatchError
+from qgbatch.pipeline import read_all
+from qgbatch.readers import Listing, display
+from qgbatch.records import RunReport
+from qgbatch.settings import CacheSettings, FileSettings, Settings
+from qgbatch.stages import Stages
+from qgbatch.store import Store
+from qgbatch.stream import Stream
+from qgbatch.writers import to_row
+
+_MOST_DOCUMENTS = 256
+"""Of a block: with a few chunks each they fill a window of the engine."""
+_BLOCKS_PER_WORKER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all workers of a run are told."""
+
+    settings: Settings
+    files: FileSettings
+    cache: CacheSettings
+    working_directory: str
+    """That of the driver: paths of documents may be relative to it."""
+    parts: Path
+
+
+class Worker:
+    """Holds the model; Ray Data calls it with one block after the other."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        with suppress(OSError):  # another machine may lack it, and all paths be absolute
+            os.chdir(job.working_directory)
+        self._store = Store(job.cache.directory if job.cache.cache else None, job.cache.max_bytes)
+
+    @cached_property
+    def _stages(self) -> Stages:
+        return Stages.find(self._job.settings, self._job.cache.directory)
+
+    def __call__(self, blocks: dict[str, Any]) -> dict[str, list[str]]:
+        """Blocks as :func:`encode_block` writes them -> the results for :func:`decode_result`."""
+        return {
+            "block": list(blocks["block"]),
+            "result": [self._try(json.loads(block)) for block in blocks["block"]],
+        }
+
+    def _try(self, paths: list[str]) -> str:
+        try:
+            return json.dumps({"report": self._make_part(paths)})
+        except QgbatchError as error:
+            return json.dumps({"error": [type(error).__name__, error.message, error.hint]})
+        except Exception:
+            return json.dumps({"bug": traceback.format_exc()})
+
+    def _make_part(self, paths: list[str]) -> dict[str, Any]:
+        job, stages, report = self._job, self._stages, RunReport()
+        versions = {path: file_version(path) for path in paths}
+        stream = Stream(stages, stages.open_cache(self._store), report, fail_fast=job.files.fail_fast)
+        questions = stream.questions(read_all(Listing(list(paths)), job.files))
+        rows = [to_row(q, stages.model.name, with_context=job.files.with_context) for q in questions]
+        report.n_written = len(rows)
+        failed = {failure.source for failure in report.failures}
+        documents = {path: version for path, version in versions.items() if display(path) not in failed}
+        counts = report.as_dict()
+        write_part(
+            job.parts,
+            encode_block(paths),
+            rows,
+            part_facts(stages, job.files),
+            with_context=job.files.with_context,
+            documents=documents,
+            report=counts,
+        )
+        return counts
+
+
+def part_facts(stages: Stages, files: FileSettings) -> dict[str, object]:
+    """What the rows of a part depend on, beside its documents."""
+    return {**stages.facts(), "with_context": files.with_context, "encoding": list(files.encoding)}
+
+
+def encode_block(paths: Sequence[str]) -> str:
+    """Paths as ASCII, also those that are no Unicode."""
+    return json.dumps(list(paths))
+
+
+def decode_result(result: str) -> dict[str, Any]:
+    """The report of a block, as a dictionary.
+
+    Raises:
+        QgbatchError: what went wrong in the worker.
+        RuntimeError: what went wrong there and was not foreseen.
+    """
+    values = json.loads(result)
+    if "bug" in values:
+        raise RuntimeError(f"In a worker:\n{values['bug']}")
+    if "error" in values:
+        name, message, hint = values["error"]
+        raise getattr(errors, name)(message, hint)
+    report: dict[str, Any] = values["report"]
+    return report
+
+
+def cut_into_blocks(documents: Mapping[str, FileVersion], n_workers: int) -> list[list[str]]:
+    """Blocks, the largest first, and so many that no worker waits long for another at the end."""
+    most_bytes = sum(size for size, _ in documents.values()) / (_BLOCKS_PER_WORKER * n_workers)
+    most_documents = min(_MOST_DOCUMENTS, math.ceil(len(documents) / (_BLOCKS_PER_WORKER * n_workers)))
+    blocks: list[list[str]] = []
+    sizes: list[int] = []
+    for path, (size, _) in documents.items():
+        if not blocks or len(blocks[-1]) == most_documents or sizes[-1] + size > most_bytes:
+            blocks.append([])
+            sizes.append(0)
+        blocks[-1].append(path)
+        sizes[-1] += size
+    return [block for _, block in sorted(zip(sizes, blocks, strict=True), key=lambda pair: -pair[0])]

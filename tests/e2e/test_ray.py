@@ -1,0 +1,189 @@
+"""``--runner ray``: the rows of a local run, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from qgbatch.errors import ExitCode
+from tests.conftest import SAMPLES
+from tests.runs import COMMAND, GREEDY, PATIENCE_S, Qgbatch, names, read_json
+
+pytest.importorskip("ray", reason="the extra [ray] is not installed")
+
+N_DOCUMENTS = 500
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+ENVIRONMENT = {
+    **os.environ,
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on Linux it means: listen on loopback
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "0" * 64,
+}
+
+
+@pytest.fixture(scope="module")
+def ray_address(cache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster of one node with two cores, on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = start_node("--head", f"--port={port}", "--num-cpus=2")
+    yield f"127.0.0.1:{port}"
+    stop(head)
+
+
+def start_node(*words: str) -> subprocess.Popen[bytes]:
+    """A node whose workers die where they open a file named ``deadly.txt``."""
+    command = [*RAY, "start", "--block", "--include-dashboard=false", "--node-ip-address=127.0.0.1", *words]
+    return subprocess.Popen(
+        command,
+        env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parent / "deadly")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def stop(node: subprocess.Popen[bytes]) -> None:
+    node.terminate()
+    node.wait(PATIENCE_S)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents of a sentence or two; each tenth one says what the one before says."""
+    directory = tmp_path_factory.mktemp("corpus")
+    texts = [path.read_text(encoding="utf-8") for path in sorted(SAMPLES.glob("*.txt"))]
+    sentences = [s for text in texts for s in text.replace("\n", " ").split(". ") if len(s) > 40]
+    for number in range(N_DOCUMENTS):
+        sentence = sentences[(number - (number % 10 == 9)) % len(sentences)]
+        (directory / f"{number:03}.txt").write_text(sentence + ".\n", encoding="utf-8")
+    (directory / "empty.txt").touch()
+    return directory
+
+
+def run_on(address: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "run", *map(str, words), "--runner", "ray", "--ray-address", address, *GREEDY]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def rows(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path).sort_values(["source", "start_char", "question_index"], ignore_index=True)
+
+
+@pytest.mark.parametrize("scope", ["chunk", "document", "corpus"])
+def test_rows_are_those_of_a_local_run(
+    qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path, scope: str
+) -> None:
+    local, parts, report = tmp_path / "local.parquet", tmp_path / "parts", tmp_path / "report.json"
+    words: list[str | Path] = [corpus, "--dedupe-scope", scope]
+    here = qgbatch("run", *words, "-o", local, "--report", tmp_path / "local.json", *GREEDY)
+    assert here.exit_code == ExitCode.PARTIAL
+    there = run_on(ray_address, *words, "-o", parts, "--num-workers", "2", "--report", report)
+    assert there.returncode == ExitCode.PARTIAL, there.stderr
+    pd.testing.assert_frame_equal(rows(parts), rows(local))
+    counts, expected = read_json(report), read_json(tmp_path / "local.json")
+    for name in ("n_inputs", "n_documents", "n_chunks", "n_raw", "n_written", "dropped", "failures"):
+        assert counts[name] == expected[name], name
+    assert "_SUCCESS" in names(parts)
+
+
+def test_what_is_done_is_not_done_again(
+    qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path
+) -> None:
+    """The driver is killed; the second start skips what is written and ends equal."""
+    local, parts = tmp_path / "local.parquet", tmp_path / "parts"
+    qgbatch("run", corpus, "-o", local, *GREEDY)
+    words: list[str | Path] = [corpus, "-o", parts, "--num-workers", "2", "--no-cache"]
+    command = [*COMMAND, "run", *map(str, words), "--runner", "ray", "--ray-address", ray_address, *GREEDY]
+    driver = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len([*parts.glob(".parts/*.parquet")]) >= 2)
+    driver.kill()
+    driver.wait(PATIENCE_S)
+    assert not [*parts.glob("*.parquet")]  # a reader sees no half of a table
+    (corpus / "001.txt").write_text("Something else was written here in 1901.\n", encoding="utf-8")
+    qgbatch("run", corpus, "-o", local, *GREEDY)
+    report = tmp_path / "report.json"
+    result = run_on(ray_address, *words, "--report", report)
+    assert result.returncode == ExitCode.PARTIAL, result.stderr
+    assert "documents were done before" in result.stderr
+    pd.testing.assert_frame_equal(rows(parts), rows(local))
+    assert read_json(report)["n_documents"] == N_DOCUMENTS
+
+
+def test_a_killed_worker_is_replaced(
+    qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path
+) -> None:
+    local, parts = tmp_path / "local.parquet", tmp_path / "parts"
+    qgbatch("run", corpus, "-o", local, *GREEDY)
+    words = ["run", str(corpus), "-o", str(parts), "--num-workers", "2", "--no-cache", *GREEDY]
+    with subprocess.Popen(
+        [*COMMAND, *words, "--runner", "ray", "--ray-address", ray_address],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        wait_until(lambda: len([*parts.glob(".parts/*.parquet")]) >= 2)
+        os.kill(workers()[0], signal.SIGKILL)
+        _, log = driver.communicate(timeout=PATIENCE_S)
+    assert driver.returncode == ExitCode.PARTIAL, log
+    pd.testing.assert_frame_equal(rows(parts), rows(local))
+
+
+def test_a_document_that_kills_each_worker_fails_alone(
+    corpus: Path, ray_address: str, tmp_path: Path
+) -> None:
+    few = [corpus / f"{number:03}.txt" for number in range(20)]
+    deadly = tmp_path / "deadly.txt"
+    deadly.write_text("Nobody can read this.", encoding="utf-8")
+    parts, report = tmp_path / "parts", tmp_path / "report.json"
+    result = run_on(ray_address, *few, deadly, "-o", parts, "--num-workers", "2", "--report", report)
+    assert result.returncode == ExitCode.PARTIAL, result.stderr
+    counts = read_json(report)
+    assert [failure["source"] for failure in counts["failures"]] == [str(deadly)]
+    assert "the worker died 4 times" in result.stderr
+    assert counts["n_documents"] == len(few)
+
+
+@pytest.mark.faults
+def test_two_nodes(qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path) -> None:
+    second = start_node(f"--address={ray_address}", "--num-cpus=2")
+    try:
+        local, parts = tmp_path / "local.parquet", tmp_path / "parts"
+        qgbatch("run", corpus, "-o", local, *GREEDY)
+        result = run_on(ray_address, corpus, "-o", parts, "--num-workers", "4")
+        assert result.returncode == ExitCode.PARTIAL, result.stderr
+        pd.testing.assert_frame_equal(rows(parts), rows(local))
+    finally:
+        stop(second)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def workers() -> Sequence[int]:
+    """Processes that hold the model."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (directory / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"MapWorker" in title:
+            found.append(int(directory.name))
+    return found
