@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
@@ -48,7 +49,7 @@ def connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # each takes 40 s where nobody answers
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what ends the run is said by us
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters of it comes as an exception
     if not address:
         # The name is that of the one place where Ray chooses between loopback and all networks.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -56,26 +57,43 @@ def connected(address: str | None) -> Iterator[None]:
     from ray.data import DataContext
 
     with TemporaryDirectory(prefix="qgbatch-ray-", ignore_cleanup_errors=True) as directory:
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(
-                address or "local",
-                logging_level=logging.ERROR,
-                include_dashboard=None if address else False,
-                _temp_dir=None if address else directory,
-            )
+            with _silent_stderr():
+                ray.init(
+                    address or "local",
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    include_dashboard=None if address else False,
+                    _temp_dir=None if address else directory,
+                )
         except (ConnectionError, ValueError) as error:
             raise SettingsError(
                 f"--ray-address {address}: no Ray cluster answers ({error}).",
                 "Start one with: ray start --head; or leave the option out.",
             ) from error
         try:
+            with suppress(ValueError):  # only the main thread sets handlers; Ray has put its own there
+                signal.signal(signal.SIGTERM, on_sigterm)
             context = DataContext.get_current()
             context.enable_progress_bars = False
-            context.max_errored_blocks = -1  # the driver sees which are missing
             logging.getLogger("ray.data").setLevel(logging.CRITICAL)
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what native code writes to standard error; Ray's says there that it was told to be silent."""
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def choose_pool(runner: RunnerSettings, device: str) -> Pool:

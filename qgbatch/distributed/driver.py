@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qgbatch.distributed.cluster import Pool, choose_pool, connected, require_ray
 from qgbatch.distributed.corpus import unique_parts
-from qgbatch.distributed.parts import FileVersion, Part, PartsDirectory, file_version
+from qgbatch.distributed.parts import MOST_ATTEMPTS, FileVersion, Part, PartsDirectory, file_version
 from qgbatch.distributed.worker import Job, Worker, cut_into_blocks, decode_result, encode_block, part_facts
 from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.outputs import STDOUT, locked
@@ -21,9 +22,6 @@ from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settin
 from qgbatch.stages import Stages
 
 logger = logging.getLogger(__name__)
-
-_TRIES = 4
-"""How often a block is tried whose worker dies, and then each of its documents."""
 
 
 def run_distributed(
@@ -63,8 +61,8 @@ def run_distributed(
             return report
         stages = Stages.find(settings, cache.directory)
         report.facts = stages.facts()
-        with locked(Path(output), files.wait_lock):
-            directory = PartsDirectory(Path(output), part_facts(stages, files))
+        directory = PartsDirectory(Path(output), part_facts(stages, files))
+        with locked(Path(output), files.wait_lock), directory:
             versions = {path: file_version(path) for path in paths}
             kept = directory.reuse(versions)
             done = {path for part in kept for path in part.documents}
@@ -83,8 +81,6 @@ def run_distributed(
                         on_progress(report.n_inputs / len(listing.items), report)
                 if report.n_documents:
                     directory.finish(_final_parts(job, kept, paths, report))
-                else:
-                    directory.leave()
     return report
 
 
@@ -118,52 +114,48 @@ def _without_failures(part: Part) -> dict[str, Any]:
 def _work(job: Job, documents: Mapping[str, FileVersion], pool: Pool) -> Iterator[dict[str, Any]]:
     """Give the counts of each block when it is done.
 
-    The documents of a block whose worker dies again and again are tried one by one, so
-    that those that do not kill it are not lost.
+    The documents of a block that kills each worker are tried one by one, so that those
+    that do not are not lost.
     """
-    blocks = cut_into_blocks(documents, pool.most)
-    missing = yield from _work_on(job, blocks, pool)
-    missing = yield from _work_on(job, [[path] for path in missing], pool)
-    for path in missing:
-        message = f"{display(path)}: the worker died {_TRIES} times on it."
-        error = DocumentError(
-            message, "Was it out of memory? Then give it more of it, or split the document."
-        )
-        if job.files.fail_fast:
-            raise error
-        failed = RunReport(n_inputs=1, failures=[Failure.of(display(path), "generate", error)])
-        yield failed.as_dict()
+    suspects: list[str] = []
+    for paths, counts in _results(job, cut_into_blocks(documents, pool.most), pool):
+        if counts is None:
+            suspects += paths
+        else:
+            yield counts
+    for paths, counts in _results(job, [[path] for path in suspects], pool):
+        yield counts or _killed_workers(display(paths[0]), job.files)
 
 
-def _work_on(
+def _results(
     job: Job, blocks: Sequence[Sequence[str]], pool: Pool
-) -> Generator[dict[str, Any], None, Sequence[str]]:
-    """Give the counts of each block when it is done; return the documents of those that killed workers."""
+) -> Iterator[tuple[list[str], dict[str, Any] | None]]:
+    """Blocks as they are done, and what :func:`decode_result` says of each."""
+    if not blocks:
+        return
     import ray.data
 
-    missing = {encode_block(block): block for block in blocks}
-    if not missing:
-        return []
-    results: Any = ray.data.from_items(
-        [{"block": block} for block in missing], override_num_blocks=len(missing)
-    )
-    results = results.map_batches(
+    rows = [{"block": encode_block(block)} for block in blocks]
+    results: Any = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Worker,
         fn_constructor_args=(job,),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(
-            min_size=pool.fewest,
-            max_size=pool.most,
-            max_tasks_in_flight_per_actor=1,  # a block that waits would share the deaths of the one before
-        ),
+        compute=ray.data.ActorPoolStrategy(min_size=pool.fewest, max_size=pool.most),
         num_cpus=pool.num_cpus,
         num_gpus=pool.num_gpus or None,
-        max_task_retries=_TRIES - 1,
     )
     for row in results.iter_rows():
-        del missing[row["block"]]
-        yield decode_result(row["result"])
-    return [path for block in missing.values() for path in block]
+        yield json.loads(row["block"]), decode_result(row["result"])
+
+
+def _killed_workers(source: str, files: FileSettings) -> dict[str, Any]:
+    error = DocumentError(
+        f"{source}: {MOST_ATTEMPTS} workers died on it.",
+        "Were they out of memory? Give them more, or split the document.",
+    )
+    if files.fail_fast:
+        raise error
+    return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).as_dict()
 
 
 def _final_parts(job: Job, kept: Sequence[Part], paths: Sequence[str], report: RunReport) -> list[Path]:

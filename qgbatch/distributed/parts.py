@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,9 @@ FileVersion: TypeAlias = tuple[int, int]
 
 _SUCCESS = "_SUCCESS"
 _DRAFT = ".parts"
+_ATTEMPTS = ".attempts"
+MOST_ATTEMPTS = 4
+"""How many workers may die on a block, and then on each of its documents."""
 _ANYWHERE = ("engine", "device", "precision")
 """Facts that each worker finds out on its own machine."""
 
@@ -72,14 +75,33 @@ def write_part(
     Raises:
         OutputError: the directory cannot be written.
     """
-    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     facts = {**facts, "block": {"documents": documents or {}, "report": report or {}}}
     with (
-        replacing(directory / f"part-{digest}.parquet") as stream,
+        replacing(directory / f"part-{_digest(name)}.parquet") as stream,
         open_writer(stream, "parquet", facts, with_context=with_context, csv_safe=False) as writer,
     ):
         for row in rows:
             writer.write(row)
+
+
+@contextmanager
+def attempt(directory: Path, name: str) -> Iterator[int]:
+    """Tell the how manieth attempt at a block this is (from 1), as others died in the middle of theirs.
+
+    Raises:
+        OutputError: the directory cannot be written.
+    """
+    tally = directory / f"{_digest(name)}{_ATTEMPTS}"
+    try:
+        with tally.open("ab") as file:
+            file.write(b"|")
+            number = file.tell()
+    except OSError as error:
+        raise _cannot_write(directory, error) from error
+    try:
+        yield number
+    finally:
+        tally.unlink(missing_ok=True)
 
 
 def read_part(path: Path) -> Part:
@@ -101,7 +123,7 @@ def read_part(path: Path) -> Part:
 
 
 class PartsDirectory:
-    """The output of a run in parts.
+    """The output of a run in parts; while it is open, it is there.
 
     Raises:
         OutputError: it is a file, cannot be made, or holds Parquet files of others.
@@ -112,13 +134,25 @@ class PartsDirectory:
         self._facts = dict(facts)
         self.draft = path.absolute() / _DRAFT
         """Where the parts of documents are made."""
-        self._old = [read_part(found) for found in sorted(path.glob("*.parquet"))]
+        self._old: list[Part] = []
+
+    def __enter__(self) -> Self:
+        self._old = [read_part(found) for found in sorted(self._path.glob("*.parquet"))]
         try:
             self.draft.mkdir(parents=True, exist_ok=True)
+            for tally in self.draft.glob(f"*{_ATTEMPTS}"):  # of workers that were stopped with their run
+                tally.unlink()
         except OSError as error:
             raise OutputError(
-                f"{path}: is no directory that can be written ({error.strerror}).", "Name another one."
+                f"{self._path}: is no directory that can be written ({error.strerror}).",
+                "Name another one.",
             ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # parts that a second attempt can go on with are left there
+            self.draft.rmdir()
+            self._path.rmdir()
 
     def reuse(self, documents: Mapping[str, FileVersion]) -> list[Part]:
         """Parts that are as this run would make them; others of an earlier attempt are removed.
@@ -156,16 +190,17 @@ class PartsDirectory:
             shutil.rmtree(self.draft, ignore_errors=True)
             (self._path / _SUCCESS).touch()
         except OSError as error:
-            raise OutputError(
-                f"{self._path}: cannot be written ({error.strerror}).",
-                "Check the rights and the free space there.",
-            ) from error
+            raise _cannot_write(self._path, error) from error
 
-    def leave(self) -> None:
-        """Leave the table as it was: there is nothing to write."""
-        shutil.rmtree(self.draft, ignore_errors=True)
-        with suppress(OSError):
-            self._path.rmdir()
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: cannot be written ({error.strerror}).", "Check the rights and the free space there."
+    )
 
 
 def _comparable(facts: Mapping[str, Any]) -> str:

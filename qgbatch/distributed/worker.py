@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import traceback
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch import errors
-from qgbatch.distributed.parts import FileVersion, file_version, write_part
+from qgbatch.distributed.parts import MOST_ATTEMPTS, FileVersion, attempt, file_version, write_part
 from qgbatch.errors import QgbatchError
 from qgbatch.pipeline import read_all
 from qgbatch.readers import Listing, display
@@ -24,6 +25,8 @@ from qgbatch.stages import Stages
 from qgbatch.store import Store
 from qgbatch.stream import Stream
 from qgbatch.writers import to_row
+
+logger = logging.getLogger(__name__)
 
 _MOST_DOCUMENTS = 256
 """Of a block: with a few chunks each they fill a window of the engine."""
@@ -49,6 +52,10 @@ class Worker:
         self._job = job
         with suppress(OSError):  # another machine may lack it, and all paths be absolute
             os.chdir(job.working_directory)
+        self._messages: list[tuple[int, str]] = []
+        package = logging.getLogger("qgbatch")
+        package.addHandler(_Collector(self._messages))
+        package.setLevel(logging.INFO)
         self._store = Store(job.cache.directory if job.cache.cache else None, job.cache.max_bytes)
 
     @cached_property
@@ -63,12 +70,17 @@ class Worker:
         }
 
     def _try(self, paths: list[str]) -> str:
+        self._messages.clear()
+        result: dict[str, Any] = {"messages": self._messages}
         try:
-            return json.dumps({"report": self._make_part(paths)})
+            with attempt(self._job.parts, encode_block(paths)) as number:
+                if number <= MOST_ATTEMPTS:
+                    result["report"] = self._make_part(paths)
         except QgbatchError as error:
-            return json.dumps({"error": [type(error).__name__, error.message, error.hint]})
+            result["error"] = type(error).__name__, error.message, error.hint
         except Exception:
-            return json.dumps({"bug": traceback.format_exc()})
+            result["bug"] = traceback.format_exc()
+        return json.dumps(result)
 
     def _make_part(self, paths: list[str]) -> dict[str, Any]:
         job, stages, report = self._job, self._stages, RunReport()
@@ -80,16 +92,28 @@ class Worker:
         failed = {failure.source for failure in report.failures}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
         counts = report.as_dict()
-        write_part(
-            job.parts,
-            encode_block(paths),
-            rows,
-            part_facts(stages, job.files),
-            with_context=job.files.with_context,
-            documents=documents,
-            report=counts,
-        )
+        if documents:
+            write_part(
+                job.parts,
+                encode_block(paths),
+                rows,
+                part_facts(stages, job.files),
+                with_context=job.files.with_context,
+                documents=documents,
+                report=counts,
+            )
         return counts
+
+
+class _Collector(logging.Handler):
+    """Keeps messages, for the driver to log."""
+
+    def __init__(self, messages: list[tuple[int, str]]) -> None:
+        super().__init__()
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append((record.levelno, record.getMessage()))
 
 
 def part_facts(stages: Stages, files: FileSettings) -> dict[str, object]:
@@ -102,20 +126,24 @@ def encode_block(paths: Sequence[str]) -> str:
     return json.dumps(list(paths))
 
 
-def decode_result(result: str) -> dict[str, Any]:
-    """The report of a block, as a dictionary.
+def decode_result(result: str) -> dict[str, Any] | None:
+    """Log what the worker would have logged, and give the report of its block as a dictionary.
+
+    It is ``None`` for a block that killed each worker that tried it.
 
     Raises:
         QgbatchError: what went wrong in the worker.
         RuntimeError: what went wrong there and was not foreseen.
     """
     values = json.loads(result)
+    for level, message in values["messages"]:
+        logger.log(level, "%s", message)
     if "bug" in values:
         raise RuntimeError(f"In a worker:\n{values['bug']}")
     if "error" in values:
         name, message, hint = values["error"]
         raise getattr(errors, name)(message, hint)
-    report: dict[str, Any] = values["report"]
+    report: dict[str, Any] | None = values.get("report")
     return report
 
 

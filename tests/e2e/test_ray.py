@@ -152,7 +152,7 @@ def test_a_document_that_kills_each_worker_fails_alone(
     assert result.returncode == ExitCode.PARTIAL, result.stderr
     counts = read_json(report)
     assert [failure["source"] for failure in counts["failures"]] == [str(deadly)]
-    assert "the worker died 4 times" in result.stderr
+    assert "4 workers died on it" in result.stderr
     assert counts["n_documents"] == len(few)
 
 

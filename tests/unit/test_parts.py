@@ -36,56 +36,58 @@ def write(directory: PartsDirectory, documents: dict[str, FileVersion], **facts:
     )
 
 
-def open_directory(path: Path) -> PartsDirectory:
-    return PartsDirectory(path, FACTS)
-
-
-def finish(directory: PartsDirectory) -> None:
-    directory.finish(sorted(directory.draft.glob("*.parquet")))
+def make_table(path: Path, documents: dict[str, FileVersion]) -> None:
+    with PartsDirectory(path, FACTS) as directory:
+        write(directory, documents)
+        directory.finish(sorted(directory.draft.glob("*.parquet")))
 
 
 def test_a_reader_sees_the_old_table_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    directory = open_directory(tmp_path / "out")
-    write(directory, A)
-    finish(directory)
-    assert list(pd.read_parquet(tmp_path / "out")["source"]) == ["a.txt"]
-    directory = open_directory(tmp_path / "out")
-    write(directory, B)
-    assert list(pd.read_parquet(tmp_path / "out")["source"]) == ["a.txt"]
-    finish(directory)
-    assert list(pd.read_parquet(tmp_path / "out")["source"]) == ["b.txt"]
-    assert len(names(tmp_path / "out")) == 2
-    assert "_SUCCESS" in names(tmp_path / "out")
+    make_table(tmp_path, A)
+    with PartsDirectory(tmp_path, FACTS) as directory:
+        write(directory, B)
+        assert list(pd.read_parquet(tmp_path)["source"]) == ["a.txt"]
+    make_table(tmp_path, B)
+    assert list(pd.read_parquet(tmp_path)["source"]) == ["b.txt"]
+    assert len(names(tmp_path)) == 2
+    assert "_SUCCESS" in names(tmp_path)
 
 
 def test_a_second_attempt_finds_what_is_done(tmp_path: Path) -> None:
-    directory = open_directory(tmp_path)
-    write(directory, A)
-    write(directory, B)
-    again = open_directory(tmp_path)
-    assert [part.documents for part in again.reuse({**A, "b.txt": (2, 21)})] == [A]
-    assert len([*again.draft.iterdir()]) == 1  # the other one is of a text that is no more
-    assert open_directory(tmp_path).reuse({}) == []
+    with PartsDirectory(tmp_path, FACTS) as directory:
+        write(directory, A)
+        write(directory, B)
+    with PartsDirectory(tmp_path, FACTS) as again:
+        assert [part.documents for part in again.reuse({**A, "b.txt": (2, 21)})] == [A]
+        assert len([*again.draft.iterdir()]) == 1  # the other one is of a text that is no more
+        assert again.reuse({}) == []
 
 
 @pytest.mark.parametrize(("facts", "n_reused"), [({"model": "other"}, 0), ({"device": "cuda"}, 1)])
 def test_parts_of_another_model_are_not_used(tmp_path: Path, facts: dict[str, str], n_reused: int) -> None:
-    directory = open_directory(tmp_path)
-    write(directory, A, **facts)
-    assert len(directory.reuse(A)) == n_reused
+    with PartsDirectory(tmp_path, FACTS) as directory:
+        write(directory, A, **facts)
+        assert len(directory.reuse(A)) == n_reused
+
+
+def test_where_nothing_is_written_nothing_is_left(tmp_path: Path) -> None:
+    with PartsDirectory(tmp_path / "out", FACTS):
+        assert names(tmp_path) == ["out"]
+    assert names(tmp_path) == []
 
 
 def test_what_others_wrote_is_left_alone(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "mine.parquet")
-    with pytest.raises(OutputError, match="no part that qgbatch wrote"):
-        open_directory(tmp_path)
+    with pytest.raises(OutputError, match="no part that qgbatch wrote"), PartsDirectory(tmp_path, FACTS):
+        pass
     assert names(tmp_path) == ["mine.parquet"]
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(OutputError, match="no directory that can be written"):
-        open_directory(tmp_path / "out")
+    message = "no directory that can be written"
+    with pytest.raises(OutputError, match=message), PartsDirectory(tmp_path / "out", FACTS):
+        pass
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
