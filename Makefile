@@ -21,7 +21,7 @@ faults:
 
 bench:
 	for model in mini t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
-	for name in stages tuning dedupe scale startup rerun; do python benchmarks/$$name.py || exit; done
+	for name in stages tuning dedupe scale startup rerun distributed cluster; do python benchmarks/$$name.py || exit; done
 
 build:
 	python -m build

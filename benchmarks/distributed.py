@@ -1,6 +1,6 @@
 """What ``--runner ray`` costs beside a local run, and what more workers give.
 
-    python benchmarks/distributed.py [--documents 400] [--rounds 2]
+    python benchmarks/distributed.py [--documents 200] [--rounds 2]
 
 Runs ``qgbatch run`` as a process of its own, start-up included, over made documents without a
 cache: here and on Ray, with both cores for one process and with one core each. Rounds are
@@ -34,7 +34,7 @@ CONTENDERS: dict[str, tuple[list[str], str]] = {
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--documents", type=int, default=400)
+    parser.add_argument("--documents", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_DOCUMENTS = 256
 """Of a block: with a few chunks each they fill a window of the engine."""
-_BLOCKS_PER_WORKER = 4
+_BLOCKS_PER_WORKER = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import datasets
+import duckdb
 import pandas as pd
 import pytest
 
@@ -51,6 +53,19 @@ def test_a_reader_sees_the_old_table_until_the_new_one_is_whole(tmp_path: Path) 
     assert list(pd.read_parquet(tmp_path)["source"]) == ["b.txt"]
     assert len(names(tmp_path)) == 2
     assert "_SUCCESS" in names(tmp_path)
+
+
+def test_the_directory_is_one_table_to_others(tmp_path: Path) -> None:
+    parts = tmp_path / "out"
+    with PartsDirectory(parts, FACTS) as directory:
+        write(directory, A)
+        write(directory, B)
+        directory.finish(sorted(directory.draft.glob("*.parquet")))
+    assert sorted(pd.read_parquet(parts)["source"]) == ["a.txt", "b.txt"]
+    query = f"SELECT source FROM '{parts}/*.parquet' ORDER BY source"
+    assert duckdb.execute(query).fetchall() == [("a.txt",), ("b.txt",)]
+    loaded = datasets.load_dataset(str(parts), split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(loaded["source"]) == ["a.txt", "b.txt"]
 
 
 def test_a_second_attempt_finds_what_is_done(tmp_path: Path) -> None:

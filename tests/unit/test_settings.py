@@ -10,7 +10,7 @@ import punkt
 import pytest
 
 from qgbatch.errors import SettingsError
-from qgbatch.settings import Decoding, FileSettings, Language, Options, Settings
+from qgbatch.settings import Decoding, FileSettings, Language, Options, RunnerSettings, Settings
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,30 @@ def test_settings_cannot_be_changed_unchecked() -> None:
         Settings().num_beams = 0  # type: ignore[misc]
     with pytest.raises(SettingsError):
         dataclasses.replace(Settings(), num_beams=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_workers": 2}, "--num-workers: only goes with --runner ray"),
+        ({"ray_address": "x:1"}, "--ray-address: only goes with --runner ray"),
+        ({"runner": "ray", "num_workers": 0}, "--num-workers 0: out of range"),
+        ({"runner": "ray", "num_workers": 2, "workers": "1:2"}, "exclude each other"),
+        ({"runner": "ray", "workers": "2"}, "--workers 2: not MIN:MAX"),
+        ({"runner": "ray", "workers": "3:2"}, "--workers 3:2: not MIN:MAX"),
+        ({"runner": "ray", "workers": "0:2"}, "--workers 0:2: not MIN:MAX"),
+        ({"runner": "spark"}, "--runner spark: .*ray"),
+    ],
+)
+def test_a_pool_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        RunnerSettings(**values)
+
+
+def test_the_size_of_a_pool() -> None:
+    assert RunnerSettings(runner="ray").bounds is None
+    assert RunnerSettings(runner="ray", num_workers=3).bounds == (3, 3)
+    assert RunnerSettings(runner="ray", workers="2:8").bounds == (2, 8)
 
 
 def test_options_are_the_fields_of_settings() -> None:
