@@ -48,7 +48,9 @@ def main() -> None:
             {"the driver": "reads metadata of parts", "a second": _rate(500, _read_parts(Path(name)))},
         ]
     show("Measured", rows)
-    show("Simulated", [_simulated(n, workers) for n in (10**5, 10**6) for workers in (10, 100, 1000)])
+    show(
+        "Simulated", [_simulated(n, workers) for n in (10**5, 10**6, 10**7) for workers in (10, 100, 1000)]
+    )
 
 
 def _rate(number: int, work: Any) -> str:
@@ -72,7 +74,7 @@ def _read_parts(place: Path) -> Any:
     def work(number: int) -> float:
         (place / "parts").mkdir()
         for index in range(number):
-            documents = {f"{index}/{document}.txt": (1, 1) for document in range(256)}
+            documents = {f"{index}/{document}.txt": (1, 1) for document in range(1024)}
             write_part(place / "parts", str(index), [], {}, with_context=False, documents=documents)
         return seconds(lambda: [read_part(path) for path in (place / "parts").iterdir()])
 

@@ -28,8 +28,8 @@ from qgbatch.writers import to_row
 
 logger = logging.getLogger(__name__)
 
-_MOST_DOCUMENTS = 256
-"""Of a block: with a few chunks each they fill a window of the engine."""
+_MOST_DOCUMENTS = 1024
+"""Of a block: what a driver that hands out some 80 blocks a second needs to keep hundreds of GPUs busy."""
 _BLOCKS_PER_WORKER = 8
 
 

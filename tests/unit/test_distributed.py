@@ -31,7 +31,7 @@ def test_blocks_hold_each_document_once_and_the_largest_come_first() -> None:
 
 def test_a_block_has_not_too_many_documents_however_many_there_are() -> None:
     blocks = cut_into_blocks(dict.fromkeys(map(str, range(10_000)), (0, 0)), n_workers=1)
-    assert max(map(len, blocks)) == 256
+    assert max(map(len, blocks)) == 1024
 
 
 def test_a_document_larger_than_all_others_is_a_block() -> None:
