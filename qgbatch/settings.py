@@ -91,8 +91,12 @@ def _check_range(name: str, value: Any, low: float | None, high: float | None) -
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingsError(f"{option_name(name)} {value}: not a number.", "Give a finite one.")
     if (low is not None and value < low) or (high is not None and value > high):
-        span = f"from {low} to {high}" if high is not None else f"{low} or more"
+        span = f"from {low} to {high}" if None not in (low, high) else _one_sided(low, high)
         raise SettingsError(f"{option_name(name)} {value}: out of range.", f"Give {span}.")
+
+
+def _one_sided(low: float | None, high: float | None) -> str:
+    return f"{high} or less" if low is None else f"{low} or more"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +187,35 @@ class Settings(SelfChecking):
         0.9, "Duplicates", "Similarity, 0 to 1, from which questions are near duplicates.", low=0, high=1
     )
     dedupe_scope: DedupeScope = knob("document", "Duplicates", "Where duplicates are looked for.")
+    min_score: float | None = knob(
+        None, "Filters", "Drop questions of a lower score, the mean log-probability of a token.", high=0
+    )
+    max_questions_per_chunk: int | None = knob(
+        None, "Filters", "Keep the first questions of each chunk.", low=1
+    )
+    well_formed: bool = knob(
+        False, "Filters", "Drop what is not built as one English question: stutter, no word that asks."
+    )
+    standalone: bool = knob(
+        False,
+        "Filters",
+        "Drop English questions that need their text: the passage, this paper, an unexplained she.",
+    )
+    min_grounding: float | None = knob(
+        None,
+        "Filters",
+        "Drop questions with a smaller share, 0 to 1, of their content words and names in the chunk.",
+        low=0,
+        high=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.language != "english" and (self.well_formed or self.standalone):
+            name = "well_formed" if self.well_formed else "standalone"
+            raise SettingsError(
+                f"{option_name(name)}: its rules are for English, not {self.language}.", "Leave it out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +362,11 @@ class Options(TypedDict, total=False):
     dedupe: DedupeMethod
     near_threshold: float
     dedupe_scope: DedupeScope
+    min_score: float | None
+    max_questions_per_chunk: int | None
+    well_formed: bool
+    standalone: bool
+    min_grounding: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from qgbatch.cache import Cache
 from qgbatch.dedupe import find_duplicates
 from qgbatch.engines import Batch
 from qgbatch.errors import DocumentError
+from qgbatch.filters import filter_questions, first_of_each_chunk
 from qgbatch.questions import decode_generation, extract_questions
 from qgbatch.records import (
     Chunk,
@@ -96,8 +97,9 @@ class Stream:
                 continue
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
+            selected = self._select(questions, dropped)
             self._report.dropped.update(dropped)
-            yield from self._drop_duplicates(questions)
+            yield from selected
         if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
             self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
 
@@ -222,6 +224,14 @@ class Stream:
                 with self._report.timed("questions"):
                     questions += extract_questions(chunk, generation, dropped)
         return questions
+
+    def _select(self, questions: list[Question], dropped: Counter[str]) -> list[Question]:
+        """What is left without what the filters drop, duplicates, and more than are wanted of a chunk."""
+        settings = self._stages.settings
+        with self._report.timed("filter"):
+            questions = filter_questions(questions, settings, dropped)
+        questions = self._drop_duplicates(questions)
+        return first_of_each_chunk(questions, settings.max_questions_per_chunk, dropped)
 
     def _drop_duplicates(self, questions: list[Question]) -> list[Question]:
         scope = self._stages.settings.dedupe_scope

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import click
 
 from qgbatch.errors import SettingsError
+from qgbatch.presets import PRESETS
 from qgbatch.settings import choices, option_name, why_refused
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -131,13 +132,31 @@ def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
         raise SettingsError(f"--config {path}: {error}.", "Correct that file.") from error
     options = {param.name: param for param in ctx.command.params if isinstance(param, GroupedOption)}
     del options["config"]
-    ctx.default_map = {}
+    ctx.default_map = dict(ctx.default_map or {})
     for key, value in values.items():
         option = options.get(key.replace("-", "_"))
         if option is None:
             known = ", ".join(sorted(filter(None, options)))
             raise SettingsError(f"--config {path}: unknown option {key!r}.", f"Known are: {known}.")
         ctx.default_map[str(option.name)] = _config_value(path, key, value, option)
+
+
+def preset_option() -> Callable[[Decorated], Decorated]:
+    """``--preset``: values for options that are given nowhere else."""
+    return click.option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        is_eager=True,
+        callback=_load_preset,
+        cls=GroupedOption,
+        help="Settings that go together; they are printed, and those given otherwise are left alone.",
+    )
+
+
+def _load_preset(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        ctx.default_map = {**PRESETS[name], **(ctx.default_map or {})}
+    return name
 
 
 def _is_number(option: click.Option) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -24,12 +25,16 @@ from qgbatch.cli.options import (
     GroupedOption,
     config_option,
     pick,
+    preset_option,
     settings_options,
     side_output_options,
 )
 from qgbatch.errors import LockedError
+from qgbatch.presets import PRESETS, as_options
 from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+
+logger = logging.getLogger(__name__)
 
 _EPILOG = """\b
 Examples:
@@ -73,6 +78,7 @@ command line comes first, then the variable, then the file.
 @settings_options(CacheSettings)
 @settings_options(RunnerSettings)
 @config_option()
+@preset_option()
 @console_options
 def run(
     *,
@@ -82,6 +88,7 @@ def run(
     report: Path | None,
     failures: Path | None,
     dry_run: bool,
+    preset: str | None,
     console: Console,
     **values: Any,
 ) -> None:
@@ -105,6 +112,8 @@ def run(
     read = [*all_inputs, *([files_from] if files_from and files_from != "-" else [])]
     check_places(list_inputs(all_inputs), read, [output, *side_outputs])
     console.set_up_libraries()
+    if preset:
+        logger.info("--preset %s: %s", preset, as_options(PRESETS[preset]))
     if dry_run:
         _print_plan(all_inputs, settings, files, cache)
     with _reporting(report, failures) as run_report, console.progress() as progress:

@@ -1,0 +1,143 @@
+"""What each filter drops, and what it lets pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from qgbatch.filters import (
+    filter_questions,
+    first_of_each_chunk,
+    grounding,
+    is_standalone,
+    is_well_formed_english,
+)
+from qgbatch.records import Chunk, Document, Question
+from qgbatch.settings import Settings
+
+TEXT = "The Eddystone lighthouse was automated in 1982. Its keepers left by boat."
+
+
+def asked(*questions: str, score: float = -0.5, chunk_index: int = 0) -> list[Question]:
+    document = Document.from_text(TEXT, "lighthouses.txt")
+    chunk = Chunk(document, chunk_index, 0, len(TEXT), (), False)
+    return [Question(question, index, score, chunk) for index, question in enumerate(questions)]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is honey sweet?",
+        "Who's presence increased in Tibet?",
+        "In what year was the Eddystone automated?",
+        "How is the demand for coal different from the demand for oil?",
+        "What is a \u201cmaser\u201d (in physics)?",
+    ],
+)
+def test_what_is_built_as_a_question_passes(question: str) -> None:
+    assert is_well_formed_english(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What?",
+        "What receivers?",
+        "Name the last king of Rome?",
+        "Who is X? What is Y?",
+        "Who asked that??",
+        "Who built built the tower?",
+        "What attracted attention as soon as soon as soon as it was there?",
+        "What is the name of the name of the tower?",
+        'Could it be "several large plates?',
+        "What is a maser (in physics?",
+    ],
+)
+def test_what_is_not_is_malformed(question: str) -> None:
+    assert not is_well_formed_english(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When was Marie Curie born?",
+        "What did Marie Curie call her discovery?",
+        "When James Cook died, where was he?",
+        "How do bees build their hives?",
+        "How long does it take to boil an egg?",
+        "Why is it important to sleep?",
+        "What is the author of a blog called?",
+        "What happens to those who lie?",
+        "What can you do against rust?",
+        "Who wrote the text of the treaty?",
+    ],
+)
+def test_a_question_that_says_all_stands_alone(question: str) -> None:
+    assert is_standalone(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When was she born?",
+        "What city did he move to?",
+        "What was his name?",
+        "When did this happen?",
+        "Are these birds extinct?",
+        "According to the passage, who won?",
+        "What does the author mean?",
+        "What is the main idea of this paper?",
+        "What was mentioned?",
+        "Which of the following is a metal?",
+    ],
+)
+def test_a_question_that_needs_its_text_does_not(question: str) -> None:
+    assert not is_standalone(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "share"),
+    [
+        ("When was the Eddystone automated?", 1.0),
+        ("Which keeper left?", 1.0),
+        ("Who automated the lighthouse of Alexandria?", 2 / 3),
+        ("Who discovered radium?", 0.0),
+        ("Who was he?", 0.0),
+    ],
+)
+def test_grounding_is_the_share_of_words_that_the_text_has(question: str, share: float) -> None:
+    assert grounding(question, TEXT, "english") == pytest.approx(share)
+
+
+def test_words_are_compared_as_they_are_in_a_language_without_stems() -> None:
+    assert grounding("Kdo postavil majáky?", "Maják postavil Smeaton.", "czech") == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "question", "reason"),
+    [
+        (Settings(min_score=-0.4), "When was the Eddystone automated?", "low_score"),
+        (Settings(well_formed=True), "What keepers?", "malformed"),
+        (Settings(standalone=True), "How did they leave?", "not_standalone"),
+        (Settings(min_grounding=0.5), "Who discovered radium?", "not_grounded"),
+    ],
+)
+def test_a_drop_is_counted_with_its_reason(settings: Settings, question: str, reason: str) -> None:
+    good = asked("When was the Eddystone automated?", score=-0.4)
+    dropped: Counter[str] = Counter()
+    assert filter_questions([*good, *asked(question)], settings, dropped) == good
+    assert dropped == {reason: 1}
+
+
+def test_nothing_is_dropped_by_default() -> None:
+    questions = asked("What?", "Who was he?", score=-9.0)
+    assert filter_questions(questions, Settings(), Counter()) == questions
+
+
+def test_the_first_questions_of_each_chunk_stay() -> None:
+    one, other = asked("A?", "B?", "C?"), asked("D?", chunk_index=1)
+    dropped: Counter[str] = Counter()
+    kept = first_of_each_chunk([*one, *other], 2, dropped)
+    assert [question.question for question in kept] == ["A?", "B?", "D?"]
+    assert dropped == {"too_many": 1}
