@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -99,51 +100,72 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
         ModelError: nothing is there, a file is missing or damaged, or it is no T5.
     """
     directory = _locate(name, revision)
-    if not any((directory / weights).is_file() for weights in _WEIGHTS):
-        raise ModelError(f"{name}: no weights in {directory}.", f"It needs one of: {', '.join(_WEIGHTS)}.")
-    config = read_json(directory / "config.json", required=True)
+    config = read_checkpoint(name, directory)
     if config.get("model_type") not in SUPPORTED_TYPES:
         raise ModelError(
             f"{name}: a model of type {config.get('model_type')!r}.",
             f"qgbatch runs: {', '.join(SUPPORTED_TYPES)}.",
         )
     vocab_size = check_config(config, directory / "config.json")
-    check_weights(directory, [name for name in _WEIGHTS if name.endswith(".json")])
     metadata = _metadata(directory / METADATA)
     decoding = _model_decoding(directory / "generation_config.json")
     return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
+
+
+def _locate(name: str, revision: str | None) -> Path:
+    if name not in EMBEDDED_MODELS:
+        hint = f"Give a directory, a hub id, or one of: {', '.join(EMBEDDED_MODELS)}."
+        return locate_checkpoint(name, revision, ("spiece.model",), hint)
+    if revision:
+        raise _no_revisions(name, revision)
+    for home in _EMBEDDED_HOMES:
+        if (home / name).is_dir():
+            return home / name
+    raise ModelError(f"The embedded model {name} is missing.", "Install qgbatch again.")
+
+
+def locate_checkpoint(name: str, revision: str | None, tokenizer_files: Sequence[str], hint: str) -> Path:
+    """The directory of a checkpoint, a directory itself or a hub id.
+
+    Of a hub id come its JSON files, the ``tokenizer_files``, and the weights as safetensors
+    where there are any, else as PyTorch's. ``hint`` says what can be given.
+
+    Raises:
+        SettingsError: a revision of a directory.
+        ModelError: there is no such thing.
+    """
+    # os.path answers False where Path raises, as for names that are too long.
+    if os.path.isdir(name):
+        if revision:
+            raise _no_revisions(name, revision)
+        return Path(name)
+    if not _HUB_ID.fullmatch(name):
+        raise ModelError(f"{name}: no such directory.", hint)
+    directory = download(name, revision, ["*.json", *tokenizer_files, "*.safetensors"])
+    if not _has_weights(directory):
+        download(name, revision, ["*.json", *tokenizer_files, "pytorch_model*.bin"])
+    return directory
+
+
+def read_checkpoint(name: str, directory: Path) -> dict[str, Any]:
+    """The configuration of a checkpoint that has its weights, all of them in its directory.
+
+    Raises:
+        ModelError: weights or configuration are missing or damaged.
+    """
+    if not _has_weights(directory):
+        raise ModelError(f"{name}: no weights in {directory}.", f"It needs one of: {', '.join(_WEIGHTS)}.")
+    config = read_json(directory / "config.json", required=True)
+    check_weights(directory, [name for name in _WEIGHTS if name.endswith(".json")])
+    return config
 
 
 def _has_weights(directory: Path) -> bool:
     return any(os.path.isfile(directory / weights) for weights in _WEIGHTS)
 
 
-def _locate(name: str, revision: str | None) -> Path:
-    # os.path answers False where Path raises, as for names that are too long.
-    is_local = name in EMBEDDED_MODELS or os.path.isdir(name)
-    if is_local and revision:
-        raise SettingsError(f"--revision {revision}: {name} has no revisions.", "It is for hub ids.")
-    if name in EMBEDDED_MODELS:
-        for home in _EMBEDDED_HOMES:
-            if (home / name).is_dir():
-                return home / name
-        raise ModelError(f"The embedded model {name} is missing.", "Install qgbatch again.")
-    if is_local:
-        return Path(name)
-    if not _HUB_ID.fullmatch(name):
-        raise ModelError(
-            f"{name}: no such directory.",
-            f"Give a directory, a hub id, or one of: {', '.join(EMBEDDED_MODELS)}.",
-        )
-    return _download_model(name, revision)
-
-
-def _download_model(name: str, revision: str | None) -> Path:
-    """The weights as safetensors where there are any, else as PyTorch's."""
-    directory = download(name, revision, ["*.json", "spiece.model", "*.safetensors"])
-    if not _has_weights(directory):
-        download(name, revision, ["*.json", "spiece.model", "pytorch_model*.bin"])
-    return directory
+def _no_revisions(name: str, revision: str) -> SettingsError:
+    return SettingsError(f"--revision {revision}: {name} has no revisions.", "It is for hub ids.")
 
 
 _TEXTS = ("prefix", "suffix", "separator", "license")

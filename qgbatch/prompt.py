@@ -90,7 +90,7 @@ def load_new_prompt(tokenizer_name: str, metadata: ModelMetadata) -> Prompt:
 
 
 def _make_prompt(directory: Path, metadata: ModelMetadata) -> Prompt:
-    tokenizer = _open_tokenizer(directory)
+    tokenizer = open_tokenizer(directory)
     if metadata.separator not in tokenizer.get_vocab():
         tokenizer.add_tokens([metadata.separator])
     return Prompt(tokenizer, metadata)
@@ -107,7 +107,12 @@ def _locate_tokenizer(name: str, owner: str) -> Path:
         ) from error
 
 
-def _open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer in a directory.
+
+    Raises:
+        ModelError: it is damaged, or would load something else than a tokenizer.
+    """
     from transformers import AutoTokenizer
 
     check_tokenizer(directory)

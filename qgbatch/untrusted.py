@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,17 @@ _SAFE_VALUES: dict[str, tuple[str | bool | None, ...]] = {
     "quantization_config": (None,),  # some fetch kernels from the hub
     "fusion_config": (None,),
     "transformers_weights": (None,),  # other weights than those that are checked and hashed
-    "is_encoder_decoder": (None, True),
 }
-_MOST = {
-    "num_layers": 1_000,
-    "num_decoder_layers": 1_000,
-    "d_model": 1_000_000,
-    "d_kv": 1_000_000,
-    "d_ff": 1_000_000,
-    "num_heads": 1_000_000,
-    "num_labels": 10_000,
-    "relative_attention_num_buckets": 1_000_000,
-    "relative_attention_max_distance": 1_000_000,
+_T5_SIZES = {
+    "num_layers": (1, 1_000),
+    "num_decoder_layers": (1, 1_000),
+    "d_model": (1, 1_000_000),
+    "d_kv": (1, 1_000_000),
+    "d_ff": (1, 1_000_000),
+    "num_heads": (1, 1_000_000),
+    "num_labels": (1, 10_000),
+    "relative_attention_num_buckets": (1, 1_000_000),
+    "relative_attention_max_distance": (1, 1_000_000),
 }
 """Bounds of the sizes in a configuration: the model is built before its weights are read."""
 
@@ -84,13 +83,21 @@ def is_text(value: object, most: int) -> bool:
     return isinstance(value, str) and len(value) <= most and not re.search("[\ud800-\udfff]", value)
 
 
-def check_config(config: dict[str, Any], path: Path) -> int:
-    """Give the ``vocab_size`` of a T5's configuration, if it says nothing that is refused.
+def check_config(
+    config: dict[str, Any],
+    path: Path,
+    sizes: Mapping[str, tuple[int, int]] = _T5_SIZES,
+    *,
+    is_encoder_decoder: bool = True,
+) -> int:
+    """Give the ``vocab_size`` of a model's configuration, if it says nothing that is refused.
+
+    ``sizes`` are the ranges of its numbers, both ends included; those of a T5 if not given.
 
     Raises:
         ModelError: it names code or other weights, or has a size that no model has.
     """
-    for key, safe in _SAFE_VALUES.items():
+    for key, safe in {**_SAFE_VALUES, "is_encoder_decoder": (None, is_encoder_decoder)}.items():
         if config.get(key) not in safe:
             raise ModelError(
                 f"{path}: {key} is {shown(config[key])}.",
@@ -100,7 +107,7 @@ def check_config(config: dict[str, Any], path: Path) -> int:
     if not isinstance(vocab_size, int):
         raise ModelError(f"{path}: no vocab_size.", "Get the checkpoint again.")
     ranges = {"vocab_size": (1, MAX_TOKENS), "decoder_start_token_id": (0, vocab_size - 1)}
-    for key, (low, high) in {**ranges, **{key: (1, most) for key, most in _MOST.items()}}.items():
+    for key, (low, high) in {**ranges, **sizes}.items():
         value = config.get(key)
         if value is not None and not is_whole(value, low, high):
             raise ModelError(

@@ -106,7 +106,7 @@ def choose_engine(settings: Settings) -> EngineChoice:
     if name == "torch":
         if settings.compute_type != "auto":
             raise SettingsError("--compute-type is for the ctranslate2 engine.", "Use --dtype.")
-        return EngineChoice("torch", device, _torch_precision(settings.dtype, device))
+        return EngineChoice("torch", device, torch_precision(settings.dtype, device))
     if settings.dtype != "auto":
         raise SettingsError("--dtype is for the torch engine.", "Use --compute-type, or --engine torch.")
     return EngineChoice("ctranslate2", device, _ctranslate2_precision(settings.compute_type, device))
@@ -174,7 +174,8 @@ def _may_have_gpu() -> bool:
     return platform.system() != "Darwin" or platform.machine() == "arm64"
 
 
-def _torch_precision(dtype: Dtype, device: str) -> str:
+def torch_precision(dtype: Dtype, device: str) -> str:
+    """Turn ``auto`` into the weights' precision in torch that is best on a device."""
     if dtype != "auto":
         return dtype
     if not device.startswith("cuda"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor
@@ -17,19 +18,28 @@ from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
 
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
 
 def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
+    """Load a T5 on the CPU, as :func:`load_checkpoint` does."""
+    return load_checkpoint(AutoModelForSeq2SeqLM, model.name, model.directory, dtype)
+
+
+def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -> Any:
     """Load a checkpoint on the CPU; weights that it lacks are an error, not random numbers.
 
-    ``.bin`` files are read without running what they hold (``weights_only``).
+    ``kind`` is one of transformers' AutoModel classes. ``.bin`` files are read without
+    running what they hold (``weights_only``).
 
     Raises:
         ModelError: the weights are damaged or incomplete.
     """
     try:
         weights: Any
-        weights, info = AutoModelForSeq2SeqLM.from_pretrained(
-            model.directory,
+        weights, info = kind.from_pretrained(
+            directory,
             dtype=dtype,
             local_files_only=True,
             trust_remote_code=False,
@@ -39,21 +49,38 @@ def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
     except Exception as error:  # damaged files raise whatever their parser raises
         if type(error).__name__ == "UnpicklingError":  # torch would advise to run it
             raise ModelError(
-                f"{model.name}: the weights in {model.directory} hold more than weights.",
+                f"{name}: the weights in {directory} hold more than weights.",
                 "qgbatch runs no code of a checkpoint: get it as safetensors.",
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"{model.name}: the weights in {model.directory} cannot be loaded ({reason}).",
+            f"{name}: the weights in {directory} cannot be loaded ({reason}).",
             "Get the checkpoint again.",
         ) from error
     if info["missing_keys"]:
         raise ModelError(
-            f"{model.name}: the weights in {model.directory} lack {min(info['missing_keys'])} "
+            f"{name}: the weights in {directory} lack {min(info['missing_keys'])} "
             f"and {len(info['missing_keys']) - 1} more.",
             "Get the checkpoint again.",
         )
     return weights.eval()
+
+
+def run_halving(
+    run: Callable[[Sequence[Row]], list[Result]], batch: Sequence[Row], device: str
+) -> list[Result | None]:
+    """Run a batch, in halves where memory runs out; ``None`` for a row that does not fit alone."""
+    try:
+        return [*run(batch)]
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            return [None]
+    # Out of the handler, so that the failed attempt's tensors are free.
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    half = len(batch) // 2
+    logger.warning("Out of memory with %d rows: going on with %d.", len(batch), half)
+    return run_halving(run, batch[:half], device) + run_halving(run, batch[half:], device)
 
 
 class TorchEngine:
@@ -84,20 +111,7 @@ class TorchEngine:
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that does not fit alone."""
         for batch in batches:
-            yield self._generate_halving(batch) if batch else []
-
-    def _generate_halving(self, batch: Batch) -> list[Generation | None]:
-        try:
-            return [*self._generate_batch(batch)]
-        except torch.OutOfMemoryError:
-            if len(batch) == 1:
-                return [None]
-        # Out of the handler, so that the failed attempt's tensors are free.
-        if self._device.startswith("cuda"):
-            torch.cuda.empty_cache()
-        half = len(batch) // 2
-        logger.warning("Out of memory with %d rows: going on with %d.", len(batch), half)
-        return self._generate_halving(batch[:half]) + self._generate_halving(batch[half:])
+            yield run_halving(self._generate_batch, batch, self._device) if batch else []
 
     def _generate_batch(self, batch: Batch) -> list[Generation]:
         input_ids, attention_mask = self._pad(batch)

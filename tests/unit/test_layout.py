@@ -14,21 +14,9 @@ PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
     {"ahead", "settings", "records", "hub", "store", "untrusted"},
-    {"models", "outputs", "packing", "paths", "sentences", "words"},
-    {
-        "prompt",
-        "batching",
-        "chunking",
-        "engines",
-        "questions",
-        "dedupe",
-        "filters",
-        "presets",
-        "readers",
-        "writers",
-        "cache",
-    },
-    {"stages", "windows"},
+    {"filters", "models", "outputs", "packing", "paths", "presets", "sentences", "words"},
+    {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
+    {"answers", "stages", "windows"},
     {"stream"},
     {"pipeline", "doctor"},
     {"distributed", "plan"},
@@ -37,10 +25,10 @@ LEVELS = (
 )
 # What a stage may import beside lower levels: its vocabulary, never another stage's work.
 ALLOWED = {("engines", "batching"), ("settings", "errors")}
-PACKAGES = {"cli", "distributed", "doctor", "engines", "training"}
+PACKAGES = {"answers", "cli", "distributed", "doctor", "engines", "training"}
 HOMES = {
     "click": {"cli"},
-    "torch": {"engines", "training"},
+    "torch": {"answers", "engines", "training"},
     "ctranslate2": {"engines"},
     "pyarrow": {"distributed", "training", "writers"},
     "ray": {"distributed"},
