@@ -67,7 +67,9 @@ def read_questions(
     for generation, context in zip(generations, contexts, strict=True):
         chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
         decoded = decode_generation(generation, stages.prompt.decode, stages.prompt.unk_id)
-        asked.append([question.question for question in extract_questions(chunk, decoded, dropped)])
+        asked.append(
+            [question.question for question in extract_questions(chunk, decoded, "questions", dropped)]
+        )
     n_kept = sum(map(len, asked))
     return asked, n_kept / (n_kept + dropped.total())
 

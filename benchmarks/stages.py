@@ -96,7 +96,11 @@ class Bench:
         """Text to questions."""
         dropped: Counter[str] = Counter()
         pairs = zip(self.chunks, self.decoded, strict=True)
-        return [question for chunk, made in pairs for question in extract_questions(chunk, made, dropped)]
+        return [
+            question
+            for chunk, made in pairs
+            for question in extract_questions(chunk, made, "questions", dropped)
+        ]
 
     def dedupe(self, method: DedupeMethod) -> object:
         """Duplicates within each document."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from qgbatch.errors import ModelError, SettingsError
+from qgbatch.families import KNOWN_MODELS, KnownModel, ModelMetadata, Parser
 from qgbatch.hub import download
-from qgbatch.settings import DEFAULT_MAX_TOKENS, Decoding, Settings
+from qgbatch.settings import Decoding, Settings
 from qgbatch.untrusted import (
     MAX_TOKENS,
     WEIGHTS_FILE,
@@ -45,23 +46,6 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 SUPPORTED_TYPES = ("t5", "mt5")
 _MAX_CHARS = 1_000
 """Of a text in the metadata; each chunk has prefix and suffix around it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelMetadata:
-    """What differs between checkpoints: ``qgbatch.json`` beside the weights.
-
-    The defaults are the notebook's, for checkpoints that have no such file.
-    """
-
-    prefix: str = "generate questions: "
-    suffix: str = " </s>"
-    """Put behind the text before the end token, which the notebook so has twice."""
-    separator: str = "<sep>"
-    max_source_tokens: int = DEFAULT_MAX_TOKENS
-    target_tokens: int | None = None
-    """Chunk size at which this model asks best; the bound where it gives none."""
-    license: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +91,9 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
             f"qgbatch runs: {', '.join(SUPPORTED_TYPES)}.",
         )
     vocab_size = check_config(config, directory / "config.json")
-    metadata = _metadata(directory / METADATA)
-    decoding = _model_decoding(directory / "generation_config.json")
+    known = KNOWN_MODELS.get(name, KnownModel(ModelMetadata()))
+    metadata = _metadata(directory / METADATA, known.metadata)
+    decoding = _model_decoding(directory / "generation_config.json", known.decoding)
     return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
 
 
@@ -173,22 +158,32 @@ _NUMBERS = ("max_source_tokens", "target_tokens")
 _MAY_BE_NULL = ("target_tokens", "license")
 
 
-def _metadata(path: Path) -> ModelMetadata:
+def _metadata(path: Path, unsaid: ModelMetadata) -> ModelMetadata:
+    """What the file says; where there is none, what is known of the model."""
+    if not path.exists():
+        return unsaid
     values = read_json(path)
     for key, value in values.items():
-        if key not in (*_TEXTS, *_NUMBERS):
+        if key not in (*_TEXTS, *_NUMBERS, "parser"):
             known = ", ".join(spec.name for spec in fields(ModelMetadata))
             raise ModelError(f"{path}: unknown key {shown(key)}.", f"qgbatch knows: {known}.")
         if value is None and key in _MAY_BE_NULL:
             continue
-        is_good = is_text(value, _MAX_CHARS) if key in _TEXTS else is_whole(value, 1, MAX_TOKENS)
-        if not is_good or (key == "separator" and not value):
+        if not _is_good(key, value):
             raise ModelError(f"{path}: {key} is {shown(value)}.", "Correct that file.")
     return ModelMetadata(**values)
 
 
-def _model_decoding(path: Path) -> Decoding:
-    """The settings of a ``generation_config.json`` that qgbatch has, the rest left at the notebook's."""
+def _is_good(key: str, value: object) -> bool:
+    if key == "parser":
+        return value in get_args(Parser)
+    if key == "separator" and not value:
+        return False
+    return is_text(value, _MAX_CHARS) if key in _TEXTS else is_whole(value, 1, MAX_TOKENS)
+
+
+def _model_decoding(path: Path, unsaid: Mapping[str, Any]) -> Decoding:
+    """What a ``generation_config.json`` says, then what is known of the model, then the notebook's."""
     values = read_json(path)
     if values.get("max_new_tokens") is None and isinstance(values.get("max_length"), int):
         values["max_new_tokens"] = values["max_length"] - 1  # max_length counts the start token
@@ -196,6 +191,8 @@ def _model_decoding(path: Path) -> Decoding:
         values["early_stopping"] = False
     given: dict[str, Any] = {}
     for spec in fields(Decoding):
+        if spec.name == "seed":  # each run's own
+            continue
         value: Any = values.get(spec.name)
         kinds = (int, float) if type(spec.default) is float else (type(spec.default),)
         if value is None:
@@ -207,13 +204,28 @@ def _model_decoding(path: Path) -> Decoding:
         Settings(**{name: value for name, value in given.items() if name != "early_stopping"})
     except SettingsError as error:
         raise ModelError(f"{path}: {error.message}", "Correct that file.") from error
-    return Decoding(**given)
+    return Decoding(**{**unsaid, **given})
 
 
 def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
-    """The settings' values where they are given, else the model's, else the notebook's."""
+    """The settings' values where they are given, else the model's, else the notebook's.
+
+    Raises:
+        SettingsError: they do not go together.
+    """
     chosen: dict[str, Any] = {}
     for spec in fields(Decoding):
         value = getattr(settings, spec.name, None)
         chosen[spec.name] = getattr(model.decoding, spec.name) if value is None else value
+    if chosen["do_sample"] and settings.num_beams is None:
+        chosen["num_beams"] = 1
+    if chosen["do_sample"] and chosen["num_beams"] > 1:
+        raise SettingsError(
+            f"--num-beams {chosen['num_beams']}: what is drawn has one beam.", "Leave it out, or give 1."
+        )
+    if chosen["num_return_sequences"] > 1 and not chosen["do_sample"]:
+        raise SettingsError(
+            f"--num-return-sequences {chosen['num_return_sequences']}: a search has one output.",
+            "Add --do-sample.",
+        )
     return Decoding(**chosen)

@@ -19,7 +19,14 @@ PRESETS: Mapping[str, Values] = {
         "with_context": True,
     },
     # Words for a search index: many, also odd ones; only repetition is of no use.
-    "doc2query": {"dedupe": "exact", "dedupe_scope": "chunk", "with_context": True},
+    "doc2query": {
+        "dedupe": "exact",
+        "dedupe_scope": "chunk",
+        "with_context": True,
+        "do_sample": True,
+        "top_k": 10,  # of docTTTTTquery
+        "num_return_sequences": 5,
+    },
     # What people would ask first, once each.
     "faq": {
         "dedupe": "near",

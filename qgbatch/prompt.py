@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qgbatch.errors import ModelError
+from qgbatch.families import ModelMetadata
 from qgbatch.hub import download
-from qgbatch.models import ModelFiles, ModelMetadata
+from qgbatch.models import ModelFiles
 from qgbatch.records import InputIds
 from qgbatch.untrusted import check_tokenizer
 from qgbatch.words import Words
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SPACE = "\u2581"
+"""What sentencepiece writes for a space."""
 DEFAULT_TOKENIZER = "t5-base"
 """Of the checkpoints that the notebook and its copies publish without a tokenizer."""
 _TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
@@ -90,10 +93,21 @@ def load_new_prompt(tokenizer_name: str, metadata: ModelMetadata) -> Prompt:
 
 
 def _make_prompt(directory: Path, metadata: ModelMetadata) -> Prompt:
+    from tokenizers import AddedToken
+
     tokenizer = open_tokenizer(directory)
-    if metadata.separator not in tokenizer.get_vocab():
-        tokenizer.add_tokens([metadata.separator])
+    if metadata.parser != "query" and not _separator_ids(tokenizer, metadata):
+        # As it is: a tokenizer may take other characters for its own.
+        tokenizer.add_tokens([AddedToken(metadata.separator, normalized=False)])
     return Prompt(tokenizer, metadata)
+
+
+def _separator_ids(tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> frozenset[int]:
+    """Tokens that are the separator, with a space before it or none."""
+    if metadata.parser == "query":
+        return frozenset()
+    forms = (metadata.separator, SPACE + metadata.separator)
+    return frozenset(tokenizer.get_vocab()[form] for form in forms if form in tokenizer.get_vocab())
 
 
 def _locate_tokenizer(name: str, owner: str) -> Path:
@@ -145,7 +159,7 @@ class Prompt:
         self._backend.no_padding()
         self._backend.no_truncation()  # the bound is kept by chunking
         self.vocab_size = len(tokenizer)
-        self.separator_id: int = tokenizer.get_vocab()[metadata.separator]
+        self.separator_ids = _separator_ids(tokenizer, metadata)
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from qgbatch.families import Parser
 from qgbatch.records import SCORE_DECIMALS, Chunk, DecodedGeneration, Generation, Question
 
 # A question mark: ASCII, full-width, Arabic, Greek.
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
+_QUESTION_AND_ANSWER = re.compile(r"question: (?P<question>.+?), ?answer: (?P<answer>.+)")
 
 
 def decode_generation(
@@ -21,12 +24,15 @@ def decode_generation(
     )
 
 
-def extract_questions(chunk: Chunk, generation: DecodedGeneration, dropped: Counter[str]) -> list[Question]:
+def extract_questions(
+    chunk: Chunk, generation: DecodedGeneration, parser: Parser, dropped: Counter[str]
+) -> list[Question]:
     """The questions of one output, in order; pieces left out are counted by reason.
 
     The reasons: ``truncated`` (cut off by the length limit), ``unknown_token`` (a
-    character that the vocabulary lacks would be missing from it) and ``not_a_question``
-    (no question mark at its end, or no word before it). Empty pieces are not counted.
+    character that the vocabulary lacks would be missing from it), ``not_a_question``
+    (no question mark at its end, or no word before it; queries need none) and
+    ``no_answer`` (the parser wants one beside it). Empty pieces are not counted.
     """
     questions = []
     last = len(generation.pieces) - 1
@@ -34,15 +40,37 @@ def extract_questions(chunk: Chunk, generation: DecodedGeneration, dropped: Coun
         cut_off = index == last and generation.finish_reason == "length"
         if text is None:
             dropped["unknown_token"] += 1
+        elif not text:
+            continue
+        elif parser == "query" and any(map(str.isalnum, text)):
+            questions.append(Question(text, index, generation.score, chunk))
+        elif parser == "question-answer":
+            questions += _with_answer(text, index, generation.score, chunk, dropped)
         elif reason := _reason_to_drop(text, cut_off):
             dropped[reason] += 1
-        elif text:
+        else:
             questions.append(Question(text, index, generation.score, chunk))
     return questions
 
 
+def _with_answer(
+    text: str, index: int, score: float, chunk: Chunk, dropped: Counter[str]
+) -> list[Question]:
+    """The question of ``question: ..., answer: ...``, and where its answer is in the text."""
+    match = _QUESTION_AND_ANSWER.fullmatch(text)
+    if not match:
+        dropped["no_answer" if text.startswith("question:") else "not_a_question"] += 1
+        return []
+    if not is_well_formed(match["question"]):
+        dropped["not_a_question"] += 1
+        return []
+    place = chunk.text.find(match["answer"])
+    start_char = chunk.start_char + place if place >= 0 else None
+    return [Question(match["question"], index, score, chunk, match["answer"], start_char)]
+
+
 def _reason_to_drop(text: str, cut_off: bool) -> str | None:
-    if not text or is_well_formed(text):
+    if is_well_formed(text):
         return None
     return "truncated" if cut_off and not text.endswith(_QUESTION_MARKS) else "not_a_question"
 

@@ -117,6 +117,11 @@ class Question:
     score: float
     """:attr:`DecodedGeneration.score` of the output it is a part of."""
     chunk: Chunk
+    answer: str | None = None
+    answer_start_char: int | None = None
+    """Where the answer begins in :attr:`Document.text`; ``None`` where it is in other words."""
+    answer_score: float | None = None
+    """Of an answering model, 0 to 1."""
 
     @property
     def question_id(self) -> str:

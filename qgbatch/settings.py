@@ -168,6 +168,38 @@ class Settings(SelfChecking):
         low=0,
         high=1_000_000,
     )
+    do_sample: bool | None = knob(
+        None, "Generation", "Draw tokens instead of searching the best.  [default: the model's, else no]"
+    )
+    top_k: int | None = knob(
+        None,
+        "Generation",
+        "Draw among this many tokens; 0 is all.  [default: the model's, else 50]",
+        low=0,
+        high=1_000_000,
+    )
+    top_p: float | None = knob(
+        None,
+        "Generation",
+        "Draw among the likeliest tokens of this probability.  [default: the model's, else 1.0]",
+        low=0.001,
+        high=1,
+    )
+    temperature: float | None = knob(
+        None,
+        "Generation",
+        "Below 1 draws likely tokens more often.  [default: the model's, else 1.0]",
+        low=0.01,
+        high=100,
+    )
+    num_return_sequences: int | None = knob(
+        None,
+        "Generation",
+        "Outputs drawn for each chunk.  [default: the model's, else 1]",
+        low=1,
+        high=1_000,
+    )
+    seed: int = knob(42, "Generation", "Of what is drawn.", low=0, high=2**32 - 1)
     batch_tokens: int = knob(
         4096, "Speed", "Padded tokens (rows x longest) of a batch; halved when memory runs out.", low=1
     )
@@ -357,6 +389,12 @@ class Options(TypedDict, total=False):
     max_new_tokens: int | None
     length_penalty: float | None
     no_repeat_ngram_size: int | None
+    do_sample: bool | None
+    top_k: int | None
+    top_p: float | None
+    temperature: float | None
+    num_return_sequences: int | None
+    seed: int
     batch_tokens: int
     window_chunks: int
     dedupe: DedupeMethod
@@ -381,3 +419,9 @@ class Decoding:
     length_penalty: float = 1.5
     no_repeat_ngram_size: int = 3
     early_stopping: bool = True
+    do_sample: bool = False
+    top_k: int = 50
+    top_p: float = 1.0
+    temperature: float = 1.0
+    num_return_sequences: int = 1
+    seed: int = 42

@@ -46,15 +46,16 @@ class Stages:
             SettingsError: settings do not fit the model, each other or this machine.
         """
         model = find_model(settings.model, settings.revision)
+        decoding = choose_decoding(settings, model)
         max_tokens = settings.max_tokens or model.metadata.max_source_tokens
         target_tokens = settings.target_tokens or model.metadata.target_tokens or max_tokens
         return cls(
             settings,
             model,
-            choose_decoding(settings, model),
+            decoding,
             find_tokenizer(model, settings.tokenizer),
             ChunkLimits(max_tokens, min(target_tokens, max_tokens)),
-            choose_engine(settings),
+            choose_engine(settings, do_sample=decoding.do_sample),
             cache_dir,
         )
 
@@ -85,7 +86,7 @@ class Stages:
             ModelError: the weights are damaged.
         """
         prompt = self.prompt
-        special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_id)
+        special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_ids)
         return load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
 
     def load(self) -> None:
@@ -141,6 +142,7 @@ class Stages:
         tokenizer = {
             "tokenizer": tokenizer_sha256(self.tokenizer),
             "separator": metadata.separator,
+            "parser": metadata.parser,
             **_versions("tokenizers", "transformers"),
         }
         chunking = {

@@ -219,10 +219,11 @@ class Stream:
         self, results: Iterable[tuple[Chunk, DecodedGeneration | None]], dropped: Counter[str]
     ) -> list[Question]:
         questions: list[Question] = []
+        parser = self._stages.model.metadata.parser
         for chunk, generation in results:
             if generation is not None:
                 with self._report.timed("questions"):
-                    questions += extract_questions(chunk, generation, dropped)
+                    questions += extract_questions(chunk, generation, parser, dropped)
         return questions
 
     def _select(self, questions: list[Question], dropped: Counter[str]) -> list[Question]:

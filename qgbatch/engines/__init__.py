@@ -68,7 +68,7 @@ class SpecialIds:
     pad: int
     eos: int
     unk: int
-    separator: int
+    separators: frozenset[int]
 
 
 def to_generation(ids: Sequence[int], log_probability: float, special: SpecialIds) -> Generation:
@@ -80,7 +80,7 @@ def to_generation(ids: Sequence[int], log_probability: float, special: SpecialId
     finished = bool(ids) and ids[-1] == special.eos
     content = ids[:-1] if finished else ids
     pieces: list[tuple[int, ...]] = [()]
-    for is_separator, run in groupby(content, key=lambda token: token == special.separator):
+    for is_separator, run in groupby(content, key=lambda token: token in special.separators):
         if is_separator:
             pieces.extend(() for _ in run)
         else:
@@ -89,20 +89,31 @@ def to_generation(ids: Sequence[int], log_probability: float, special: SpecialId
     return Generation(tuple(pieces), score, "eos" if finished else "length")
 
 
-def choose_engine(settings: Settings) -> EngineChoice:
+def merge_generations(outputs: Sequence[Generation]) -> Generation:
+    """Several outputs of one chunk as one, whose score is the mean of theirs."""
+    pieces = tuple(piece for output in outputs for piece in output.pieces)
+    score = sum(output.score for output in outputs) / len(outputs)
+    return Generation(pieces, score, outputs[-1].finish_reason)
+
+
+def choose_engine(settings: Settings, *, do_sample: bool = False) -> EngineChoice:
     """What the settings ask for on this machine; torch is only asked where a GPU may be.
+
+    What is drawn is drawn in torch, whatever the device.
 
     Raises:
         SettingsError: the device is not there, or a precision is not for this engine.
     """
     device = find_device(settings.device)
     name = settings.engine
+    if do_sample and name == "ctranslate2":
+        raise SettingsError("The ctranslate2 engine draws no tokens.", "Use --engine torch.")
     if name == "ctranslate2" and device == "mps":
         if settings.device != "auto":
             raise SettingsError("The ctranslate2 engine does not run on mps.", "Use --engine torch.")
         device = "cpu"  # the best that this engine has on such a machine
     if name == "auto":
-        name = "ctranslate2" if device == "cpu" else "torch"
+        name = "ctranslate2" if device == "cpu" and not do_sample else "torch"
     if name == "torch":
         if settings.compute_type != "auto":
             raise SettingsError("--compute-type is for the ctranslate2 engine.", "Use --dtype.")

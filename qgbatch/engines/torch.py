@@ -1,4 +1,4 @@
-"""The model in PyTorch: exactly what transformers' ``generate`` gives."""
+"""The model in PyTorch: exactly what transformers' ``generate`` gives, but for draws of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor
+from transformers.modeling_outputs import BaseModelOutput
 
-from qgbatch.engines import Batch, EngineChoice, SpecialIds, to_generation
+from qgbatch.engines import Batch, EngineChoice, SpecialIds, merge_generations, to_generation
+from qgbatch.engines.sampling import SeededSampling
 from qgbatch.errors import ModelError
 from qgbatch.models import ModelFiles
 from qgbatch.records import Generation
@@ -114,6 +116,8 @@ class TorchEngine:
             yield run_halving(self._generate_batch, batch, self._device) if batch else []
 
     def _generate_batch(self, batch: Batch) -> list[Generation]:
+        if self._decoding.do_sample:
+            return self._sample_batch(batch)
         input_ids, attention_mask = self._pad(batch)
         greedy = _GreedyLogProbabilities()
         is_greedy = self._decoding.num_beams == 1
@@ -122,8 +126,7 @@ class TorchEngine:
             attention_mask=attention_mask,
             logits_processor=[greedy] if is_greedy else None,
         )
-        # (rows, new tokens), int64: without the start token
-        sequences = [self._trim(row) for row in output.sequences[:, 1:].tolist()]
+        sequences = self._sequences(output)
         if is_greedy:
             sums = greedy.sums([len(ids) for ids in sequences])
         else:
@@ -131,6 +134,31 @@ class TorchEngine:
             scores = output.sequences_scores.tolist()
             sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
         return [to_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
+
+    @torch.inference_mode()
+    def _sample_batch(self, batch: Batch) -> list[Generation]:
+        """Several outputs of each row, as one generation; the rows are encoded once."""
+        n_outputs = self._decoding.num_return_sequences
+        input_ids, attention_mask = self._pad(batch)
+        encoded = self._model.get_encoder()(input_ids=input_ids, attention_mask=attention_mask)
+        states = encoded.last_hidden_state.repeat_interleave(n_outputs, dim=0)
+        sampling = SeededSampling(self._decoding, batch)
+        output = self._model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=attention_mask.repeat_interleave(n_outputs, dim=0),
+            logits_processor=[sampling],
+        )
+        sequences = self._sequences(output)
+        sums = sampling.sums([len(ids) for ids in sequences])
+        outputs = [to_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
+        return [
+            merge_generations(outputs[start : start + n_outputs])
+            for start in range(0, len(outputs), n_outputs)
+        ]
+
+    def _sequences(self, output: Any) -> list[list[int]]:
+        """Ids of each output without the start token."""
+        return [self._trim(row) for row in output.sequences[:, 1:].tolist()]
 
     def _pad(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Two tensors (rows, longest), int64: ids padded on the right, and 1 where they are ids."""

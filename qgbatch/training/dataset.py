@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 from huggingface_hub import DatasetCardData
 
 from qgbatch.errors import OutputError, SettingsError
-from qgbatch.models import ModelMetadata
+from qgbatch.families import ModelMetadata
 from qgbatch.outputs import replacing
 from qgbatch.pipeline import check_places
 from qgbatch.prompt import source_text, target_text

@@ -65,7 +65,10 @@ def test_a_preset_is_printed(qgbatch: Qgbatch, tmp_path: Path) -> None:
     (tmp_path / "tea.txt").write_text("Tea is made of leaves.", encoding="utf-8")
     words = ("--dry-run", "--preset", "doc2query", "-o", str(tmp_path / "q.csv"))
     result = qgbatch("run", str(tmp_path / "tea.txt"), *words)
-    assert "--preset doc2query: --dedupe exact --dedupe-scope chunk --with-context" in result.stderr
+    assert (
+        "--preset doc2query: --dedupe exact --dedupe-scope chunk --with-context --do-sample"
+        in result.stderr
+    )
 
 
 def test_rules_for_english_are_refused_for_other_languages(qgbatch: Qgbatch) -> None:

@@ -210,7 +210,7 @@ def test_checkpoints_that_do_not_scale_their_outputs_convert_right(
 
 def test_a_checkpoint_with_its_own_tokenizer_asks_questions(own_tokenizer_checkpoint: Path) -> None:
     stages = load(model=str(own_tokenizer_checkpoint))
-    assert stages.prompt.separator_id == 8100
+    assert stages.prompt.separator_ids == {8100}
     assert all(len(generation.pieces) > 1 for generation in generate(stages, TEXTS[-1:]))
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from qgbatch.cli import main
 from qgbatch.errors import ExitCode
-from qgbatch.models import ModelMetadata
+from qgbatch.families import ModelMetadata
 from qgbatch.settings import FileSettings, Settings
 from qgbatch.writers import COLUMNS
 from tests.conftest import ROOT, SAMPLES

@@ -10,7 +10,7 @@ from qgbatch.engines import SpecialIds, to_generation
 from qgbatch.questions import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document
 
-SPECIAL = SpecialIds(pad=0, eos=1, unk=2, separator=3)
+SPECIAL = SpecialIds(pad=0, eos=1, unk=2, separators=frozenset({3}))
 # Ids above 3 stand for letters, spaces and marks.
 ALPHABET = "?? ab.\u00df\u0301\n"
 
@@ -27,7 +27,7 @@ def test_splitting_loses_no_token(ids: list[int], finished: bool) -> None:
     generation = to_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
     rejoined: list[int] = []
     for piece in generation.pieces:
-        rejoined += [*piece, SPECIAL.separator]
+        rejoined += [*piece, min(SPECIAL.separators)]
     assert rejoined[:-1] == ids
     assert generation.finish_reason == ("eos" if finished else "length")
 
@@ -37,7 +37,8 @@ def test_every_piece_is_a_question_or_counted(ids: list[int], finished: bool) ->
     generation = to_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
     dropped: Counter[str] = Counter()
-    questions = extract_questions(chunk, decode_generation(generation, decode, SPECIAL.unk), dropped)
+    decoded = decode_generation(generation, decode, SPECIAL.unk)
+    questions = extract_questions(chunk, decoded, "questions", dropped)
     n_with_content = sum(1 for p in generation.pieces if decode(p).strip() or SPECIAL.unk in p)
     assert len(questions) + dropped.total() == n_with_content
     for question in questions:

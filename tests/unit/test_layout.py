@@ -14,6 +14,7 @@ PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
     {"ahead", "settings", "records", "hub", "store", "untrusted"},
+    {"families"},
     {"filters", "models", "outputs", "packing", "paths", "presets", "sentences", "words"},
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
     {"answers", "stages", "windows"},

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.models import ModelMetadata, choose_decoding, find_model
+from qgbatch.families import ModelMetadata
+from qgbatch.models import choose_decoding, find_model
 from qgbatch.prompt import load_prompt
 from qgbatch.settings import Decoding, Settings
 

@@ -105,9 +105,9 @@ def test_a_separator_that_the_tokenizer_lacks_takes_the_next_id(
 ) -> None:
     n_tokens = len(AutoTokenizer.from_pretrained(bare_tokenizer))
     prompt = load_prompt(find_model(str(weights_only_checkpoint)), str(bare_tokenizer))
-    assert prompt.separator_id == n_tokens == 8100
+    assert prompt.separator_ids == {n_tokens} == {8100}
 
 
 def test_a_separator_that_the_tokenizer_has_keeps_its_id(notebook: Prompt, mini: Prompt) -> None:
-    assert notebook.separator_id == mini.separator_id == 8100
+    assert notebook.separator_ids == mini.separator_ids == {8100}
     assert (notebook.pad_id, notebook.eos_id, notebook.unk_id) == (0, 1, 2)

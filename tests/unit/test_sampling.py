@@ -1,49 +1,43 @@
+"""Drawing tokens by noise: the right shares, and the same for a row in any batch."""
+
 from __future__ import annotations
 
-import pytest
+import torch
 
-from qgbatch.training.sampling import StepSampler
+from qgbatch.engines.sampling import SeededSampling
+from qgbatch.settings import Decoding
 
-LENGTHS = [(7 * index % 50, index % 3) for index in range(100)]
-
-
-def steps(sampler: StepSampler, size: int = 8) -> list[list[int]]:
-    order = list(sampler)
-    return [order[start : start + size] for start in range(0, len(order), size)]
+LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0])
+DRAWN = Decoding(do_sample=True, num_beams=1)
 
 
-def make(*, group_by_length: bool, seed: int = 42) -> StepSampler:
-    return StepSampler(LENGTHS, 8, seed, group_by_length=group_by_length)
+def draw(decoding: Decoding, n_steps: int) -> torch.Tensor:
+    """Shares of the tokens drawn for one row."""
+    sampling = SeededSampling(decoding, [(5, 6, 1)])
+    drawn = torch.stack([sampling(None, LOGITS[None]).argmax(-1) for _ in range(n_steps)])
+    return torch.bincount(drawn.flatten(), minlength=4) / n_steps
 
 
-def test_grouping_sorts_inside_a_step_and_moves_no_example_to_another() -> None:
-    plain, grouped = steps(make(group_by_length=False)), steps(make(group_by_length=True))
-    assert [set(step) for step in grouped] == [set(step) for step in plain]
-    assert grouped != plain
-    for step in grouped:
-        lengths = [LENGTHS[index] for index in step]
-        assert lengths == sorted(lengths, reverse=True)
+def test_tokens_are_drawn_by_their_probability() -> None:
+    assert torch.allclose(draw(DRAWN, 4000), LOGITS.softmax(-1), atol=0.03)
 
 
-def test_an_epoch_has_whole_steps_and_no_example_twice() -> None:
-    order = list(make(group_by_length=True))
-    assert len(order) == len(make(group_by_length=True)) == len(set(order)) == 96
+def test_temperature_and_cuts_come_first() -> None:
+    cold = Decoding(do_sample=True, num_beams=1, temperature=0.5)
+    assert torch.allclose(draw(cold, 4000), (LOGITS / 0.5).softmax(-1), atol=0.03)
+    assert draw(Decoding(do_sample=True, num_beams=1, top_k=2), 500)[2:].sum() == 0
+    assert draw(Decoding(do_sample=True, num_beams=1, top_p=0.5), 500)[1:].sum() == 0
 
 
-def test_each_epoch_has_its_own_order_and_gives_it_again() -> None:
-    sampler = make(group_by_length=False)
-    first = list(sampler)
-    sampler.set_epoch(1)
-    second = list(sampler)
-    assert second != first
-    assert set(second) != set(first)  # others are left out
-    sampler.set_epoch(0)
-    assert list(sampler) == first
-    assert list(make(group_by_length=False, seed=7)) != first
+def test_a_row_is_drawn_alike_in_any_batch() -> None:
+    alone = SeededSampling(DRAWN, [(5, 6, 1)])
+    among = SeededSampling(DRAWN, [(7, 1), (5, 6, 1)])
+    for _ in range(5):
+        assert torch.equal(alone(None, LOGITS[None])[0], among(None, LOGITS.repeat(2, 1))[1])
 
 
-@pytest.mark.parametrize("n_examples", [1, 5, 8])
-def test_fewer_examples_than_a_step_are_one_step(n_examples: int) -> None:
-    sampler = StepSampler(LENGTHS[:n_examples], 8, 42, group_by_length=True)
-    assert sorted(sampler) == list(range(n_examples))
-    assert len(sampler) == n_examples
+def test_the_score_is_that_of_the_model() -> None:
+    sampling = SeededSampling(Decoding(do_sample=True, num_beams=1, top_k=1, temperature=9.0), [(5, 1)])
+    for _ in range(3):
+        sampling(None, LOGITS[None])
+    assert torch.isclose(torch.tensor(sampling.sums([2])[0]), 2 * LOGITS.log_softmax(-1)[0])

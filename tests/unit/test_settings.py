@@ -152,6 +152,12 @@ def test_the_decoding_of_the_notebook_is_the_default() -> None:
         "length_penalty": 1.5,
         "no_repeat_ngram_size": 3,
         "early_stopping": True,
+        "do_sample": False,
+        "top_k": 50,
+        "top_p": 1.0,
+        "temperature": 1.0,
+        "num_return_sequences": 1,
+        "seed": 42,
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from qgbatch.errors import InputError
-from qgbatch.models import ModelMetadata
+from qgbatch.families import ModelMetadata
 from qgbatch.prompt import Prompt, load_new_prompt
 from qgbatch.training.data import Paragraph, load_splits, make_examples, read_split
 from tests.conftest import MINI, ROOT
@@ -275,7 +275,7 @@ def test_what_is_encoded_are_the_notebooks_strings(prompt: Prompt) -> None:
     target = "Where do bees live? <sep> What do bees make? <sep> </s>"
     assert [list(sources[0]), list(targets[0])] == tokenizer([source, target])["input_ids"]
     assert tokenizer.decode(sources[0]) == f"generate questions: {BEES.context}</s></s>"
-    assert targets[0].count(prompt.separator_id) == 2
+    assert sum(token in prompt.separator_ids for token in targets[0]) == 2
     assert targets[0][-2:] == (prompt.eos_id, prompt.eos_id)
 
 

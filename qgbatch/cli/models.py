@@ -1,0 +1,29 @@
+"""``qgbatch models``."""
+
+from __future__ import annotations
+
+import click
+
+_WRITES = {
+    "questions": "questions",
+    "question-answer": "questions and answers",
+    "query": "search queries, drawn",
+}
+
+
+@click.command()
+def models() -> None:
+    """List the models that --model knows by name; others need a qgbatch.json beside their weights.
+
+    All but mini are fetched from the hub at their first use. A checkpoint in a directory, or
+    under another id, is taken for one of the notebook's unless its qgbatch.json says otherwise.
+    """
+    from qgbatch.families import KNOWN_MODELS
+    from qgbatch.models import EMBEDDED_MODELS, find_model
+
+    embedded = [(name, find_model(name).metadata) for name in EMBEDDED_MODELS]
+    known = [(name, model.metadata) for name, model in KNOWN_MODELS.items()]
+    width = max(len(name) for name, _ in known)
+    for name, metadata in [*embedded, *known]:
+        license_name = metadata.license or "licence: see its page"
+        click.echo(f"{name:<{width}}  {_WRITES[metadata.parser]:<21}  {license_name}")
