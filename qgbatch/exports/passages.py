@@ -120,6 +120,7 @@ def collect(table: QuestionTable) -> Iterator[Passages]:
     try:
         with closing(sqlite3.connect("", isolation_level=None)) as connection:  # a file without name
             connection.executescript(_SCHEMA)
+            connection.execute("BEGIN")  # one transaction: many would write the same pages many times
             passages = Passages(connection)
             for row in table.rows():
                 passages.add(row)

@@ -117,7 +117,7 @@ def test_answers_may_be_missing_in_a_row(tmp_path: Path) -> None:
     first, second = some_rows()[:2]
     answer: Row = {"answer": "hives", "answer_start_char": 13, "answer_score": 0.5, "page": 1}
     empty = dict.fromkeys(answer)
-    lines = [{**first, **answer}, {**second, **empty}]
+    lines: list[dict[str, Any]] = [{**first, **answer}, {**second, **empty}]
     (tmp_path / "q.jsonl").write_bytes(b"".join(map(json_line, lines)))
     pq.write_table(pa.Table.from_pylist(lines), tmp_path / "q.parquet")
     with (tmp_path / "q.csv").open("w", newline="") as file:
