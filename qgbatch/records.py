@@ -131,8 +131,13 @@ class Question:
         keeps readers of CSV and JSON from taking an id for a number.
         """
         chunk = self.chunk
-        identity = f"{chunk.document.sha256}:{chunk.start_char}:{chunk.end_char}:{self.question}"
-        return "q" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return identify(chunk.document.sha256, chunk.start_char, chunk.end_char, self.question)
+
+
+def identify(document_sha256: str, start_char: int, end_char: int, question: str) -> str:
+    """The :attr:`Question.question_id` of a question asked of this span."""
+    identity = f"{document_sha256}:{start_char}:{end_char}:{question}"
+    return "q" + hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

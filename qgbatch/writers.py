@@ -207,6 +207,11 @@ def _without_formulas(row: Row) -> Row:
     }
 
 
+def without_apostrophe(text: str) -> str:
+    """The text that ``csv_safe`` put an apostrophe before; other text as it is."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
 class _Utf8Lines:
     """The text stream that csv wants, over bytes."""
 

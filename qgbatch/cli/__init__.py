@@ -17,6 +17,7 @@ from qgbatch.cli.console import set_up_logging
 from qgbatch.cli.dataset import dataset
 from qgbatch.cli.doctor import doctor
 from qgbatch.cli.evaluate import evaluate
+from qgbatch.cli.export import export_command
 from qgbatch.cli.finetune import finetune
 from qgbatch.cli.models import models
 from qgbatch.cli.run import run
@@ -83,5 +84,6 @@ main.add_command(doctor)
 main.add_command(finetune)
 main.add_command(evaluate)
 main.add_command(dataset)
+main.add_command(export_command)
 main.add_command(models)
 main.add_command(cache)

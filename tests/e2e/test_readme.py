@@ -78,9 +78,15 @@ def run_shell(command: str, directory: Path, **variables: str) -> subprocess.Com
 
 @pytest.mark.parametrize("command", commands())
 def test_a_command_runs(command: str, checkout: Path, hub_cache: Path) -> None:
-    result = run_shell(command, checkout, HF_HUB_CACHE=str(hub_cache), QGBATCH_NUM_BEAMS="1")
+    variables = {"HF_HUB_CACHE": str(hub_cache), "QGBATCH_NUM_BEAMS": "1"}
+    if command.startswith("qgbatch export"):
+        run_shell("qgbatch run samples/ -o questions.parquet --with-context", checkout, **variables)
+    result = run_shell(command, checkout, **variables)
     assert result.returncode == 0, result.stderr
     assert "error" not in result.stderr
+    if exported := re.search(r"export .*-o (\S+)", command):
+        assert (checkout / exported[1] / "README.md").stat().st_size > 500
+        return
     output = re.search(r"run .*-o (?!-)(\S+)(?!.*--dry-run)", command)
     assert (checkout / output[1]).stat().st_size > 500 if output else result.stdout
 

@@ -1,0 +1,91 @@
+"""``qgbatch export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option
+from qgbatch.errors import SettingsError
+from qgbatch.exports import TARGETS, export
+from qgbatch.exports.table import QuestionTable
+from qgbatch.exports.target import CARD
+
+_EPILOG = """\b
+Examples:
+  qgbatch export questions.parquet --to beir -o retrieval-test
+  qgbatch export questions.parquet --to hf -o questions --license cc-by-sa-4.0 --push-to-hub
+
+\b
+beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
+squad      squad.json, as SQuAD v1.1; with answers where the table has them
+hf         a data set with a card for the Hugging Face hub
+anki       flash cards, anki.tsv
+doc2query  passages with their questions for a search index, documents.jsonl
+
+beir, squad and doc2query need the passages: qgbatch run --with-context.
+"""
+
+
+@click.command("export", cls=GroupedCommand, epilog=_EPILOG)
+@click.argument("questions", metavar="QUESTIONS")
+@click.option("--to", required=True, type=click.Choice(list(TARGETS)), cls=GroupedOption, help="What for.")
+@click.option(
+    "-o",
+    "--output-dir",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    cls=GroupedOption,
+    group="Output",
+    help="Directory for the files and a README.md about them.",
+)
+@click.option(
+    "--license",
+    "license_name",
+    metavar="ID",
+    cls=GroupedOption,
+    group="Output",
+    help="Licence of the questions for the README.md, such as cc-by-sa-4.0.",
+)
+@click.option(
+    "--push-to-hub/--no-push-to-hub", cls=GroupedOption, group="Output", help="Publish them (with --to hf)."
+)
+@click.option(
+    "--hub-dataset-id",
+    metavar="ID",
+    cls=GroupedOption,
+    group="Output",
+    help="Where.  [default: the directory's name]",
+)
+@config_option()
+@console_options
+def export_command(
+    *,
+    questions: str,
+    to: str,
+    output_dir: Path,
+    license_name: str | None,
+    push_to_hub: bool,
+    hub_dataset_id: str | None,
+    console: Console,
+) -> None:
+    """Write questions in a form that other tools read.
+
+    QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
+    --runner ray.
+    """
+    from qgbatch.hub import prepare_repository, publish
+
+    if push_to_hub and to != "hf":
+        raise SettingsError(f"--push-to-hub does not go with --to {to}.", "Use --to hf.")
+    table, target = QuestionTable(questions), TARGETS[to]
+    repository = None
+    if push_to_hub:
+        repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
+    lines = export(table, target, output_dir, license_name)
+    written = (*target.files, CARD)
+    published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
+    log_table([*lines, ("output", str(output_dir)), *published])

@@ -1,0 +1,86 @@
+"""A data set for the Hugging Face hub: the rows as they are, and a card that the hub reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO
+
+from qgbatch.exports.table import QuestionTable
+from qgbatch.exports.target import Files, Lines, Target
+from qgbatch.exports.values import OPTIONAL_COLUMNS
+from qgbatch.writers import COLUMNS, ROWS_PER_GROUP, Row
+
+_FILE = "data/train-00000-of-00001.parquet"
+_ABOUT = f"""Questions that a model asked of passages, a row each: `{_FILE}`.
+
+| column | meaning |
+|---|---|
+| `question_id` | a hash of the document's text, the passage's span and the question |
+| `question` | the question |
+| `source`, `document_sha256` | path of the document, and SHA-256 of its text |
+| `chunk_index`, `question_index` | position of the passage in its document, of the question in it |
+| `start_char`, `end_char` | span of the passage in the document's text, in code points, half open |
+| `score` | mean log-probability of a token, in nats; nearer to 0 is surer |
+| `model` | what wrote it |
+| `context` | the passage |
+| `answer`, `answer_start_char`, `answer_score` | an answer, its offset in the text, how sure it is |
+| `page` | page of the document |
+
+The columns from `context` on are there where the table had them."""
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+"""Powers of ten from the third on, as the hub writes them."""
+
+
+def _write(table: QuestionTable, files: Files) -> Lines:
+    _write_parquet(files[_FILE], table)
+    return [("questions", f"{table.n_rows:,}"), ("columns", ", ".join(table.columns))]
+
+
+def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
+    schema = pa.schema(
+        [
+            pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in OPTIONAL_COLUMNS)
+            for name in table.columns
+        ],
+        metadata={"qgbatch": json.dumps(table.facts, ensure_ascii=False, sort_keys=True)},
+    )
+    with pq.ParquetWriter(stream, schema, compression="zstd") as parquet:
+        for rows in _groups(table.rows()):
+            parquet.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+
+
+def _groups(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while group := list(islice(rows, ROWS_PER_GROUP)):
+        yield group
+
+
+def _front_matter(table: QuestionTable, title: str, license_name: str | None) -> str:
+    from huggingface_hub import DatasetCardData
+
+    tasks = ["text-retrieval"] if "context" in table.columns else ["other"]
+    data = DatasetCardData(
+        license=license_name,
+        pretty_name=title,
+        tags=["question-generation", "qgbatch"],
+        task_categories=[*tasks, *(["question-answering"] if "answer" in table.columns else [])],
+        size_categories=[size_category(table.n_rows)],
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": _FILE}]}],
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n"
+
+
+def size_category(n_rows: int) -> str:
+    """The hub's word for so many rows, such as ``1K<n<10K``."""
+    rank = max(0, len(str(n_rows)) - 3)
+    if rank == 0:
+        return f"n<{_SIZES[0]}"
+    return f"{_SIZES[rank - 1]}<n<{_SIZES[rank]}" if rank < len(_SIZES) else f"n>{_SIZES[-1]}"
+
+
+TARGET = Target("hf", (_FILE,), _ABOUT, needs_context=False, write=_write, front_matter=_front_matter)

@@ -1,0 +1,128 @@
+"""``qgbatch export``: from a run's output to what other tools read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from qgbatch.errors import ExitCode
+from qgbatch.exports import TARGETS
+from tests.conftest import SAMPLES
+from tests.loopback_hub import LoopbackHub, hub_environment
+from tests.runs import GREEDY
+
+Qgbatch = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
+    """Questions with their passages, and without: ``with.parquet`` and ``without.csv``."""
+    from click.testing import CliRunner
+
+    from qgbatch.cli import main
+
+    home = tmp_path_factory.mktemp("questions")
+    for name, words in (("with.parquet", ["--with-context"]), ("without.csv", ["--csv-safe"])):
+        given = ["run", str(SAMPLES / "lighthouses.txt"), "-o", str(home / name), *GREEDY, *words]
+        result = CliRunner().invoke(main, given)
+        assert result.exit_code == ExitCode.OK, result.output
+    return home
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_form_is_made_of_a_runs_output(
+    target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+) -> None:
+    result = qgbatch("export", questions / "with.parquet", "--to", target, "-o", tmp_path / "out")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("qgbatch: done\n")
+    assert f"output     {tmp_path / 'out'}" in result.stderr
+    for name in (*TARGETS[target].files, "README.md"):
+        assert (tmp_path / "out" / name).stat().st_size > 500
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_passages_are_asked_for_where_they_are_needed(
+    target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+) -> None:
+    result = qgbatch("export", questions / "without.csv", "--to", target, "-o", tmp_path / "out")
+    if TARGETS[target].needs_context:
+        assert result.exit_code == ExitCode.NO_INPUT
+        assert f"no column 'context', and --to {target} needs the text of each passage" in result.stderr
+        assert "Run qgbatch run again with --with-context" in result.stderr
+        assert not (tmp_path / "out").exists()
+    else:
+        assert result.exit_code == ExitCode.OK, result.output
+
+
+def test_the_squad_file_makes_a_data_set(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    qgbatch("export", questions / "with.parquet", "--to", "squad", "-o", tmp_path / "squad")
+    result = qgbatch("dataset", tmp_path / "squad" / "squad.json", "-o", tmp_path / "data")
+    assert result.exit_code == ExitCode.OK, result.output
+
+
+def test_the_summary_is_for_machines_too(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    words = ("--to", "beir", "-o", tmp_path / "out", "--log-format", "json")
+    result = qgbatch("export", questions / "with.parquet", *words)
+    summary = json.loads(result.stderr)["summary"]
+    assert summary["output"] == str(tmp_path / "out")
+    assert summary["passages"] == str(len((tmp_path / "out" / "corpus.jsonl").read_text().splitlines()))
+
+
+def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    good, out = questions / "with.parquet", tmp_path / "out"
+    assert qgbatch("export", good, "--to", "anki").exit_code == ExitCode.USAGE
+    assert qgbatch("export", good, "--to", "odt", "-o", out).exit_code == ExitCode.USAGE
+    assert qgbatch("export", tmp_path / "no.csv", "--to", "hf", "-o", out).exit_code == ExitCode.NO_INPUT
+    assert qgbatch("export", tmp_path, "--to", "hf", "-o", out).exit_code == ExitCode.NO_INPUT
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "out"):
+        result = qgbatch("export", good, "--to", "hf", "-o", place)
+        assert result.exit_code == ExitCode.OUTPUT
+        assert "cannot be made a directory" in result.stderr
+    result = qgbatch("export", good, "--to", "beir", "-o", out, "--push-to-hub")
+    assert result.exit_code == ExitCode.USAGE
+    assert "--push-to-hub does not go with --to beir" in result.stderr
+    assert not out.exists()
+
+
+def test_options_come_from_a_file_too(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    (tmp_path / "export.toml").write_text('to = "hf"\nlicense_name = "cc0-1.0"\n')
+    words = ("--config", tmp_path / "export.toml", "-o", tmp_path / "out")
+    assert qgbatch("export", questions / "with.parquet", *words).exit_code == ExitCode.OK
+    assert "license: cc0-1.0" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_publishing(questions: Path, tmp_path: Path) -> None:
+    given = ["export", questions / "with.parquet", "--to", "hf", "-o", tmp_path / "asked"]
+    publish = ["--push-to-hub", "--hub-dataset-id", "ann/asked"]
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "asked" / "private.txt").write_text("Not for others.")
+    with LoopbackHub() as hub:
+        result = subprocess.run(
+            [sys.executable, "-m", "qgbatch", *map(str, given), *publish],
+            env=hub_environment(hub, tmp_path / "hub"), capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+        assert result.returncode == ExitCode.OK, result.stderr
+        files = hub.repositories["ann/asked", "dataset"]
+    assert files == {
+        name: (tmp_path / "asked" / name).read_bytes()
+        for name in ("README.md", "data/train-00000-of-00001.parquet")
+    }
+    assert "ann/asked" in result.stderr
+
+
+def test_publishing_needs_the_hub(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    words = ("--to", "hf", "-o", tmp_path / "asked", "--push-to-hub")
+    result = qgbatch("export", questions / "with.parquet", *words)
+    assert result.exit_code == ExitCode.USAGE
+    assert "HF_HUB_OFFLINE" in result.stderr
+    assert not (tmp_path / "asked").exists()
