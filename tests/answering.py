@@ -24,6 +24,8 @@ BIASED: dict[str, Any] = {
     "pos_att_type": "p2c|c2p",
     "max_relative_positions": -1,
 }
+NAMES = ["ada", "ben", "eve", "tom", "kim", "zoe"]
+PLACES = ["rome", "oslo", "bern", "york", "nice", "kiel"]
 BERT_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ROBERTA_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
@@ -31,7 +33,8 @@ ROBERTA_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 def lines() -> list[str]:
     """What the tokenizers are trained on."""
     text = (SAMPLES / "lighthouses.txt").read_text(encoding="utf-8")
-    return [*text.splitlines(), "where who when ? 😀 café 0123456789 [ SEP ] < / s >"]
+    words = " ".join(["where", "who", "when", *NAMES, *PLACES])  # often enough to be tokens
+    return [*text.splitlines(), *[words] * 30, "? 😀 café 0123456789 [ SEP ] < / s >"]
 
 
 def write_wordpiece(directory: Path) -> int:

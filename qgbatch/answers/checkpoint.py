@@ -10,7 +10,7 @@ from qgbatch.untrusted import check_config, shown
 
 ANSWER_TYPES = ("bert", "deberta", "deberta-v2", "distilbert", "electra", "roberta", "xlm-roberta")
 _TOKENIZER_FILES = ("vocab.txt", "merges.txt", "spm.model", "sentencepiece.bpe.model")
-"""Beside ``*.json``."""
+"""One of them is there, or ``tokenizer.json``."""
 _HEAD = "ForQuestionAnswering"
 _WIDTH, _LAYERS = (1, 1_000_000), (1, 1_000)
 _SIZES = {
@@ -68,3 +68,5 @@ def check_answer_model(name: str, directory: Path) -> None:
             f"Give a checkpoint that was trained to answer questions: its architecture ends in {_HEAD}.",
         )
     check_config(config, path, _SIZES, is_encoder_decoder=False)
+    if not any((directory / file).is_file() for file in ("tokenizer.json", *_TOKENIZER_FILES)):
+        raise ModelError(f"{name}: no tokenizer in {directory}.", "Get the checkpoint again.")

@@ -45,8 +45,13 @@ class SpanModel:
         dtype = getattr(torch, precision)
         self._model = load_checkpoint(AutoModelForQuestionAnswering, str(directory), directory, dtype)
         self._model.to(device)
-        self._pad_id: int = _pad_id(self._model.config, directory)
-        self.limits = _limits(self._model.config, self._pad_id)
+        config = self._model.config
+        if config.pad_token_id is None:  # that it is an id, loading has seen
+            raise ModelError(
+                f"{directory / 'config.json'}: pad_token_id is null.", "Get the checkpoint again."
+            )
+        self._pad_id: int = config.pad_token_id
+        self.limits = _limits(config)
 
     def find_spans(self, batch: Sequence[Window]) -> list[Span]:
         """The best span of each window; a batch that does not fit is halved.
@@ -114,21 +119,8 @@ def best_spans(
     return [Span(*row) for row in zip(*columns, strict=True)]
 
 
-def _pad_id(config: Any, directory: Path) -> int:
-    """RoBERTa counts positions from it, the others do not read it."""
-    pad_id = 0 if config.pad_token_id is None else config.pad_token_id
-    if not 0 <= pad_id < config.vocab_size:
-        raise ModelError(
-            f"{directory / 'config.json'}: pad_token_id is {pad_id}.", "Get the checkpoint again."
-        )
-    return int(pad_id)
-
-
-def _limits(config: Any, pad_id: int) -> ModelLimits:
+def _limits(config: Any) -> ModelLimits:
     n_positions = config.max_position_embeddings
-    if config.model_type in (
-        "roberta",
-        "xlm-roberta",
-    ):  # the first position's number is behind the pad token's
-        n_positions -= pad_id + 1
+    if config.model_type in ("roberta", "xlm-roberta"):  # its positions begin behind the pad token's number
+        n_positions -= config.pad_token_id + 1
     return ModelLimits(n_positions, config.vocab_size, getattr(config, "type_vocab_size", 0))

@@ -39,7 +39,6 @@ class Window:
     pair_index: int
     context: str
     encoding: Encoding
-    uses_types: bool
 
     def __len__(self) -> int:
         return len(self.encoding)
@@ -52,7 +51,7 @@ class Window:
     @property
     def type_ids(self) -> list[int]:
         """Which segment each token is of."""
-        return self.encoding.type_ids if self.uses_types else [0] * len(self)
+        return self.encoding.type_ids
 
     @cached_property
     def in_context(self) -> list[bool]:
@@ -81,8 +80,7 @@ class WindowMaker:
         self._directory = directory
         tokenizer = _open_fast(directory)
         self._backend: Tokenizer = tokenizer.backend_tokenizer
-        names, advised = tokenizer.model_input_names, tokenizer.model_max_length
-        self._uses_types = limits.n_types > 1 and isinstance(names, list) and "token_type_ids" in names
+        advised = tokenizer.model_max_length
         self._max_tokens = min(limits.max_tokens, MAX_WINDOW_TOKENS)
         if isinstance(advised, int):
             self._max_tokens = min(self._max_tokens, advised)
@@ -102,7 +100,7 @@ class WindowMaker:
         )
         encodings = self._backend.encode_batch([pairs[index] for index in fitting])
         windows = [
-            Window(index, pairs[index][1], part, self._uses_types)
+            Window(index, pairs[index][1], part)
             for index, encoding in zip(fitting, encodings, strict=True)
             for part in (encoding, *encoding.overflowing)
         ]
@@ -113,10 +111,12 @@ class WindowMaker:
         self._backend.no_truncation()
         encoding = self._backend.encode("a", "b")
         n_special = self._backend.num_special_tokens_to_add(True)
+        ids = {*self._backend.get_vocab().values(), *encoding.ids}
         problem = ""
-        if max([*self._backend.get_vocab().values(), *encoding.ids]) >= limits.vocab_size:
-            problem = f"it has more tokens than the model, {limits.vocab_size}"
-        elif self._uses_types and max(encoding.type_ids) >= limits.n_types:
+        if max(ids) >= limits.vocab_size or 2 * len(ids) < limits.vocab_size:
+            # transformers makes one of five tokens where it finds no vocabulary.
+            problem = f"it has {len(ids)} tokens, the model {limits.vocab_size}"
+        elif limits.n_types > 1 and max(encoding.type_ids) >= limits.n_types:
             problem = f"it has more segments than the model, {limits.n_types}"
         elif encoding.sequence_ids[:1] != [None]:
             problem = "it puts no token before the question, to stand for no answer"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 from qgbatch.answers import Answer, Answerer
 from qgbatch.answers.checkpoint import ANSWER_TYPES
 from qgbatch.answers.spans import MAX_ANSWER_TOKENS, best_spans
-from tests.answering import N_POSITIONS, make_answer_model
+from tests.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 from tests.conftest import SAMPLES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -152,9 +153,8 @@ def test_an_answer_is_a_slice_of_any_text_and_cuts_no_mark_off(text: str, checkp
     for part, answer in zip(parts, answerer.answer([("Who?", part) for part in parts]), strict=True):
         assert answer.text == part[answer.start_char : answer.end_char]
         assert answer.text == answer.text.strip()
-        assert not part[answer.end_char : answer.end_char + 1].startswith(
-            ("\u0301", "\u0302", "\u0303", "\u0308")
-        )
+        behind = part[answer.end_char : answer.end_char + 1]
+        assert not (answer.text and behind and unicodedata.combining(behind))
         assert 0 <= answer.score <= 1
 
 
@@ -200,27 +200,28 @@ def test_the_best_span_is_found_whatever_the_logits() -> None:
             assert span.no_answer < math.exp(span.log_score) or math.exp(span.log_score) < 0.5
 
 
-NAMES = ["ada", "ben", "eve", "tom", "kim", "zoe"]
-PLACES = ["rome", "oslo", "bern", "york", "nice", "kiel"]
-FILLER = "the old lighthouse was built of stone and it has a light . "
+Pick = Callable[[Sequence[Any]], Any]
+N_STEPS = 150
+FILLER = ["the", "lighthouse", "was", "of", "and", "it", "a", "light", "."]
 
 
-def sentence(pick: Callable[[list[str]], str]) -> tuple[str, str, str]:
+def sentence(pick: Pick) -> tuple[str, str, str]:
     name, place = pick(NAMES), pick(PLACES)
-    return f"{name} came to {place} .", name, place
+    return f"{name} was in {place} .", name, place
 
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT that finds who and where, and knows that the text never says when."""
-    directory = make_answer_model(tmp_path_factory.mktemp("learned"), "bert")
+    directory = tmp_path_factory.mktemp("learned")
+    make_answer_model(directory, "bert", n_positions=32, initializer_range=0.2)
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model = AutoModelForQuestionAnswering.from_pretrained(directory, dtype=torch.float32)
     with torch.no_grad():
         model.qa_outputs.weight.div_(100)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     pick = random.Random(1).choice
-    for _ in range(120):
+    for _ in range(220):
         examples = [example(pick) for _ in range(32)]
         batch = tokenizer(
             [question for question, _, _ in examples], [context for _, context, _ in examples],
@@ -237,14 +238,15 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def example(pick: Callable[[list[str]], str]) -> tuple[str, str, str | None]:
+def example(pick: Pick) -> tuple[str, str, str | None]:
     """A question, a context of fillers around a sentence or none, and the answer."""
     text, name, place = sentence(pick)
-    before, after = pick(["", FILLER]), pick(["", FILLER])
+    fillers = [pick(FILLER) for _ in range(pick(range(1, 22)))]
     kind = pick(["who", "where", "when", "nobody"])
     if kind == "nobody":
-        return pick(["who ?", "where ?", "when ?"]), before + FILLER, None
-    return f"{kind} ?", before + text + " " + after, {"who": name, "where": place}.get(kind)
+        return pick(["who ?", "where ?", "when ?"]), " ".join(fillers), None
+    fillers.insert(pick(range(len(fillers))), text)
+    return f"{kind} ?", " ".join(fillers), {"who": name, "where": place}.get(kind)
 
 
 def token_span(batch: Any, row: int, context: str, wanted: str | None) -> tuple[int, int]:
@@ -259,7 +261,8 @@ def token_span(batch: Any, row: int, context: str, wanted: str | None) -> tuple[
 
 def test_a_model_that_learned_it_finds_the_answer_in_a_long_text(learned: Path) -> None:
     text, name, place = sentence(random.Random(7).choice)
-    context = FILLER * 9 + text + " " + FILLER * 9
+    filler = " ".join(FILLER * 9)
+    context = f"{filler} {text} {filler}"
     who, where, when = Answerer(learned).answer(
         [(f"{word} ?", context) for word in ("who", "where", "when")]
     )

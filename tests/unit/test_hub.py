@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import random
 import socket
@@ -14,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from qgbatch.answers import find_answer_model
 from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.hub import RepoType, download, prepare_repository, publish
 from tests.loopback_hub import LFS_FROM, LoopbackHub, hub_environment
@@ -193,3 +195,21 @@ def test_a_published_model_is_downloaded_once_and_then_found_offline(
 def test_a_model_that_the_hub_does_not_have_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(ModelError, match=r"ann/asker: the hub gave no such model .*404.*--revision"):
         call(environment, download, "ann/asker", None, ["*.json"])
+
+
+def test_a_model_for_answers_comes_with_any_tokenizer_and_weights(
+    tmp_path: Path, hub: LoopbackHub, environment: dict[str, str]
+) -> None:
+    config = {"model_type": "roberta", "vocab_size": 9}
+    wanted = {
+        "config.json": json.dumps(config).encode(),
+        **{name: name.encode() for name in ("vocab.txt", "merges.txt", "spm.model", "pytorch_model.bin")},
+        **dict.fromkeys(("vocab.json", "tokenizer.json", "tokenizer_config.json"), b"{}"),
+        "sentencepiece.bpe.model": b"pieces",
+    }
+    others = {"tf_model.h5": b"weights", "README.md": b"A model.", "onnx/config.json": b"{}"}
+    hub.repositories["ann/answers", "model"] = {**wanted, **others}
+    directory = call(environment, find_answer_model, "ann/answers")
+    assert contents_of(directory) == wanted
+    environment["HF_HUB_OFFLINE"] = "1"
+    assert call(environment, find_answer_model, "ann/answers", None) == directory

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,7 +183,7 @@ def test_auto_classes_are_told_to_trust_nothing() -> None:
         ast.unparse(node)
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and re.fullmatch(r"Auto\w+\.from_pretrained", ast.unparse(node.func))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained")
     ]
-    assert calls
+    assert len(calls) > 1
     assert all("trust_remote_code=False" in call for call in calls)
