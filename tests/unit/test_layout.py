@@ -25,15 +25,20 @@ LEVELS = (
 )
 # What a stage may import beside lower levels: its vocabulary, never another stage's work.
 ALLOWED = {("engines", "batching"), ("settings", "errors")}
-PACKAGES = {"cli", "distributed", "doctor", "engines", "training"}
+PACKAGES = {"cli", "distributed", "doctor", "engines", "readers", "training"}
 HOMES = {
     "click": {"cli"},
     "torch": {"engines", "training"},
     "ctranslate2": {"engines"},
-    "pyarrow": {"distributed", "training", "writers"},
+    "pyarrow": {"distributed", "readers", "training", "writers"},
     "ray": {"distributed"},
     "pandas": {"writers"},
     "nltk": {"sentences"},
+    "markdown_it": {"readers"},
+    "trafilatura": {"readers"},
+    "lxml": {"readers"},
+    "pypdfium2": {"readers"},
+    "docx": {"readers"},
     "rapidfuzz": {"dedupe"},
     "sqlite3": {"store"},
     "filelock": {"outputs", "store"},
