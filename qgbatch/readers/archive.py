@@ -12,6 +12,8 @@ from qgbatch.errors import DocumentError
 from qgbatch.readers.content import MAX_DOCUMENT_BYTES, MAX_MARKUP_BYTES
 
 _MAX_MEMBERS = 10_000
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError)
+"""What zipfile raises, a missing member and an unknown way of packing included."""
 _WHITE = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
 
 
@@ -31,7 +33,7 @@ def open_archive(data: bytes, source: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             _check(archive, source)
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise damaged(source, error) from error
 
 

@@ -19,11 +19,11 @@ _ENOUGH_CHARS = 250
 _SPACE = re.compile(r"\s+")
 _BEFORE = {"br": "\n", "li": "\n\n- "}
 _LEFT_OUT = {
-    "head", "script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas",
+    "title", "script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas",
     "audio", "video", "select", "textarea", "table", "pre",
 }  # fmt: skip
 _INSIDE_LINES = {
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em", "font",
     "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike",
     "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 }  # fmt: skip

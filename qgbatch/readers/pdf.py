@@ -113,7 +113,7 @@ def _paragraph_begins(lines: Sequence[str], bottoms: Sequence[float]) -> list[bo
 
 
 def _join_pages(pages: Sequence[Sequence[_Line]]) -> tuple[str, tuple[int, ...]]:
-    """One text, with the offset of each page; a page without text begins where the next one does."""
+    """One text, with the offset of each page; a page without text begins where the one before ends."""
     pieces: list[str] = []
     starts: list[int] = []
     n_chars = 0
