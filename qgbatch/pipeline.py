@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
@@ -16,7 +17,15 @@ from typing_extensions import Unpack
 from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import OutputError
 from qgbatch.outputs import STDOUT, open_output, temporary_file
-from qgbatch.readers import Listing, display, has_known_suffix, list_inputs, read_document
+from qgbatch.readers import (
+    Listing,
+    display,
+    has_known_suffix,
+    is_table,
+    list_inputs,
+    read_all,
+    require_packages,
+)
 from qgbatch.records import Document, Failure, Question, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 from qgbatch.stages import Stages
@@ -97,7 +106,8 @@ def run(
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
-        if not any(isinstance(item, str) for item in listing.items):
+        require_packages(listing.paths)
+        if not listing.paths:
             report.n_inputs = len(listing.items)
             report.failures.extend(item for item in listing.items if isinstance(item, Failure))
             return report
@@ -135,29 +145,50 @@ def _rows(
     report: RunReport,
     on_progress: OnProgress | None,
 ) -> Iterator[Row]:
+    reading = Reading(listing, files)
+
     def on_batch(inputs_done: float) -> None:
+        share = reading.share(inputs_done)
         if on_progress:
-            on_progress(inputs_done / len(listing.items), report)
+            on_progress(share, report)
 
     cache = stages.open_cache(store)
     stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
-    questions = stream.questions(read_all(listing, files))
+    questions = stream.questions(reading)
     rows = (to_row(q, stages.model.name, with_context=files.with_context) for q in questions)
     if stages.settings.dedupe_scope == "corpus":
         return _unique_in_corpus(rows, stages.settings, report)
     return rows
 
 
-def read_all(listing: Listing, files: FileSettings) -> Iterator[Document | Failure]:
-    """Read one item of a listing after the other; those that cannot be read are failures."""
-    for item in listing.items:
-        if isinstance(item, Failure):
-            yield item
-        else:
-            try:
-                yield read_document(item, files.encoding)
-            except Exception as error:  # whatever odd files set off must not stop the others
-                yield Failure.of(display(item), "read", error)
+class Reading:
+    """Gives the documents of a listing one after the other; those that cannot be read are failures.
+
+    One thread may take them while another asks how far it is.
+    """
+
+    def __init__(self, listing: Listing, files: FileSettings) -> None:
+        self._items = listing.items
+        self._files = files
+        self._marks: deque[tuple[int, float]] = deque([(0, 0.0)])
+        """Numbers of documents given, each with the share of the listing that was read by then."""
+
+    def __iter__(self) -> Iterator[Document | Failure]:
+        n_given = 0
+        for position, item in enumerate(self._items):
+            found = [(item, 1.0)] if isinstance(item, Failure) else read_all(item, self._files)
+            for document, share in found:
+                n_given += 1
+                self._marks.append((n_given, (position + share) / len(self._items)))
+                yield document
+
+    def share(self, n_done: float) -> float:
+        """The share of the listing, 0 to 1, that so many of its documents are; never fewer than before."""
+        while len(self._marks) > 1 and self._marks[1][0] <= n_done:
+            self._marks.popleft()
+        n_before, before = self._marks[0]
+        n_after, after = self._marks[1] if len(self._marks) > 1 else self._marks[0]
+        return before + (after - before) * (n_done - n_before) / max(n_after - n_before, 1)
 
 
 def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport) -> Iterator[Row]:
@@ -167,7 +198,7 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
     with temporary_file() as waiting:
         for row in rows:
             questions.append(str(row["question"]))
-            scores.append(float(row["score"]))
+            scores.append(float(row["score"] or 0.0))
             waiting.write(json_line(row))
         with report.timed("dedupe"):
             duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
@@ -196,7 +227,7 @@ def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]
             raise OutputError(
                 f"{display(read[target])}: is an input and would be overwritten.", "Write to another file."
             )
-        place = next((i for i in inputs if has_known_suffix(path) and _would_read(i, target)), None)
+        place = next((i for i in inputs if _would_read(i, target)), None)
         if place is not None:
             raise OutputError(
                 f"{path}: belongs to the input {display(place)}, the next run would read it.",
@@ -215,6 +246,8 @@ def _real_path(path: str) -> str:
 def _would_read(argument: str, target: str) -> bool:
     """Whether a directory or glob covers a path; ``*`` is taken to match slashes too."""
     if os.path.isdir(argument):
-        return Path(target).is_relative_to(os.path.realpath(argument))
+        return has_known_suffix(target) and Path(target).is_relative_to(os.path.realpath(argument))
+    if not (has_known_suffix(target) or is_table(target)):
+        return False
     pattern = os.path.normpath(os.path.join(os.path.realpath("."), argument)).replace("**/", "*")
     return glob.has_magic(argument) and fnmatch(target, pattern)

@@ -10,8 +10,8 @@ from pathlib import Path
 from safetensors import safe_open
 
 from qgbatch.engines import n_cores
-from qgbatch.pipeline import read_all
-from qgbatch.readers import list_inputs
+from qgbatch.pipeline import Reading
+from qgbatch.readers import list_inputs, require_packages
 from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 from qgbatch.stages import Stages
@@ -34,15 +34,16 @@ def plan(
 
     Raises:
         DocumentError: with ``fail_fast``, the first document that fails.
-        ModelError: the model or its tokenizer is missing or damaged.
+        ModelError: the model or its tokenizer is missing or damaged, or a package that reads an input.
         SettingsError: a setting is out of range.
     """
     report, listing = RunReport(), list_inputs(inputs)
     report.skipped.update(listing.skipped)
+    require_packages(listing.paths)
     with closing(Store(cache.directory if cache.cache else None, cache.max_bytes)) as store:
         stages = Stages.find(settings, cache.directory)
         its_cache = stages.open_cache(store)
-        Stream(stages, its_cache, report, fail_fast=files.fail_fast).count(read_all(listing, files))
+        Stream(stages, its_cache, report, fail_fast=files.fail_fast).count(Reading(listing, files))
         rate = its_cache.rate() or _guess_rate(stages)
     return report, rate and rate * report.n_generated
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,9 +39,11 @@ class Document:
     text: str
     sha256: str
     """SHA-256 of the text in UTF-8, as 64 hexadecimal digits."""
+    page_starts: tuple[int, ...] = ()
+    """Offset of the first character of each page, where there are pages."""
 
     @classmethod
-    def from_text(cls, text: str, source: str) -> Document:
+    def from_text(cls, text: str, source: str, page_starts: tuple[int, ...] = ()) -> Document:
         """Wrap a text.
 
         Raises:
@@ -62,7 +65,7 @@ class Document:
                 f"{source}: half of a surrogate pair at offset {error.start}.",
                 "Decode the text anew, or replace such characters before.",
             ) from error
-        return cls(source, text, digest)
+        return cls(source, text, digest, page_starts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +84,11 @@ class Chunk:
     def text(self) -> str:
         """The part of the document that the chunk covers."""
         return self.document.text[self.start_char : self.end_char]
+
+    @property
+    def page(self) -> int | None:
+        """The page on which it begins, from 1; ``None`` where there are no pages."""
+        return bisect_right(self.document.page_starts, self.start_char) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +170,7 @@ class RunReport:
     """Counts, times and failures of a run; ``n_raw == n_written + sum(dropped)`` at its end."""
 
     n_inputs: int = 0
-    """Files and other inputs looked at, the failed ones too."""
+    """Documents looked at, the failed ones too: files, rows of tables and other inputs."""
     n_documents: int = 0
     """Documents read and used."""
     n_chunks: int = 0

@@ -264,6 +264,10 @@ class FileSettings(SelfChecking):
         "Encoding to try on files that are not UTF-8 and have no byte order mark; "
         "repeat it to try several in order.",
     )
+    text_column: str = knob("text", "Input", "Column of tables that holds the text of each row's document.")
+    id_column: str | None = knob(
+        None, "Input", "Column of tables that names each row in source.  [default: its number, from 0]"
+    )
     fail_fast: bool = knob(False, "Input", "Stop at the first document that fails, write nothing.")
     format: Format | None = knob(
         None, "Output", "Format of the output.  [default: by its suffix; jsonl for -]"

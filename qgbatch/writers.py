@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROWS_PER_GROUP = 10_000
 """Rows held in memory and written to Parquet at once; some megabytes."""
 
-Row: TypeAlias = dict[str, str | int | float]
+Row: TypeAlias = dict[str, str | int | float | None]
 
 COLUMNS: Mapping[str, str] = {
     "question_id": "string",
@@ -32,10 +32,12 @@ COLUMNS: Mapping[str, str] = {
     "question_index": "int64",
     "start_char": "int64",
     "end_char": "int64",
+    "page": "int64",
     "score": "float64",
     "model": "string",
 }
 """Columns of the output, in order, with their pyarrow types."""
+_NULLABLE = frozenset({"page"})
 
 _FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Text that a spreadsheet may run, with apostrophes before it or none: so one can be taken off again."""
@@ -70,6 +72,7 @@ def to_row(question: Question, model: str, *, with_context: bool) -> Row:
         "question_index": question.question_index,
         "start_char": chunk.start_char,
         "end_char": chunk.end_char,
+        "page": chunk.page,
         "score": question.score,
         "model": model,
     }
@@ -84,6 +87,7 @@ def to_dataframe(questions: Iterable[Question], model: str, *, with_context: boo
 
     rows = [to_row(question, model, with_context=with_context) for question in questions]
     dtypes = {name: "str" if kind == "string" else kind for name, kind in _columns(with_context).items()}
+    dtypes |= dict.fromkeys(_NULLABLE, "Int64")  # pandas' integers that may be missing
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 
@@ -147,7 +151,10 @@ class _ParquetWriter:
         import pyarrow.parquet as pq
 
         schema = pa.schema(
-            [pa.field(name, pa.type_for_alias(kind), nullable=False) for name, kind in columns.items()],
+            [
+                pa.field(name, pa.type_for_alias(kind), nullable=name in _NULLABLE)
+                for name, kind in columns.items()
+            ],
             metadata={"qgbatch": json.dumps(run_facts, ensure_ascii=False, sort_keys=True)},
         )
         self._make_batch = pa.RecordBatch.from_pylist

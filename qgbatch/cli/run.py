@@ -40,6 +40,7 @@ _EPILOG = """\b
 Examples:
   qgbatch run docs/ -o questions.parquet
   qgbatch run 'docs/**/*.txt' notes.md.gz -o questions.csv --num-beams 1
+  qgbatch run articles.csv --text-column body --id-column slug -o questions.jsonl
   cat article.txt | qgbatch run - -o -
 
 Every option can also come from a QGBATCH_ variable (QGBATCH_NUM_BEAMS=1) or from --config; the
@@ -94,7 +95,9 @@ def run(
 ) -> None:
     """Read documents and write questions about them.
 
-    INPUT is a .txt or .md file (also .gz), a directory, a quoted glob, or - for standard input.
+    INPUT is a .txt, .md, .rst, .html (each also .gz), .pdf, .docx or .epub file, a table with a document
+    a row (.csv, .tsv, .jsonl, each also .gz, or .parquet), a directory, a quoted glob, or - for standard
+    input.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
     cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)

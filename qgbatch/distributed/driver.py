@@ -16,7 +16,7 @@ from qgbatch.distributed.worker import Job, Worker, cut_into_blocks, decode_resu
 from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.outputs import STDOUT, locked
 from qgbatch.pipeline import OnProgress, check_places
-from qgbatch.readers import STDIN, display, list_inputs
+from qgbatch.readers import STDIN, display, is_table, list_inputs, require_packages
 from qgbatch.records import Failure, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 from qgbatch.stages import Stages
@@ -55,7 +55,9 @@ def run_distributed(
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
-        paths = [item for item in listing.items if isinstance(item, str)]
+        paths = listing.paths
+        _refuse_tables(paths)
+        require_packages(paths)
         _fail([item for item in listing.items if isinstance(item, Failure)], report, files)
         if not paths:
             return report
@@ -97,6 +99,12 @@ def _check(inputs: Sequence[str], output: str, settings: Settings, files: FileSe
             "--runner ray finds only exact duplicates across documents.",
             "Use --dedupe exact, or --dedupe-scope document.",
         )
+
+
+def _refuse_tables(paths: Sequence[str]) -> None:
+    table = next((path for path in paths if is_table(path)), None)
+    if table is not None:
+        raise SettingsError(f"--runner ray does not read tables ({display(table)}).", "Use --runner local.")
 
 
 def _fail(failures: Sequence[Failure], report: RunReport, files: FileSettings) -> None:

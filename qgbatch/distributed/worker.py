@@ -17,7 +17,7 @@ from typing import Any
 from qgbatch import errors
 from qgbatch.distributed.parts import MOST_ATTEMPTS, FileVersion, attempt, file_version, write_part
 from qgbatch.errors import QgbatchError
-from qgbatch.pipeline import read_all
+from qgbatch.pipeline import Reading
 from qgbatch.readers import Listing, display
 from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Settings
@@ -86,7 +86,7 @@ class Worker:
         job, stages, report = self._job, self._stages, RunReport()
         versions = {path: file_version(path) for path in paths}
         stream = Stream(stages, stages.open_cache(self._store), report, fail_fast=job.files.fail_fast)
-        questions = stream.questions(read_all(Listing(list(paths)), job.files))
+        questions = stream.questions(Reading(Listing(list(paths)), job.files))
         rows = [to_row(q, stages.model.name, with_context=job.files.with_context) for q in questions]
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}

@@ -37,7 +37,7 @@ BAD: dict[str, tuple[str, str, bytes | None]] = {
     "link-to-itself": ("loop.txt", "Too many levels", None),
     "name-too-long": ("n" * 252 + ".txt", "too long", None),
     "unreadable": ("x.txt", "error", None),
-    "unknown-suffix": ("paper.pdf", "unknown kind", b"Rivers carry sand."),
+    "unknown-suffix": ("paper.png", "unknown kind", b"Rivers carry sand."),
     "truncated-gzip": ("cut.txt.gz", "damaged", gzip.compress(b"Rivers carry sand. " * 9)[:-9]),
     "not-gzip": ("plain.txt.gz", "damaged", b"Rivers carry sand."),
 }

@@ -19,7 +19,8 @@ import pandas as pd
 import pytest
 
 import qgbatch
-from qgbatch import Document, FileSettings, RunReport, Settings, readers
+import qgbatch.readers.content
+from qgbatch import Document, FileSettings, RunReport, Settings
 from qgbatch.chunking import ChunkLimits, chunk_document
 from qgbatch.models import find_model
 from qgbatch.prompt import Prompt, load_prompt
@@ -65,7 +66,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     here = tmp_path_factory.mktemp("hostile")
     expected: Expected = defaultdict(dict)
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(here):
-        patch.setattr(readers, "MAX_DOCUMENT_BYTES", LIMIT)
+        patch.setattr(qgbatch.readers.content, "MAX_DOCUMENT_BYTES", LIMIT)
         Path("c/deep").mkdir(parents=True)
         for put in (put_files, put_bombs, put_links_and_devices, put_names, put_moving_files):
             put(expected)
@@ -167,12 +168,12 @@ def put_moving_files(expected: Expected) -> None:
 
 def put_given(expected: Expected) -> list[str]:
     Path("empty.txt").mkdir()
-    Path("paper.pdf").write_bytes(TEXT)
+    Path("paper.png").write_bytes(TEXT)
     Path("loop").symlink_to("loop")
     expected["given"] = {
         "missing.txt": "No such file or directory",
         "empty.txt": "no documents in this directory",
-        "paper.pdf": "unknown kind of document",
+        "paper.png": "unknown kind of document",
         "loop": "Too many levels of symbolic links",
         "c/good-tiles.md/a.txt": "Not a directory",
         "none/**/*.txt": "no file matches",

@@ -26,15 +26,20 @@ LEVELS = (
 )
 # What a stage may import beside lower levels: its vocabulary, never another stage's work.
 ALLOWED = {("engines", "batching"), ("settings", "errors")}
-PACKAGES = {"answers", "cli", "distributed", "doctor", "engines", "exports", "training"}
+PACKAGES = {"answers", "cli", "distributed", "doctor", "engines", "exports", "readers", "training"}
 HOMES = {
     "click": {"cli"},
     "torch": {"answers", "engines", "training"},
     "ctranslate2": {"engines"},
-    "pyarrow": {"distributed", "exports", "training", "writers"},
+    "pyarrow": {"distributed", "exports", "readers", "training", "writers"},
     "ray": {"distributed"},
     "pandas": {"writers"},
     "nltk": {"filters", "sentences"},
+    "markdown_it": {"readers"},
+    "trafilatura": {"readers"},
+    "lxml": {"readers"},
+    "pypdfium2": {"readers"},
+    "docx": {"readers"},
     "rapidfuzz": {"dedupe"},
     "sqlite3": {"exports", "store"},
     "filelock": {"outputs", "store"},

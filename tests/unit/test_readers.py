@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch import readers
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.readers import Listing, list_inputs, read_document, read_list
+from qgbatch.readers import Listing, content, list_inputs, read_document, read_list
 from qgbatch.records import Failure
 
 TEXT = "The ferry crosses at noon. It carries käse and tea."
@@ -122,7 +121,7 @@ def test_an_empty_gzip_file_is_an_empty_document() -> None:
 def test_a_document_may_be_as_large_as_the_limit_and_no_larger(
     suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "MAX_DOCUMENT_BYTES", 10)
+    monkeypatch.setattr(content, "MAX_DOCUMENT_BYTES", 10)
     pack = gzip.compress if suffix.endswith("gz") else bytes
     assert read_document(put("a" + suffix, pack(b"x" * 10))).text == "x" * 10
     with pytest.raises(DocumentError, match="larger than"):
@@ -131,7 +130,7 @@ def test_a_document_may_be_as_large_as_the_limit_and_no_larger(
 
 def test_a_gzip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     put("bomb.txt.gz", gzip.compress(bytes(32 << 20)))
-    monkeypatch.setattr(readers, "MAX_DOCUMENT_BYTES", 1 << 20)
+    monkeypatch.setattr(content, "MAX_DOCUMENT_BYTES", 1 << 20)
     tracemalloc.start()
     with pytest.raises(DocumentError, match="larger than 1 MiB"):
         read_document("bomb.txt.gz")
@@ -188,27 +187,42 @@ def test_arguments_keep_their_order_and_directories_are_sorted() -> None:
 
 
 def test_what_a_directory_holds_besides_documents_is_counted() -> None:
-    for name in ["d/a.txt", "d/.b.txt", "d/.git/c.txt", "d/p.pdf", "d/q.pdf", "d/Makefile", "e/x.txt"]:
+    for name in [
+        "d/a.txt",
+        "d/.b.txt",
+        "d/.git/c.txt",
+        "d/p.png",
+        "d/q.png",
+        "d/Makefile",
+        "e/x.txt",
+        "d/t.csv",
+    ]:
         put(name)
     Path("d/link").symlink_to("../e")
     listing = list_inputs(["d"])
     assert listing.items == ["d/a.txt"]
-    assert listing.skipped == {"hidden": 2, "suffix .pdf": 2, "suffix (none)": 1, "linked directory": 1}
+    assert listing.skipped == {
+        "hidden": 2,
+        "suffix .png": 2,
+        "suffix (none)": 1,
+        "linked directory": 1,
+        "table in a directory": 1,
+    }
 
 
 def test_a_directory_without_documents_is_a_failure() -> None:
-    put("d/p.pdf")
+    put("d/p.png")
     listing = list_inputs(["d"])
     (failure,) = failures(listing)
     assert (failure.source, failure.stage) == ("d", "read")
     assert "no documents" in failure.message
     assert ".txt.gz" in failure.message
-    assert listing.skipped == {"suffix .pdf": 1}
+    assert listing.skipped == {"suffix .png": 1}
 
 
 def test_a_file_of_another_kind_is_a_failure_that_names_the_known_ones() -> None:
-    (failure,) = failures(list_inputs([put("a.pdf")]))
-    assert failure.source == "a.pdf"
+    (failure,) = failures(list_inputs([put("a.png")]))
+    assert failure.source == "a.png"
     assert ".md" in failure.message
 
 

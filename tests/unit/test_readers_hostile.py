@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch import readers
 from qgbatch.errors import DocumentError
-from qgbatch.readers import Listing, list_inputs, read_document
+from qgbatch.readers import Listing, content, list_inputs, read_document
 from qgbatch.records import Failure
 from tests.hostile import meanwhile, without_rights
 
@@ -119,7 +118,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(mode: str) -> None:
 
 
 def test_a_packed_file_that_is_too_large_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MAX_DOCUMENT_BYTES", 1 << 20)
+    monkeypatch.setattr(content, "MAX_DOCUMENT_BYTES", 1 << 20)
     put("a.txt.gz", gzip.compress(TEXT.encode()))
     os.truncate("a.txt.gz", 1 << 26)  # zeros behind it are valid padding
     with pytest.raises(DocumentError, match="larger than 1 MiB"):

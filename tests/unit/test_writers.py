@@ -39,6 +39,7 @@ TYPES = {
     "question_index": "int64",
     "start_char": "int64",
     "end_char": "int64",
+    "page": "int64",
     "score": "double",
     "model": "string",
 }
@@ -49,9 +50,11 @@ READ: dict[Format, Callable[[io.BytesIO], pd.DataFrame]] = {
 }
 
 
-def ask(n_questions: int) -> list[Question]:
+def ask(n_questions: int, page_starts: tuple[int, ...] = ()) -> list[Question]:
     """Questions whose texts need quoting, in CSV and in JSON."""
-    document = Document.from_text('Tea, they say, is "black".\nMilk is not.', "Ordner/käse, tea.txt")
+    document = Document.from_text(
+        'Tea, they say, is "black".\nMilk is not.', "Ordner/käse, tea.txt", page_starts
+    )
     chunk = Chunk(document, 1, 5, 39, (7, 1), hard_split=False)
     texts = ['Is it "black", then?', "Wer trägt\tden 🫖?", "Is milk?"]
     return [Question(texts[i % 3], i, -0.1234 * (i + 1), chunk) for i in range(n_questions)]
@@ -74,11 +77,11 @@ def test_a_row_has_the_documented_columns_in_order() -> None:
     assert row["context"] == 'they say, is "black".\nMilk is not.'
 
 
-def test_parquet_holds_the_documented_types_and_no_nulls() -> None:
+def test_parquet_holds_the_documented_types_and_no_nulls_but_pages() -> None:
     schema = pq.read_schema(io.BytesIO(write(ask(1), "parquet", with_context=True)))
     assert {field.name: str(field.type) for field in schema} == {**TYPES, "context": "string"}
     assert schema.names == [*TYPES, "context"]
-    assert not any(field.nullable for field in schema)
+    assert [field.name for field in schema if field.nullable] == ["page"]
 
 
 def test_parquet_holds_the_facts_of_the_run() -> None:
@@ -90,8 +93,10 @@ def test_parquet_holds_the_facts_of_the_run() -> None:
 @pytest.mark.parametrize("with_context", [False, True])
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_every_format_reads_back_as_the_dataframe(file_format: Format, with_context: bool) -> None:
-    questions = ask(3)
+    questions = ask(3) + ask(1, page_starts=(0, 4, 5, 20))
     read = READ[file_format](io.BytesIO(write(questions, file_format, with_context=with_context)))
+    read["page"] = read["page"].astype("Int64")  # else pandas makes it a float where a page is missing
+    assert read["page"].tolist() == [pd.NA, pd.NA, pd.NA, 3]
     pd.testing.assert_frame_equal(read, to_dataframe(questions, "mini", with_context=with_context))
 
 

@@ -1,0 +1,157 @@
+"""Inputs -> documents, in a stable order, each problem a failure of its own.
+
+Arguments keep their order; inside a directory or glob paths are sorted. A path that
+comes twice is read once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import glob
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qgbatch.errors import DocumentError, InputError
+from qgbatch.paths import match, walk
+from qgbatch.readers.content import STDIN, advice, display
+from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
+from qgbatch.records import Failure
+
+
+@dataclass(slots=True)
+class Listing:
+    """What the inputs stand for."""
+
+    items: list[str | Failure] = field(default_factory=list)
+    """Paths (or ``-``) to read and inputs that cannot be, in order."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Files inside directories that are not read, by reason."""
+
+    @property
+    def paths(self) -> list[str]:
+        """What is to be read, in order."""
+        return [item for item in self.items if isinstance(item, str)]
+
+
+def list_inputs(inputs: Iterable[str]) -> Listing:
+    """Find the files behind paths, directories, globs and ``-``."""
+    listing = Listing()
+    seen: set[str] = set()
+    for argument in inputs:
+        for item in _expand(argument, listing.skipped):
+            identity = _identity(item)
+            if isinstance(identity, Failure):
+                listing.items.append(identity)
+            elif identity in seen:
+                listing.skipped["named twice"] += 1
+            else:
+                seen.add(identity)
+                listing.items.append(item)
+    listing.skipped = +listing.skipped
+    return listing
+
+
+def read_list(path: str) -> list[str]:
+    """Inputs named in a file or on standard input, one a line, or NUL-separated.
+
+    Raises:
+        InputError: the list cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"--files-from {path}: {error.strerror}.", "Check the path.") from error
+    content = content.removeprefix(codecs.BOM_UTF8)
+    separator = b"\0" if b"\0" in content else b"\n"
+    names = (os.fsdecode(line.removesuffix(b"\r")) for line in content.split(separator))
+    return [name for name in names if name.strip()]
+
+
+def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    if argument == STDIN:
+        yield argument
+    elif os.path.lexists(argument) or not glob.has_magic(argument):
+        yield from _expand_path(argument, skipped)
+    else:
+        yield from _expand_pattern(argument, skipped)
+
+
+def _expand_path(path: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    if os.path.isdir(path):
+        yield from list(_documents(path, skipped)) or [_no_documents(path)]
+    elif os.path.isfile(path) and not _is_read(path):
+        yield _failure(
+            path,
+            "unknown kind of document.",
+            f"qgbatch reads {', '.join((*SUFFIXES, *TABLE_SUFFIXES))}; "
+            "give other text as standard input (-).",
+        )
+    else:
+        yield path  # also what does not exist: reading says why
+
+
+def _expand_pattern(pattern: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    paths, errors = match(pattern, skipped)
+    if not paths and not errors:
+        yield _failure(pattern, "no file matches.", "Check the pattern.")
+    for path in paths:
+        if os.path.isfile(path) and not _is_read(path):
+            skipped[_suffix_reason(path)] += 1
+        else:
+            yield from _expand_path(path, skipped)
+    yield from map(_unreadable, errors)
+
+
+def _documents(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    for found in walk(directory, skipped):
+        if isinstance(found, OSError):
+            yield _unreadable(found)
+            continue
+        parent, names = found
+        for name in names:
+            if has_known_suffix(name):
+                yield os.path.join(parent, name)
+            else:
+                skipped["table in a directory" if is_table(name) else _suffix_reason(name)] += 1
+
+
+def _is_read(path: str) -> bool:
+    """Whether a file is read that is named; inside a directory a table may be anything."""
+    return has_known_suffix(path) or is_table(path)
+
+
+def _suffix_reason(name: str) -> str:
+    return f"suffix {Path(name).suffix or '(none)'}"
+
+
+def _identity(item: str | Failure) -> str | Failure:
+    """What all names of a file that can be read by them have in common."""
+    if isinstance(item, Failure) or item == STDIN:
+        return item
+    try:
+        real_path = os.path.realpath(item)
+    except RecursionError:
+        return _failure(item, "a chain of too many links.", advice(OSError(errno.ELOOP, "")))
+    except ValueError as error:
+        return _failure(item, f"no name that a file can have ({error}).", "Check the path.")
+    return real_path if os.path.exists(item) else item
+
+
+def _no_documents(directory: str) -> Failure:
+    hint = f"qgbatch reads {', '.join(SUFFIXES)}; tables only where they are named."
+    return _failure(directory, "no documents in this directory.", hint)
+
+
+def _unreadable(error: OSError) -> Failure:
+    reason = f"the directory cannot be read ({error.strerror})."
+    return _failure(os.fsdecode(error.filename), reason, advice(error))
+
+
+def _failure(path: str, message: str, hint: str) -> Failure:
+    source = display(path)
+    return Failure.of(source, "read", DocumentError(f"{source}: {message}", hint))

@@ -1,0 +1,88 @@
+"""Files of the formats that qgbatch reads, made small for tests."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+
+CONTAINER = '<container><rootfiles><rootfile full-path="book/my.opf"/></rootfiles></container>'
+"""What an EPUB begins with; the namespaces are left out."""
+
+
+def make_pdf(pages: Sequence[Sequence[str]], step: int = 14) -> bytes:
+    """A PDF of pages of lines in ASCII; an empty line leaves a gap."""
+    kids = " ".join(f"{4 + 2 * index} 0 R" for index in range(len(pages)))
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    for index, lines in enumerate(pages):
+        escaped = [line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in lines]
+        shown = "".join(f"({line}) Tj T*\n" for line in escaped)
+        content = f"BT /F1 10 Tf {step} TL 40 800 Td\n{shown}ET"
+        objects += [
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>>>"
+            f"/Contents {5 + 2 * index} 0 R>>",
+            f"<</Length {len(content)}>>stream\n{content}\nendstream",
+        ]
+    return join_objects([text.encode("ascii") for text in objects])
+
+
+def join_objects(objects: Sequence[bytes], trailer: bytes = b"") -> bytes:
+    """A PDF file of its objects, the first being the catalogue."""
+    content, table = b"%PDF-1.6\n", b"0000000000 65535 f \n"
+    for number, text in enumerate(objects, 1):
+        table += b"%010d 00000 n \n" % len(content)
+        content += b"%d 0 obj\n%s\nendobj\n" % (number, text)
+    size = len(objects) + 1
+    end = b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF" % (size, trailer, len(content))
+    return content + b"xref\n0 %d\n%s%s" % (size, table, end)
+
+
+def make_docx(paragraphs: Sequence[str], cell: str = "") -> bytes:
+    """A Word document, with a table after its paragraphs if there is text for its cell."""
+    import docx
+
+    document, stream = docx.Document(), io.BytesIO()
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    if cell:
+        document.add_table(1, 1).cell(0, 0).text = cell
+    document.save(stream)
+    return stream.getvalue()
+
+
+def make_zip(members: Mapping[str, str | bytes]) -> bytes:
+    """A container of members, packed."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def with_member(container: bytes, name: str, content: str | bytes) -> bytes:
+    """The container with another content of a member."""
+    with zipfile.ZipFile(io.BytesIO(container)) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    return make_zip({**members, name: content})
+
+
+def make_epub(chapters: Mapping[str, str], order: Sequence[str] = ()) -> bytes:
+    """A book of chapters (XHTML by name); ``order`` is that of reading, else as given."""
+    items = "".join(
+        f'<item id="{index}" href="{name}" media-type="application/xhtml+xml"/>'
+        for index, name in enumerate(chapters)
+    )
+    spine = "".join(f'<itemref idref="{list(chapters).index(name)}"/>' for name in order or chapters)
+    package = f"<package><manifest>{items}</manifest><spine>{spine}</spine></package>"
+    return make_zip(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": CONTAINER,
+            "book/my.opf": package,
+            **{f"book/{name}": content for name, content in chapters.items()},
+        }
+    )

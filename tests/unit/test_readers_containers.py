@@ -1,0 +1,126 @@
+"""Word documents and EPUB books, and containers that are damaged or hostile."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from qgbatch.errors import DocumentError
+from qgbatch.readers import docx, epub, read_document
+from tests.documents import CONTAINER, make_docx, make_epub, make_zip, with_member
+
+MAIN = "word/document.xml"
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
+
+
+def body(xml: str) -> str:
+    return f'<w:document xmlns:w="{WORD}"><w:body>{xml}</w:body></w:document>'
+
+
+def test_the_paragraphs_of_a_word_document_are_read_without_tables() -> None:
+    content = make_docx(["Title", "One\ttwo.\nThree.", "", "Käse."], cell="cell")
+    assert docx.extract_text(content, "a.docx") == "Title\n\nOne two.\nThree.\n\nKäse."
+
+
+def test_tracked_changes_links_and_controls_are_read_as_word_shows_them() -> None:
+    run = "<w:r><w:t>{}</w:t></w:r>".format
+    xml = (
+        f"<w:p>{run('A')}<w:ins>{run('B')}</w:ins><w:del>{run('X')}</w:del>"
+        f"<w:hyperlink>{run('C')}</w:hyperlink></w:p><w:sdt><w:sdtContent><w:p>{run('D')}</w:p>"
+        "</w:sdtContent></w:sdt>"
+    )
+    assert docx.extract_text(with_member(make_docx([]), MAIN, body(xml)), "a.docx") == "ABC\n\nD"
+
+
+def test_the_chapters_of_a_book_are_read_in_its_order() -> None:
+    chapters = {"one.xhtml": "<p>One.</p>", "two%20b.xhtml": "<h1>Two</h1><p>Käse.", "toc.xhtml": "<p>no"}
+    content = make_epub(chapters, ["two%20b.xhtml", "one.xhtml", "one.xhtml"])
+    content = with_member(content, "book/two b.xhtml", chapters["two%20b.xhtml"])
+    assert epub.extract_text(content, "a.epub") == "Two\n\nKäse.\n\nOne."
+
+
+GOOD = {"docx": make_docx(["Tea is hot."]), "epub": make_epub({"a.xhtml": "<p>Tea is hot."})}
+ENCRYPTED = bytearray(make_zip({"a": "b"}))
+ENCRYPTED[ENCRYPTED.rindex(b"PK\x01\x02") + 8] |= 1
+
+
+@pytest.mark.parametrize("suffix", ["docx", "epub"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"plain text", "damaged, or no"),
+        (b"PK\x03\x04", "damaged, or no"),
+        (make_zip({"a.txt": "b"}), "damaged, or no"),
+        (bytes(ENCRYPTED), "is encrypted"),
+        (make_zip({"a": bytes(300 << 20)}), "unpacks to 300 MiB, more than 256 MiB"),
+        (make_zip({"a.png": b" <a>" + bytes(33 << 20)}), "unpacks to 33 MiB, more than 32 MiB"),
+        (make_zip({str(number): "" for number in range(10_001)}), "more than 10,000 files"),
+    ],
+    ids=["no zip", "cut", "other", "encrypted", "bomb", "markup bomb", "many"],
+)
+def test_containers_are_refused_with_the_reason(suffix: str, content: bytes, reason: str) -> None:
+    extract_text = {"docx": docx.extract_text, "epub": epub.extract_text}[suffix]
+    tracemalloc.start()
+    with pytest.raises(DocumentError, match=reason) as caught:
+        extract_text(content, f"d/a.{suffix}")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.message.startswith(f"d/a.{suffix}: ")
+    assert caught.value.hint
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("suffix", ["docx", "epub"])
+def test_a_container_that_is_damaged_anywhere_gives_its_text_or_an_error(
+    suffix: str, tmp_path: Path
+) -> None:
+    path, content = tmp_path / f"a.{suffix}", GOOD[suffix]
+    for position in range(0, len(content), len(content) // 150):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
+        try:
+            assert "Tea is hot." in read_document(str(path)).text
+        except DocumentError as error:
+            assert str(path) in str(error)  # noqa: PT017
+
+
+def test_entities_are_not_unfolded() -> None:
+    word = with_member(GOOD["docx"], MAIN, BOMB + body("<w:p><w:r><w:t>x&b;y</w:t></w:r></w:p>"))
+    assert "ha" not in docx.extract_text(word, "a.docx")
+    book = with_member(GOOD["epub"], "META-INF/container.xml", BOMB + CONTAINER.replace("book/", "&b;"))
+    with pytest.raises(DocumentError, match="damaged"):
+        epub.extract_text(book, "a.epub")
+
+
+@pytest.mark.parametrize(
+    "xml",
+    ["", "<a/>", body("<w:p>" * 400 + "</w:p>" * 400), body("<w:p>")[:-3]],
+    ids=["none", "other", "deep", "cut"],
+)
+def test_a_word_document_of_odd_xml_is_damaged(xml: str) -> None:
+    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or no \.docx file \("):
+        docx.extract_text(with_member(GOOD["docx"], MAIN, xml), "a.docx")
+
+
+def test_a_word_document_with_a_password_is_named() -> None:
+    with pytest.raises(DocumentError, match="has a password"):
+        docx.extract_text(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512), "a.docx")
+
+
+def test_an_encrypted_book_is_named() -> None:
+    book = with_member(make_epub({"a.xhtml": ""}), "META-INF/encryption.xml", "<encryption/>")
+    book = with_member(book, "book/a.xhtml", b"\x8f\x01\xfe\x93" * 9)
+    with pytest.raises(DocumentError, match=r"a\.epub: is encrypted"):
+        epub.extract_text(book, "a.epub")
+
+
+def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
+    content = bytearray(make_zip({"a": bytes(1 << 20)}))
+    at = content.rindex(b"PK\x01\x02") + 24
+    content[at : at + 4] = (10).to_bytes(4, "little")
+    (tmp_path / "a.epub").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.epub") as archive, pytest.raises(zipfile.BadZipFile):
+        archive.read("a")

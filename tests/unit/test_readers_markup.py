@@ -1,0 +1,155 @@
+"""Markdown, reStructuredText and HTML -> the prose in them."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from qgbatch.errors import DocumentError
+from qgbatch.readers import content, html, markdown, read_document, rst
+
+NAVIGATION = "<nav><a href=/>Home</a> <a href=/about>About us</a></nav>"
+PARAGRAPHS = [
+    "The ferry to the island leaves at noon on every day of the week, and it takes forty minutes to cross.",
+    "It carries tea, flour and letters, and in summer some two hundred visitors who stay for the day.",
+    "In winter storms it stays in the harbour, and the islanders live on what they have put by in autumn.",
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("# Tea\nIt is *hot* and __strong__.", "Tea\n\nIt is hot and strong."),
+        ("Tea\n===\n\nHot.\n\nAnd\nmild.", "Tea\n\nHot.\n\nAnd mild."),
+        ("See [the *map*](http://x.org 'y') and <http://x.org>.", "See the map and http://x.org."),
+        ("See [the map][m].\n\n[m]: http://x.org", "See the map."),
+        ("Call `run` now.", "Call run now."),
+        ("Before.\n\n```py\nx = 1\n```\n\n    y = 2\n\nAfter.", "Before.\n\nAfter."),
+        ("Before.\n\n|a|b|\n|-|-|\n|1|2|\n\nAfter.", "Before.\n\nAfter."),
+        ("- One\n  line.\n- Two.\n\n  More.", "- One line.\n\n- Two.\n\nMore."),
+        ("3. One.\n4. Two.", "3. One.\n\n4. Two."),
+        ("> Said so.", "Said so."),
+        ("![a cat](cat.png) A cat.", "A cat."),
+        ("One  \ntwo<br>three\\\nfour", "One\ntwo\nthree\nfour"),
+        ("<div>\nhidden\n</div>\n\nShown &amp; <b>bold</b> \\* 1.", "Shown & bold * 1."),
+        ("---\ntitle: T\n---\n\nText.", "Text."),
+        ("---\n\nText.\n\n---\n\nMore.", "Text.\n\nMore."),
+    ],
+)
+def test_markdown_is_read_without_markup_code_and_tables(source: str, text: str) -> None:
+    assert markdown.plain_text(source) == text
+
+
+def test_long_markdown_is_parsed_in_parts_that_do_not_cut_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "A *b* c.\n\n" * 20 + "```\n" + "x\n\n" * 5 + "```\n\nEnd.\n" + "word " * 30
+    whole = markdown.plain_text(source)
+    monkeypatch.setattr(markdown, "_PART_CHARS", 40)
+    assert " ".join(markdown.plain_text(source).split()) == " ".join(whole.split())
+
+
+RST = """\
+=====
+Title
+=====
+
+:Author: Me
+
+A ``b`` *c* **d** `e <http://x>`_ :ref:`f <g>` h_ [1]_ snake_case.
+
+Section
+-------
+Code follows::
+
+    x = 1
+
+    y = 2
+
+.. note:: Kept
+   this.
+
+.. code-block:: python
+   :linenos:
+
+   z = 3
+
+.. _target: http://x
+
++---+---+
+| a | b |
++---+---+
+
+- item
+"""
+
+
+def test_rst_is_read_without_underlines_directives_and_literal_blocks() -> None:
+    text = "Title\n\nA b c d e f h snake_case.\n\nSection\n\nCode follows:\n\nKept\nthis.\n\n- item"
+    assert rst.plain_text(RST) == text
+
+
+def test_the_main_text_of_a_page_comes_without_what_is_around_it() -> None:
+    body = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
+    page = f"<html><head><title>T</title></head><body>{NAVIGATION}<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
+    page += "<footer>Imprint</footer><script>alert(1)</script>"
+    assert html.main_text(page) == "\n\n".join(["Ferry", *PARAGRAPHS])
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>One <b>bold</b>\nword.<br>Two.</p>Three", "One bold word.\nTwo.\n\nThree"),
+        ("<ul><li>One.<li>Two.</ul>", "- One.\n\n- Two."),
+        ("<table><tr><td>a<table><tr><td>b</table></table>After.<pre>x</pre>", "After."),
+        ("<title>T</title><style>p{}</style><script>x</script><!-- c --><p hidden>a &lt; b", "a < b"),
+        ('<?xml version="1.0" encoding="ascii"?><html xmlns="x"><p>Käse</p></html>', "Käse"),
+        ("<b>" * 3000 + "deep", "deep"),
+        ("<p>" + "word " * 2_100_000, ("word " * 2_100_000).strip()),
+        (f"<title>T</title>{NAVIGATION}", "Home About us"),
+        ("<!-- -->", ""),
+        ("", ""),
+    ],
+    ids=["inline", "list", "table", "unseen", "xhtml", "deep", "long", "no body", "nothing", "empty"],
+)
+def test_all_visible_text_is_read_of_any_page(page: str, text: str) -> None:
+    assert html.visible_text(page) == text
+
+
+def test_a_page_without_main_text_gives_all_of_it() -> None:
+    assert html.main_text(NAVIGATION) == "Home About us"
+    many = "<p>Tea is hot.</p>" * 60_000  # too many tags to look for the main text in
+    assert html.main_text(many).count("Tea is hot.") == 60_000
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ('<meta charset="iso-8859-1">', "iso-8859-1"),
+        ('<meta content="text/html; charset=cp1252">', "cp1252"),
+        ('<meta charset="no-such"><meta>', "utf-8"),
+        ('<meta charset="base64">', "utf-8"),
+    ],
+)
+def test_a_page_is_decoded_as_it_says(head: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_bytes(f"{head}<p>Käse".encode(encoding))
+    assert read_document(str(tmp_path / "a.html")).text == "Käse"
+
+
+@pytest.mark.parametrize("suffix", ["md", "rst", "html", "htm"])
+def test_markup_is_bounded_and_may_be_packed(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"a.{suffix}.gz"
+    path.write_bytes(gzip.compress(b"Tea is hot."))
+    assert read_document(str(path)).text == "Tea is hot."
+    monkeypatch.setattr(content, "MAX_MARKUP_BYTES", 10)
+    with pytest.raises(DocumentError, match="larger than"):
+        read_document(str(path))
+
+
+@pytest.mark.parametrize("source", ["```\ncode\n```", "<div></div>"])
+def test_markup_without_prose_is_refused(source: str, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(source)
+    with pytest.raises(DocumentError, match=r"a\.md: no text was found in it"):
+        read_document(str(tmp_path / "a.md"))

@@ -1,0 +1,233 @@
+"""Tables -> documents, one a row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from qgbatch.errors import ModelError
+from qgbatch.pipeline import Reading
+from qgbatch.readers import Listing, kinds, list_inputs, read_all, require_packages, tables
+from qgbatch.records import Document, Failure
+from qgbatch.settings import FileSettings
+
+Rows = list[dict[str, Any]]
+ROWS: Rows = [
+    {"text": 'Tea is hot,\nor "käse".', "slug": "tea"},
+    {"text": "", "slug": "none"},
+    {"text": "Milk is cold.", "slug": "milk"},
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_csv(path: str, rows: Rows, delimiter: str = ",") -> None:
+    with open(path, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0], delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_lines(path: str, rows: Rows) -> None:
+    Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+WRITE: dict[str, Callable[[str, Rows], None]] = {
+    "csv": write_csv,
+    "tsv": lambda path, rows: write_csv(path, rows, "\t"),
+    "jsonl": write_lines,
+    "parquet": lambda path, rows: pq.write_table(pa.Table.from_pylist(rows), path),
+}
+each_format = pytest.mark.parametrize("suffix", list(WRITE))
+
+
+def put(suffix: str, rows: Rows, name: str = "t") -> str:
+    path = f"{name}.{suffix}"
+    WRITE[suffix](path, rows)
+    return path
+
+
+def read(path: str, **settings: Any) -> list[tuple[str, str]]:
+    """Source with text, or message of the failure."""
+    found = [document for document, _ in read_all(path, FileSettings(**settings))]
+    return [(d.source, d.text if isinstance(d, Document) else d.message) for d in found]
+
+
+@each_format
+def test_each_row_is_a_document_or_a_failure_of_its_own(suffix: str) -> None:
+    first, empty, last = read(put(suffix, ROWS))
+    assert first == (f"t.{suffix}#0", 'Tea is hot,\nor "käse".')
+    assert empty[0] == f"t.{suffix}#1"
+    assert empty[1].startswith(f"t.{suffix}: row 1, column 'text': is empty.")
+    assert last == (f"t.{suffix}#2", "Milk is cold.")
+
+
+@each_format
+def test_a_column_names_the_rows_another_holds_the_texts(suffix: str) -> None:
+    sources = read(put(suffix, ROWS), text_column="slug", id_column="text")
+    assert [source for source, _ in sources] == [
+        f"t.{suffix}#{ROWS[0]['text']}",
+        f"t.{suffix}#1",
+        f"t.{suffix}#Milk is cold.",
+    ]
+    assert sources[1][1].startswith(f"t.{suffix}#1: column 'text' has no id.")
+
+
+@each_format
+@pytest.mark.parametrize("settings", [{"text_column": "body"}, {"id_column": "body"}])
+def test_a_table_without_the_column_is_one_failure_that_names_those_there_are(
+    suffix: str, settings: dict[str, str]
+) -> None:
+    ((source, message),) = read(put(suffix, ROWS), **settings)
+    assert source == f"t.{suffix}"
+    assert "there is no column 'body', only 'text', 'slug'." in message
+    assert next(iter(settings)).replace("_", "-") in message
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_tables_of_text_may_be_packed(suffix: str) -> None:
+    path = put(suffix, ROWS)
+    Path(f"{path}.gz").write_bytes(gzip.compress(Path(path).read_bytes()))
+    assert [text for _, text in read(f"{path}.gz")][::2] == [row["text"] for row in ROWS][::2]
+
+
+def test_rows_of_json_that_are_odd_fail_alone() -> None:
+    lines = [
+        '{"text": "a"}',
+        "",
+        "{",
+        "[1]",
+        '{"text": 7}',
+        '{"text": null}',
+        "{}",
+        "[" * 100_000,
+        '{"text": "\\ud800"}',
+    ]
+    Path("t.jsonl").write_bytes("\n".join(lines).encode() + b'\n{"text": "\xff"}\n{"text": "z"}')
+    first, *odd, last = read("t.jsonl")
+    reasons = [
+        "no JSON",
+        "no JSON object",
+        "int is no text",
+        "has no text",
+        "has no text",
+        "nested too deep",
+        "surrogate",
+        "not valid utf-8",
+    ]
+    assert (first, last) == (("t.jsonl#0", "a"), ("t.jsonl#9", "z"))
+    assert [source for source, _ in odd] == [f"t.jsonl#{number}" for number in range(1, 9)]
+    assert [
+        reason for reason, (_, message) in zip(reasons, odd, strict=True) if reason not in message
+    ] == []
+    assert "line 3" in odd[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("t.csv", b"", "there is no column 'text', only none"),
+        ("t.csv", b"text\n", "has no rows"),
+        ("t.jsonl", b"\n\n", "has no rows"),
+        ("t.csv", b'text\n"' + b"a\n" * 100, "is in a row of more than"),
+        ("t.csv", b'text\n' + b'"\n",' * 100, "is in a row of more than"),
+        ("t.jsonl", b" " * 200, "is in a row of more than"),
+        ("t.csv", b"text\na\rb\n", "cannot be read"),
+        ("t.csv.gz", b"text", "gzip file is damaged"),
+        ("t.parquet", b"PAR1", "damaged, or no Parquet file"),
+        ("u.csv", None, "No such file"),
+    ],
+)  # fmt: skip
+def test_a_table_that_cannot_be_read_is_one_failure(
+    name: str, content: bytes | None, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_MAX_ROW_BYTES", 100)
+    if content is not None:
+        Path(name).write_bytes(content)
+    ((source, message),) = read(name)
+    assert source == name
+    assert reason in message
+
+
+def test_rows_before_a_damaged_place_are_read() -> None:
+    packed = gzip.compress(b'{"text": "a"}\n' * 3)
+    Path("t.jsonl.gz").write_bytes(packed[:-8] + bytes(8))
+    found = read("t.jsonl.gz")
+    assert [source for source, _ in found] == ["t.jsonl.gz#0", "t.jsonl.gz#1", "t.jsonl.gz#2", "t.jsonl.gz"]
+
+
+@pytest.mark.parametrize("values", [[1, 2], [["a"]], [{"a": 1}], [b"a"]])
+def test_a_column_of_parquet_that_is_no_text_is_one_failure(values: list[Any]) -> None:
+    pq.write_table(pa.table({"text": values}), "t.parquet")
+    ((_, message),) = read("t.parquet")
+    assert "not text" in message
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_any_text_of_parquet_is_read(kind: pa.DataType) -> None:
+    pq.write_table(pa.table({"text": pa.array(["a", None]).cast(kind), "n": [7, 8]}), "t.parquet")
+    (first, (_, message)) = read("t.parquet", id_column="n")
+    assert first == ("t.parquet#7", "a")
+    assert "has no text" in message
+
+
+def test_long_texts_and_other_encodings_of_csv_are_read() -> None:
+    Path("t.csv").write_bytes(b"\xef\xbb\xbftext\r\n" + b"word " * 100_000 + b"\r\n")
+    assert len(read("t.csv")[0][1]) == 500_000
+    Path("u.csv").write_bytes("text\nKäse\n".encode("cp1252"))
+    assert read("u.csv", encoding=("cp1252",)) == [("u.csv#0", "Käse")]
+
+
+def test_tables_are_read_where_they_are_named_and_not_inside_directories() -> None:
+    Path("d").mkdir()
+    for suffix in WRITE:
+        put(suffix, ROWS, "d/t")
+    Path("d/a.txt").write_text("a")
+    listing = list_inputs(["d"])
+    assert listing.items == ["d/a.txt"]
+    assert listing.skipped == {"table in a directory": 4}
+    assert list_inputs(["d/*.csv", "d/t.parquet"]).items == ["d/t.csv", "d/t.parquet"]
+
+
+def test_the_share_that_is_read_grows_from_row_to_row(folder: Path) -> None:
+    for suffix in WRITE:
+        put(suffix, [{"text": "Tea is hot. " * 2_000}] * 100)
+        shares = [share for _, share in read_all(f"t.{suffix}", FileSettings())]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+        assert shares[49] < 0.9
+
+
+def test_progress_is_counted_in_inputs_though_tables_have_many_documents() -> None:
+    Path("a.txt").write_text("a")
+    put("parquet", [{"text": "Tea is hot."}] * 100)
+    lost = Failure("x", "read", "E", "x")
+    reading = Reading(Listing(["a.txt", "t.parquet", lost, "a.txt"]), FileSettings())
+    assert len(list(reading)) == 103
+    shares = [reading.share(n_done) for n_done in (0, 0.5, 1, 51, 51.5, 101, 102, 103)]
+    assert shares == pytest.approx([0, 0.125, 0.25, 0.375, 0.37625, 0.5, 0.75, 1])
+
+
+def test_a_package_that_is_missing_is_told_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kinds, "KINDS", (kinds.Kind("pdf", (".pdf",), package="no_such_package"),))
+    require_packages(["a.txt"])
+    with pytest.raises(
+        ModelError, match=r"d/a\.pdf: .*no_such_package\. Install it: pip install 'qgbatch\[pdf\]'"
+    ):
+        require_packages(["a.txt", "d/a.pdf"])
