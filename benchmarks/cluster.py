@@ -27,6 +27,7 @@ from qgbatch.distributed.cluster import connected
 from qgbatch.distributed.parts import file_version, read_part, write_part
 from qgbatch.distributed.worker import cut_into_blocks
 from qgbatch.readers import list_inputs
+from qgbatch.writers import COLUMNS
 
 MEDIAN_CHUNKS, SIGMA = 10, 1.2
 CHUNKS_PER_S = 300.0
@@ -75,7 +76,7 @@ def _read_parts(place: Path) -> Any:
         (place / "parts").mkdir()
         for index in range(number):
             documents = {f"{index}/{document}.txt": (1, 1) for document in range(1024)}
-            write_part(place / "parts", str(index), [], {}, with_context=False, documents=documents)
+            write_part(place / "parts", str(index), [], {}, COLUMNS, documents=documents)
         return seconds(lambda: [read_part(path) for path in (place / "parts").iterdir()])
 
     return work

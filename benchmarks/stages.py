@@ -32,7 +32,7 @@ from qgbatch.records import Chunk, DecodedGeneration, Generation, Question
 from qgbatch.settings import DedupeMethod, Format
 from qgbatch.stages import Stages
 from qgbatch.store import Store
-from qgbatch.writers import open_writer, to_row
+from qgbatch.writers import COLUMNS, open_writer, to_row
 
 ENGINE = "engine (CTranslate2, int8)"
 BARE = "(bare tokenizer)"
@@ -131,10 +131,10 @@ class Bench:
         name, facts = self.stages.model.name, self.stages.facts()
         with (
             (self.place / "out").open("wb") as stream,
-            open_writer(stream, file_format, facts, with_context=False, csv_safe=False) as writer,
+            open_writer(stream, file_format, facts, COLUMNS) as writer,
         ):
             for question in self.questions:
-                writer.write(to_row(question, name, with_context=False))
+                writer.write(to_row(question, name, COLUMNS))
 
 
 def cpu_seconds(work: Callable[..., object], *arguments: Any) -> Callable[[], float]:

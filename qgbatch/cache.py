@@ -7,6 +7,7 @@ into them. An edited document costs its changed chunks, an unchanged corpus no m
 from __future__ import annotations
 
 import json
+import operator
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -28,14 +29,21 @@ _CHUNKS_PER_ENTRY = 64
 class Cache:
     """Chunks and generations of one way of making them, in a store.
 
-    ``chunking`` and ``generating`` name all that decides them beside the document's text
-    and the chunk's ids, as JSON values.
+    ``chunking``, ``generating`` and ``answering`` name all that decides them beside the
+    document's text, the chunk's ids, and question and chunk, as JSON values.
     """
 
-    def __init__(self, store: Store, chunking: Mapping[str, Any], generating: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        chunking: Mapping[str, Any],
+        generating: Mapping[str, Any],
+        answering: Mapping[str, Any],
+    ) -> None:
         self._store = store
         self._chunking_key = _hash_facts({"chunks of": chunking})
         self._generating_key = _hash_facts({"generations of": generating})
+        self._answering_key = _hash_facts({"answers of": answering})
         self._rate_key = _hash_facts({"rate of": generating})
 
     def chunks(self, document: Document, make: Callable[[Document], Iterable[Chunk]]) -> Iterator[Chunk]:
@@ -76,6 +84,17 @@ class Cache:
             }
         )
 
+    def answers(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Answer]:
+        """What is known of these questions and contexts."""
+        keys = {self._pair_key(pair): pair for pair in pairs}
+        values = self._store.get(list(keys))
+        parsed = ((keys[key], _parse_answer(keys[key][1], value)) for key, value in values.items())
+        return {pair: answer for pair, answer in parsed if answer is not None}
+
+    def keep_answers(self, answers: Mapping[tuple[str, str], Answer]) -> None:
+        """Keep answers to questions and contexts."""
+        self._store.put({self._pair_key(pair): _dump_answer(answer) for pair, answer in answers.items()})
+
     def keep_rate(self, seconds_per_chunk: float) -> None:
         """Keep how long the model took."""
         self._store.put({self._rate_key: json.dumps(seconds_per_chunk).encode()})
@@ -90,6 +109,10 @@ class Cache:
     def _part_key(self, document: Document, part: int) -> bytes:
         identity = f"{document.sha256}:{part}".encode()
         return blake2b(identity, digest_size=_KEY_BYTES, key=self._chunking_key).digest()
+
+    def _pair_key(self, pair: tuple[str, str]) -> bytes:
+        identity = json.dumps(pair).encode()
+        return blake2b(identity, digest_size=_KEY_BYTES, key=self._answering_key).digest()
 
     def _input_key(self, input_ids: InputIds) -> bytes:
         identity = array("i", input_ids).tobytes()
@@ -138,3 +161,20 @@ def _parse_generation(value: bytes) -> DecodedGeneration | None:
     if not isinstance(score, float) or isnan(score) or finish_reason not in ("eos", "length"):
         return None
     return DecodedGeneration(tuple(pieces), score, finish_reason)
+
+
+def _dump_answer(answer: Answer) -> bytes:
+    row = [answer.start_char, answer.end_char, answer.score, answer.no_answer_score]
+    return json.dumps(row, separators=(",", ":")).encode()
+
+
+def _parse_answer(context: str, value: bytes) -> Answer | None:
+    try:
+        start, end, score, no_answer = json.loads(value)
+        if not 0 <= operator.index(start) <= operator.index(end) <= len(context):
+            return None
+        if not (0.0 <= float(score) <= 1.0 and 0.0 <= float(no_answer) <= 1.0):
+            return None
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return Answer(context[start:end], start, end, float(score), float(no_answer))

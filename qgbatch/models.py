@@ -64,14 +64,19 @@ class ModelFiles:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the configuration and the weights, as 64 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for path in sorted(self.directory.iterdir()):
-            is_index = path.name in _WEIGHTS and path.suffix == ".json"
-            if path.name == "config.json" or is_index or WEIGHTS_FILE.fullmatch(path.name):
-                with path.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return digest.hexdigest()
+        """:func:`checkpoint_sha256` of the directory."""
+        return checkpoint_sha256(self.directory)
+
+
+def checkpoint_sha256(directory: Path) -> str:
+    """Hash of the configuration and the weights, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        is_index = path.name in _WEIGHTS and path.suffix == ".json"
+        if path.name == "config.json" or is_index or WEIGHTS_FILE.fullmatch(path.name):
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def find_model(name: str, revision: str | None = None) -> ModelFiles:

@@ -31,7 +31,7 @@ from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 from qgbatch.stages import Stages
 from qgbatch.store import Store
 from qgbatch.stream import Stream, unique
-from qgbatch.writers import Row, choose_format, json_line, open_writer, to_row
+from qgbatch.writers import Row, choose_format, columns_of, json_line, open_writer, to_row
 
 OnProgress = Callable[[float, RunReport], None]
 """Called after each batch with the share of the input that is done, 0 to 1."""
@@ -120,7 +120,7 @@ def run(
                     stream,
                     file_format,
                     report.facts,
-                    with_context=files.with_context,
+                    columns_of(with_context=files.with_context, with_answers=stages.gives_answers),
                     csv_safe=files.csv_safe,
                 ) as writer,
             ):
@@ -155,7 +155,8 @@ def _rows(
     cache = stages.open_cache(store)
     stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
     questions = stream.questions(reading)
-    rows = (to_row(q, stages.model.name, with_context=files.with_context) for q in questions)
+    columns = columns_of(with_context=files.with_context, with_answers=stages.gives_answers)
+    rows = (to_row(question, stages.model.name, columns) for question in questions)
     if stages.settings.dedupe_scope == "corpus":
         return _unique_in_corpus(rows, stages.settings, report)
     return rows

@@ -240,9 +240,24 @@ class Settings(SelfChecking):
         low=0,
         high=1,
     )
+    answers: str | None = knob(
+        None,
+        "Answers",
+        "Extractive model, directory or hub id, that answers each question from its chunk: columns answer, "
+        "answer_start_char, answer_score.",
+    )
+    min_answer_score: float | None = knob(
+        None,
+        "Answers",
+        "Drop questions whose answer has a lower score, 0 to 1: what the text does not answer.",
+        low=0,
+        high=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.min_answer_score is not None and not self.answers:
+            raise SettingsError("--min-answer-score: only goes with --answers.", "Name a model with it.")
         if self.language != "english" and (self.well_formed or self.standalone):
             name = "well_formed" if self.well_formed else "standalone"
             raise SettingsError(
@@ -409,6 +424,8 @@ class Options(TypedDict, total=False):
     well_formed: bool
     standalone: bool
     min_grounding: float | None
+    answers: str | None
+    min_answer_score: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 from threading import RLock
 
 import qgbatch
+from qgbatch.answers import Answerer, find_answer_model
 from qgbatch.batching import make_batches
 from qgbatch.cache import Cache
 from qgbatch.chunking import ChunkLimits, SplitSentences, chunk_document
 from qgbatch.engines import Batch, Engine, EngineChoice, SpecialIds, choose_engine, load_engine
-from qgbatch.models import ModelFiles, choose_decoding, find_model
+from qgbatch.models import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.prompt import Prompt, find_tokenizer, load_prompt, tokenizer_sha256
 from qgbatch.records import Chunk, Document, Generation, InputIds
 from qgbatch.settings import Decoding, Settings
@@ -34,6 +35,7 @@ class Stages:
     limits: ChunkLimits
     engine_choice: EngineChoice
     cache_dir: Path
+    answer_model: Path | None
     _loading: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
     """Held while something is loaded, as documents are cut in a thread of their own."""
 
@@ -57,7 +59,13 @@ class Stages:
             ChunkLimits(max_tokens, min(target_tokens, max_tokens)),
             choose_engine(settings, do_sample=decoding.do_sample),
             cache_dir,
+            find_answer_model(settings.answers) if settings.answers else None,
         )
+
+    @property
+    def gives_answers(self) -> bool:
+        """Whether questions come with answers, of the model itself or of one that looks for them."""
+        return self.answer_model is not None or self.model.metadata.parser == "question-answer"
 
     @cached_property
     def prompt(self) -> Prompt:
@@ -88,6 +96,22 @@ class Stages:
         prompt = self.prompt
         special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_ids)
         return load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        """What answers the questions, where there is an answer model.
+
+        Raises:
+            ModelError: its weights are damaged.
+        """
+        assert self.answer_model
+        settings = self.settings
+        return Answerer(
+            self.answer_model,
+            device=settings.device,
+            dtype=settings.dtype,
+            batch_tokens=settings.batch_tokens,
+        )
 
     def load(self) -> None:
         """Load tokenizer and engine, if they are not yet.
@@ -162,7 +186,19 @@ class Stages:
             **asdict(self.decoding),
             **_versions(choice.name),
         }
-        return Cache(store, chunking, generating)
+        return Cache(store, chunking, generating, self._answering())
+
+    def _answering(self) -> dict[str, str]:
+        if not self.answer_model:
+            return {}
+        choice = self.engine_choice
+        return {
+            "model": checkpoint_sha256(self.answer_model),
+            "tokenizer": tokenizer_sha256(self.answer_model),
+            "device": choice.device.partition(":")[0],
+            "dtype": self.settings.dtype,
+            **_versions("tokenizers", "torch", "transformers"),
+        }
 
     def facts(self) -> dict[str, object]:
         """What the output depends on, beside the documents."""
@@ -176,6 +212,7 @@ class Stages:
             "device": self.engine_choice.device,
             "precision": self.engine_choice.precision,
             "settings": settings,
+            **({"answers_sha256": checkpoint_sha256(self.answer_model)} if self.answer_model else {}),
         }
 
 

@@ -37,7 +37,14 @@ COLUMNS: Mapping[str, str] = {
     "model": "string",
 }
 """Columns of the output, in order, with their pyarrow types."""
-_NULLABLE = frozenset({"page"})
+ANSWER_COLUMNS: Mapping[str, str] = {
+    "answer": "string",
+    "answer_start_char": "int64",
+    "answer_score": "float64",
+}
+"""Columns more, where the questions come with answers."""
+NULLABLE = frozenset({"page", *ANSWER_COLUMNS})
+"""Columns that may be without a value in a row."""
 
 _FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Text that a spreadsheet may run, with apostrophes before it or none: so one can be taken off again."""
@@ -57,8 +64,14 @@ class Writer(Protocol):
         """Let go of the stream, whose content will not be used."""
 
 
-def to_row(question: Question, model: str, *, with_context: bool) -> Row:
-    """The output row of a question, in the order of :data:`COLUMNS`.
+def columns_of(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
+    """The columns of an output, in order, with their pyarrow types."""
+    context = {"context": "string"} if with_context else {}
+    return {**COLUMNS, **context, **(ANSWER_COLUMNS if with_answers else {})}
+
+
+def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
+    """The output row of a question, in the order of the columns.
 
     All formats hold its values alike.
     """
@@ -75,19 +88,27 @@ def to_row(question: Question, model: str, *, with_context: bool) -> Row:
         "page": chunk.page,
         "score": question.score,
         "model": model,
+        "context": chunk.text,
+        "answer": question.answer,
+        "answer_start_char": question.answer_start_char,
+        "answer_score": question.answer_score,
     }
-    if with_context:
-        row["context"] = chunk.text
-    return row
+    return {name: row[name] for name in columns}
 
 
 def to_dataframe(questions: Iterable[Question], model: str, *, with_context: bool = False) -> pd.DataFrame:
-    """The rows of :func:`to_row` as a pandas table, with the same columns and types as the files."""
+    """The rows of :func:`to_row` as a pandas table, with the same columns and types as the files.
+
+    There are columns for answers if a question has one.
+    """
     import pandas as pd
 
-    rows = [to_row(question, model, with_context=with_context) for question in questions]
-    dtypes = {name: "str" if kind == "string" else kind for name, kind in _columns(with_context).items()}
-    dtypes |= dict.fromkeys(_NULLABLE, "Int64")  # pandas' integers that may be missing
+    questions = list(questions)
+    with_answers = any(question.answer is not None for question in questions)
+    columns = columns_of(with_context=with_context, with_answers=with_answers)
+    dtypes = {name: "str" if kind == "string" else kind for name, kind in columns.items()}
+    dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # integers, or missing
+    rows = [to_row(question, model, columns) for question in questions]
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 
@@ -115,17 +136,16 @@ def open_writer(
     stream: IO[bytes],
     file_format: Format,
     run_facts: Mapping[str, Any],
+    columns: Mapping[str, str],
     *,
-    with_context: bool,
-    csv_safe: bool,
+    csv_safe: bool = False,
 ) -> Iterator[Writer]:
-    """Give a writer of one format; what it holds back is written when the block ends well.
+    """Give a writer of rows with these columns in one format; what it holds back is written when the block ends well.
 
     ``run_facts`` go into Parquet's metadata under ``qgbatch``, as JSON. ``csv_safe`` puts an
     apostrophe before CSV's text that a spreadsheet would run as a formula; to other formats,
     which no spreadsheet runs, it does nothing.
     """
-    columns = _columns(with_context)
     writer: Writer
     if file_format == "parquet":
         writer = _ParquetWriter(stream, columns, run_facts)
@@ -141,10 +161,6 @@ def open_writer(
     writer.close()
 
 
-def _columns(with_context: bool) -> Mapping[str, str]:
-    return {**COLUMNS, "context": "string"} if with_context else COLUMNS
-
-
 class _ParquetWriter:
     def __init__(self, stream: IO[bytes], columns: Mapping[str, str], run_facts: Mapping[str, Any]) -> None:
         import pyarrow as pa
@@ -152,7 +168,7 @@ class _ParquetWriter:
 
         schema = pa.schema(
             [
-                pa.field(name, pa.type_for_alias(kind), nullable=name in _NULLABLE)
+                pa.field(name, pa.type_for_alias(kind), nullable=name in NULLABLE)
                 for name, kind in columns.items()
             ],
             metadata={"qgbatch": json.dumps(run_facts, ensure_ascii=False, sort_keys=True)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,7 @@ from qgbatch.distributed.worker import Job
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BUCKET = "bucket"
+_BUCKET, _ORDER = "bucket", "order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> Uni
     """
     import ray.data
 
-    facts = read_part(parts[0]).facts
+    first = read_part(parts[0])
     target = job.parts / "unique"
     target.mkdir(exist_ok=True)
     order = ray.put({source: position for position, source in enumerate(sources)})
@@ -47,11 +47,11 @@ def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> Uni
         position = ray.get(order)
         number = bucket.column(_BUCKET)[0].as_py()
         rows = bucket.drop_columns(_BUCKET).to_pylist()
-        rows.sort(key=lambda row: (position[row["source"]], row["chunk_index"], row["question_index"]))
+        rows.sort(key=lambda row: (_position(row["source"], position), row.pop(_ORDER)))
         questions, scores = [row["question"] for row in rows], [row["score"] for row in rows]
         duplicates = find_duplicates(questions, scores, job.settings.dedupe, job.settings.near_threshold)
         kept = [row for index, row in enumerate(rows) if index not in duplicates]
-        write_part(target, f"bucket {number}", kept, facts, with_context=job.files.with_context)
+        write_part(target, f"bucket {number}", kept, first.facts, first.columns)
         return pa.table({"n_kept": [len(kept)], "n_dropped": [len(duplicates)]})
 
     # Not by read_parquet: in Ray 2.60 it fails where fsspec lacks what it needs for HTTP.
@@ -70,11 +70,17 @@ def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> Uni
 
 
 def _read(names: pa.Table, n_buckets: int) -> pa.Table:
-    """Rows of a part, with the number (int64, below ``n_buckets``) that duplicates share."""
+    """Rows of a part, with the number (int64, below ``n_buckets``) that duplicates share, and their own."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = pq.read_table(names.column("part")[0].as_py(), partitioning=None).replace_schema_metadata()
     keys = (question_key(question).encode() for question in rows.column("question").to_pylist())
     numbers = [int.from_bytes(blake2b(key, digest_size=6).digest()) % n_buckets for key in keys]
-    return rows.append_column(_BUCKET, pa.array(numbers, pa.int64()))
+    rows = rows.append_column(_BUCKET, pa.array(numbers, pa.int64()))
+    return rows.append_column(_ORDER, pa.array(range(len(rows)), pa.int64()))
+
+
+def _position(source: str, positions: Mapping[str, int]) -> int:
+    """That of a document, or of the table that it is a row of."""
+    return positions[source if source in positions else source.rpartition("#")[0]]

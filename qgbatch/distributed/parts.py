@@ -42,6 +42,8 @@ class Part:
 
     path: Path
     facts: dict[str, Any]
+    columns: dict[str, str]
+    """As :data:`qgbatch.writers.COLUMNS`."""
     documents: dict[str, FileVersion]
     """Paths of the documents that it holds the questions of, failed ones left out."""
     report: dict[str, Any]
@@ -62,8 +64,8 @@ def write_part(
     name: str,
     rows: Iterable[Row],
     facts: Mapping[str, Any],
+    columns: Mapping[str, str],
     *,
-    with_context: bool,
     documents: Mapping[str, FileVersion] | None = None,
     report: Mapping[str, Any] | None = None,
 ) -> None:
@@ -78,7 +80,7 @@ def write_part(
     facts = {**facts, "block": {"documents": documents or {}, "report": report or {}}}
     with (
         replacing(directory / f"part-{_digest(name)}.parquet") as stream,
-        open_writer(stream, "parquet", facts, with_context=with_context, csv_safe=False) as writer,
+        open_writer(stream, "parquet", facts, columns) as writer,
     ):
         for row in rows:
             writer.write(row)
@@ -111,10 +113,12 @@ def read_part(path: Path) -> Part:
         OutputError: it is damaged, or not of qgbatch.
     """
     try:
-        facts = json.loads(pq.read_metadata(path).metadata[b"qgbatch"])
+        schema = pq.read_schema(path)
+        facts = json.loads(schema.metadata[b"qgbatch"])
+        columns = {field.name: "float64" if pa.types.is_floating(field.type) else str(field.type) for field in schema}
         block = facts.pop("block")
         documents = {source: (size, time) for source, (size, time) in block["documents"].items()}
-        return Part(path, facts, documents, block["report"])
+        return Part(path, facts, columns, documents, block["report"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(
             f"{path}: is no part that qgbatch wrote ({type(error).__name__}).",

@@ -24,7 +24,7 @@ from qgbatch.settings import CacheSettings, FileSettings, Settings
 from qgbatch.stages import Stages
 from qgbatch.store import Store
 from qgbatch.stream import Stream
-from qgbatch.writers import to_row
+from qgbatch.writers import columns_of, to_row
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,8 @@ class Worker:
         versions = {path: file_version(path) for path in paths}
         stream = Stream(stages, stages.open_cache(self._store), report, fail_fast=job.files.fail_fast)
         questions = stream.questions(Reading(Listing(list(paths)), job.files))
-        rows = [to_row(q, stages.model.name, with_context=job.files.with_context) for q in questions]
+        columns = columns_of(with_context=job.files.with_context, with_answers=stages.gives_answers)
+        rows = [to_row(question, stages.model.name, columns) for question in questions]
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
@@ -98,7 +99,7 @@ class Worker:
                 encode_block(paths),
                 rows,
                 part_facts(stages, job.files),
-                with_context=job.files.with_context,
+                columns,
                 documents=documents,
                 report=counts,
             )

@@ -16,7 +16,7 @@ from qgbatch.doctor.findings import CautionError
 from qgbatch.outputs import STDOUT, open_output, replacing, temporary_file
 from qgbatch.settings import CacheSettings, FileSettings
 from qgbatch.store import FILE_NAME, Store
-from qgbatch.writers import choose_format, open_writer
+from qgbatch.writers import COLUMNS, choose_format, open_writer
 
 _BLOCK_BYTES = 4096
 """Written to see that there is space: an empty file takes none."""
@@ -41,7 +41,7 @@ def check_output(output: str, files: FileSettings) -> str:
         return f"standard output, as {file_format}"
 
     def write(stream: IO[bytes]) -> None:
-        with open_writer(stream, file_format, {}, with_context=False, csv_safe=False):
+        with open_writer(stream, file_format, {}, COLUMNS):
             pass
 
     return f"{_try(output, open_output(output), write)}, as {file_format}"

@@ -9,22 +9,11 @@ from typing import Any
 
 from qgbatch.errors import InputError
 from qgbatch.records import identify
-from qgbatch.writers import COLUMNS, Row, without_apostrophe
+from qgbatch.writers import ANSWER_COLUMNS, COLUMNS, NULLABLE, Row, without_apostrophe
 
-OPTIONAL_COLUMNS: Mapping[str, str] = {
-    "context": "string",
-    "answer": "string",
-    "answer_start_char": "int64",
-    "answer_score": "float64",
-    "page": "int64",
-}
-"""Columns that an output may have beside :data:`qgbatch.writers.COLUMNS`, with their pyarrow types.
-
-But for ``context`` they may be empty in a row. ``answer_start_char`` is an offset into the
-document's text.
-"""
+OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
+"""Columns that an output may have beside :data:`qgbatch.writers.COLUMNS`, with their pyarrow types."""
 _ALL = {**COLUMNS, **OPTIONAL_COLUMNS}
-_MAY_BE_EMPTY = OPTIONAL_COLUMNS.keys() - {"context"}
 _FORMS = {
     "question_id": re.compile(r"q[0-9a-f]{16}"),
     "document_sha256": re.compile(r"[0-9a-f]{64}"),
@@ -41,7 +30,7 @@ def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> 
     row: Row = {}
     for name in columns:
         value = values.get(name)
-        if name in _MAY_BE_EMPTY and (value in (None, "") or value != value):
+        if name in NULLABLE and (value in (None, "") or value != value):
             continue
         row[name] = _CHECKS[_ALL[name]](value, f"{place}: {name}")
         form = _FORMS.get(name)

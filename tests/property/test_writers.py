@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qgbatch.settings import Format
-from qgbatch.writers import COLUMNS, Row, open_writer
+from qgbatch.writers import COLUMNS, Row, columns_of, open_writer
 
+WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 DANGEROUS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 FIXED: Row = {name: 7 if kind == "int64" else "x" for name, kind in COLUMNS.items()}
 
@@ -26,7 +27,7 @@ formulas = st.tuples(st.text("'= \t\r\n\uff1d@+-a"), texts).map("".join)
 
 def write(rows: list[Row], file_format: Format, *, csv_safe: bool = False) -> bytes:
     stream = io.BytesIO()
-    with open_writer(stream, file_format, {}, with_context=True, csv_safe=csv_safe) as writer:
+    with open_writer(stream, file_format, {}, WITH_CONTEXT, csv_safe=csv_safe) as writer:
         for row in rows:
             writer.write(row)
     return stream.getvalue()

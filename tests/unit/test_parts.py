@@ -32,7 +32,7 @@ def write(directory: PartsDirectory, documents: dict[str, FileVersion], **facts:
         name,
         rows,
         {**FACTS, **facts},
-        with_context=False,
+        COLUMNS,
         documents=documents,
         report={"n": 1},
     )

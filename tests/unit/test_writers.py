@@ -22,13 +22,16 @@ from qgbatch.outputs import replacing
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
 from qgbatch.writers import (
+    COLUMNS,
     choose_format,
+    columns_of,
     json_line,
     open_writer,
     to_dataframe,
     to_row,
 )
 
+WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 FORMATS: tuple[Format, ...] = get_args(Format)
 TYPES = {
     "question_id": "string",
@@ -64,15 +67,16 @@ def write(
     questions: list[Question], file_format: Format, *, with_context: bool = False, **facts: object
 ) -> bytes:
     stream = io.BytesIO()
-    with open_writer(stream, file_format, facts, with_context=with_context, csv_safe=False) as writer:
+    columns = WITH_CONTEXT if with_context else COLUMNS
+    with open_writer(stream, file_format, facts, columns) as writer:
         for question in questions:
-            writer.write(to_row(question, "mini", with_context=with_context))
+            writer.write(to_row(question, "mini", columns))
     return stream.getvalue()
 
 
 def test_a_row_has_the_documented_columns_in_order() -> None:
-    assert list(to_row(ask(1)[0], "mini", with_context=False)) == list(TYPES)
-    row = to_row(ask(1)[0], "mini", with_context=True)
+    assert list(to_row(ask(1)[0], "mini", COLUMNS)) == list(TYPES)
+    row = to_row(ask(1)[0], "mini", WITH_CONTEXT)
     assert list(row) == [*TYPES, "context"]
     assert row["context"] == 'they say, is "black".\nMilk is not.'
 
@@ -155,10 +159,10 @@ def test_no_character_of_a_file_name_breaks_a_line_of_csv(name: str) -> None:
     ],
 )
 def test_safe_csv_has_an_apostrophe_before_formulas(column: str, text: str, safe: str) -> None:
-    row = to_row(ask(1)[0], "mini", with_context=True) | {column: text}
+    row = to_row(ask(1)[0], "mini", WITH_CONTEXT) | {column: text}
     for csv_safe, expected in ((True, safe), (False, text)):
         stream = io.BytesIO()
-        with open_writer(stream, "csv", {}, with_context=True, csv_safe=csv_safe) as writer:
+        with open_writer(stream, "csv", {}, WITH_CONTEXT, csv_safe=csv_safe) as writer:
             writer.write(row)
         stream.seek(0)
         [read] = csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline=""))
@@ -168,11 +172,11 @@ def test_safe_csv_has_an_apostrophe_before_formulas(column: str, text: str, safe
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
 def test_other_formats_are_the_same_with_safe_csv(file_format: Format) -> None:
-    row = to_row(ask(1)[0], "=1", with_context=False)
+    row = to_row(ask(1)[0], "=1", COLUMNS)
     contents = []
     for csv_safe in (True, False):
         stream = io.BytesIO()
-        with open_writer(stream, file_format, {}, with_context=False, csv_safe=csv_safe) as writer:
+        with open_writer(stream, file_format, {}, COLUMNS, csv_safe=csv_safe) as writer:
             writer.write(row)
         contents.append(stream.getvalue())
     assert contents[0] == contents[1]
@@ -223,9 +227,9 @@ def test_a_writer_in_a_block_that_fails_is_silent(
     def fail() -> None:
         with (
             replacing(tmp_path / "a") as stream,
-            open_writer(stream, file_format, {}, with_context=False, csv_safe=False) as writer,
+            open_writer(stream, file_format, {}, COLUMNS) as writer,
         ):
-            writer.write(to_row(ask(1)[0], "mini", with_context=False))
+            writer.write(to_row(ask(1)[0], "mini", COLUMNS))
             raise RuntimeError
 
     with suppress(RuntimeError):
