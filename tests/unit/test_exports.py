@@ -320,6 +320,14 @@ def test_a_data_set_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> 
     assert (list(again.rows()), again.facts) == (rows, FACTS)
 
 
+def test_a_data_set_has_gaps_where_there_is_no_answer(tmp_path: Path) -> None:
+    answers: list[dict[str, Any]] = [{"answer": "hives", "page": 2}, {"answer": None, "page": None}]
+    rows = [{**row, **answer} for row, answer in zip(some_rows(), answers, strict=False)]
+    (tmp_path / "q.jsonl").write_bytes(b"".join(json_line(row) for row in rows))
+    exported("hf", str(tmp_path / "q.jsonl"), tmp_path / "out")
+    assert load(tmp_path / "out", tmp_path / "cache").to_list() == rows
+
+
 def test_nothing_in_the_facts_leaves_their_block(tmp_path: Path) -> None:
     rows = [{**row, "model": "x\n```\n# <script>"} for row in some_rows()]
     exported("hf", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
