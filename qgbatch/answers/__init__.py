@@ -121,15 +121,13 @@ def _to_answer(context: str, window: Window, span: Span, no_answer: float) -> An
 
 
 def _whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
-    """With the combining marks that tokenizers leave out, and without white space at the ends."""
+    """With the combining marks that tokenizers leave out, without white space in front."""
     while 0 < start < end and _is_mark(context[start]):
         start -= 1
     while end < len(context) and _is_mark(context[end]):
         end += 1
     while start < end and context[start].isspace():
         start += 1
-    while end > start and context[end - 1].isspace():
-        end -= 1
     return start, end
 
 
