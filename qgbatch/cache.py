@@ -16,7 +16,7 @@ from itertools import count, islice
 from math import isnan
 from typing import Any
 
-from qgbatch.records import Chunk, DecodedGeneration, Document, InputIds
+from qgbatch.records import Answer, Chunk, DecodedGeneration, Document, InputIds
 from qgbatch.store import Store
 
 _FORMAT = 1

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from qgbatch.records import Question
+from qgbatch.records import Chunk, Question
 from qgbatch.settings import Settings
 
 _ASKING = {"who", "whom", "whose", "what", "which", "when", "where", "why", "how"}
@@ -76,11 +76,11 @@ def first_of_each_chunk(
     """The first ``most`` questions of each chunk; the others are counted as ``too_many``."""
     if most is None:
         return list(questions)
-    seen: Counter[int] = Counter()
+    seen: Counter[Chunk] = Counter()
     kept = []
     for question in questions:
-        seen[question.chunk.chunk_index] += 1
-        if seen[question.chunk.chunk_index] <= most:
+        seen[question.chunk] += 1
+        if seen[question.chunk] <= most:
             kept.append(question)
     dropped["too_many"] += len(questions) - len(kept)
     return kept

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from qgbatch.families import Parser
-from qgbatch.records import SCORE_DECIMALS, Chunk, DecodedGeneration, Generation, Question
+from qgbatch.records import SCORE_DECIMALS, Answer, Chunk, DecodedGeneration, Generation, Question
 
 # A question mark: ASCII, full-width, Arabic, Greek.
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
@@ -67,6 +68,13 @@ def _with_answer(
     place = chunk.text.find(match["answer"])
     start_char = chunk.start_char + place if place >= 0 else None
     return [Question(match["question"], index, score, chunk, match["answer"], start_char)]
+
+
+def with_answer(question: Question, answer: Answer) -> Question:
+    """The question with an answer that was found in its chunk's text."""
+    start_char = question.chunk.start_char + answer.start_char if answer.text else None
+    score = round(answer.score, SCORE_DECIMALS)
+    return replace(question, answer=answer.text or None, answer_start_char=start_char, answer_score=score)
 
 
 def _reason_to_drop(text: str, cut_off: bool) -> str | None:

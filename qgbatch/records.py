@@ -149,6 +149,29 @@ def identify(document_sha256: str, start_char: int, end_char: int, question: str
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The best answer that a text has; how good it is, the scores say."""
+
+    text: str
+    """Exactly ``context[start_char:end_char]``; empty where there was nothing to choose."""
+    start_char: int
+    end_char: int
+    """Offsets in code points, half-open, into the context."""
+    score: float
+    """Probability of this span, 0 to 1: that it begins there times that it ends there.
+
+    Both are shared out among the tokens of the text and the first token of the input,
+    which stands for "no answer".
+    """
+    no_answer_score: float
+    """Probability that the text does not answer, 0 to 1: least of all windows of a long text.
+
+    Models trained on SQuAD 2 and its like mean it, others were never asked. Where it is
+    above ``score``, ``score`` is below a half; so one threshold on ``score`` serves both.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A document, or something that should have been one, that was left out."""
 

@@ -20,7 +20,7 @@ from qgbatch.dedupe import find_duplicates
 from qgbatch.engines import Batch
 from qgbatch.errors import DocumentError
 from qgbatch.filters import filter_questions, first_of_each_chunk
-from qgbatch.questions import decode_generation, extract_questions
+from qgbatch.questions import decode_generation, extract_questions, with_answer
 from qgbatch.records import (
     Chunk,
     DecodedGeneration,
@@ -40,6 +40,8 @@ OnBatch = Callable[[float], None]
 
 _ENOUGH_FOR_A_RATE = 32
 """Chunks; fewer say little of how long others will take."""
+_ANSWERED_AT_ONCE = 512
+"""Questions; they and their documents wait in memory."""
 _WINDOWS_AHEAD = 1
 """Windows that are ready while the one before them is with the engine."""
 
@@ -88,6 +90,14 @@ class Stream:
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
         """Questions in input order, without duplicates but for those across documents."""
+        most = self._stages.settings.max_questions_per_chunk
+        for questions in self._answered(self._selected(documents)):
+            yield from first_of_each_chunk(questions, most, self._report.dropped)
+        if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
+            self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
+
+    def _selected(self, documents: Iterable[Document | Failure]) -> Iterator[list[Question]]:
+        """The questions of each document that are left by filters and without duplicates."""
         results = self._generations(documents)
         for document, its_results in groupby(results, key=lambda result: result[0].document):
             dropped: Counter[str] = Counter()
@@ -97,11 +107,38 @@ class Stream:
                 continue
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
-            selected = self._select(questions, dropped)
+            with self._report.timed("filter"):
+                questions = filter_questions(questions, self._stages.settings, dropped)
             self._report.dropped.update(dropped)
+            yield self._drop_duplicates(questions)
+
+    def _answered(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
+        """The questions with answers, where there is an answer model, enough at once to fill batches."""
+        if not self._stages.answer_model:
             yield from selected
-        if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
-            self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
+            return
+        waiting: list[Question] = []
+        for questions in selected:
+            waiting += questions
+            if len(waiting) >= _ANSWERED_AT_ONCE:
+                yield self._answer(waiting)
+                waiting = []
+        yield self._answer(waiting)
+
+    def _answer(self, questions: list[Question]) -> list[Question]:
+        """The questions with their answers, but for those whose answer is not good enough."""
+        with self._report.timed("answer"):
+            pairs = [(question.question, question.chunk.text) for question in questions]
+            answers = self._cache.answers(pairs)
+            if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
+                made = dict(zip(new, self._stages.answerer.answer(new), strict=True))
+                self._cache.keep_answers(made)
+                answers |= made
+        least = self._stages.settings.min_answer_score or 0.0
+        answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
+        kept = [question for question in answered if (question.answer_score or 0.0) >= least]
+        self._report.dropped["unanswered"] += len(questions) - len(kept)
+        return kept
 
     def count(self, documents: Iterable[Document | Failure]) -> None:
         """Count what :meth:`questions` would have to do, without the model."""
@@ -225,14 +262,6 @@ class Stream:
                 with self._report.timed("questions"):
                     questions += extract_questions(chunk, generation, parser, dropped)
         return questions
-
-    def _select(self, questions: list[Question], dropped: Counter[str]) -> list[Question]:
-        """What is left without what the filters drop, duplicates, and more than are wanted of a chunk."""
-        settings = self._stages.settings
-        with self._report.timed("filter"):
-            questions = filter_questions(questions, settings, dropped)
-        questions = self._drop_duplicates(questions)
-        return first_of_each_chunk(questions, settings.max_questions_per_chunk, dropped)
 
     def _drop_duplicates(self, questions: list[Question]) -> list[Question]:
         scope = self._stages.settings.dedupe_scope

@@ -140,7 +140,7 @@ def open_writer(
     *,
     csv_safe: bool = False,
 ) -> Iterator[Writer]:
-    """Give a writer of rows with these columns in one format; what it holds back is written when the block ends well.
+    """Give a writer of rows with these columns; what it holds back is written when the block ends well.
 
     ``run_facts`` go into Parquet's metadata under ``qgbatch``, as JSON. ``csv_safe`` puts an
     apostrophe before CSV's text that a spreadsheet would run as a formula; to other formats,

@@ -10,45 +10,22 @@ import logging
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qgbatch.answers.checkpoint import check_answer_model, find_answer_model
 from qgbatch.batching import make_batches
 from qgbatch.engines import find_device, torch_precision
+from qgbatch.records import Answer
 from qgbatch.settings import Dtype
 
 if TYPE_CHECKING:
     from qgbatch.answers.spans import Span
     from qgbatch.answers.windows import Window
 
-__all__ = ["Answer", "Answerer", "find_answer_model"]
+__all__ = ["Answerer", "find_answer_model"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The best answer that a text has; how good it is, the scores say."""
-
-    text: str
-    """Exactly ``context[start_char:end_char]``; empty where there was nothing to choose."""
-    start_char: int
-    end_char: int
-    """Offsets in code points, half-open, into the context."""
-    score: float
-    """Probability of this span, 0 to 1: that it begins there times that it ends there.
-
-    Both are shared out among the tokens of the text and the first token of the input,
-    which stands for "no answer".
-    """
-    no_answer_score: float
-    """Probability that the text does not answer, 0 to 1: least of all windows of a long text.
-
-    Models trained on SQuAD 2 and its like mean it, others were never asked. Where it is
-    above ``score``, ``score`` is below a half; so one threshold on ``score`` serves both.
-    """
 
 
 _NONE = Answer("", 0, 0, 0.0, 1.0)
@@ -121,15 +98,13 @@ def _to_answer(context: str, window: Window, span: Span, no_answer: float) -> An
 
 
 def _whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
-    """With the combining marks that tokenizers leave out, and without white space at the ends."""
+    """With the combining marks that tokenizers leave out, without white space in front."""
     while 0 < start < end and _is_mark(context[start]):
         start -= 1
     while end < len(context) and _is_mark(context[end]):
         end += 1
     while start < end and context[start].isspace():
         start += 1
-    while end > start and context[end - 1].isspace():
-        end -= 1
     return start, end
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from qgbatch.dedupe import find_duplicates, question_key
 from qgbatch.distributed.parts import read_part, write_part
 from qgbatch.distributed.worker import Job
+from qgbatch.writers import columns_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ALL_COLUMNS = columns_of(with_context=True, with_answers=True)
 _BUCKET, _ORDER = "bucket", "order"
 
 
@@ -36,6 +38,7 @@ def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> Uni
     import ray.data
 
     first = read_part(parts[0])
+    columns = {name: kind for name, kind in _ALL_COLUMNS.items() if name in first.columns}
     target = job.parts / "unique"
     target.mkdir(exist_ok=True)
     order = ray.put({source: position for position, source in enumerate(sources)})
@@ -51,7 +54,7 @@ def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> Uni
         questions, scores = [row["question"] for row in rows], [row["score"] for row in rows]
         duplicates = find_duplicates(questions, scores, job.settings.dedupe, job.settings.near_threshold)
         kept = [row for index, row in enumerate(rows) if index not in duplicates]
-        write_part(target, f"bucket {number}", kept, first.facts, first.columns)
+        write_part(target, f"bucket {number}", kept, first.facts, columns)
         return pa.table({"n_kept": [len(kept)], "n_dropped": [len(duplicates)]})
 
     # Not by read_parquet: in Ray 2.60 it fails where fsspec lacks what it needs for HTTP.

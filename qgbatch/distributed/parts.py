@@ -42,8 +42,7 @@ class Part:
 
     path: Path
     facts: dict[str, Any]
-    columns: dict[str, str]
-    """As :data:`qgbatch.writers.COLUMNS`."""
+    columns: Sequence[str]
     documents: dict[str, FileVersion]
     """Paths of the documents that it holds the questions of, failed ones left out."""
     report: dict[str, Any]
@@ -115,7 +114,7 @@ def read_part(path: Path) -> Part:
     try:
         schema = pq.read_schema(path)
         facts = json.loads(schema.metadata[b"qgbatch"])
-        columns = {field.name: "float64" if pa.types.is_floating(field.type) else str(field.type) for field in schema}
+        columns = [field.name for field in schema]
         block = facts.pop("block")
         documents = {source: (size, time) for source, (size, time) in block["documents"].items()}
         return Part(path, facts, columns, documents, block["report"])

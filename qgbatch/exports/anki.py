@@ -13,7 +13,7 @@ import re
 
 from qgbatch.exports.table import QuestionTable
 from qgbatch.exports.target import Files, Lines, Target
-from qgbatch.writers import Row
+from qgbatch.exports.values import CheckedRow
 
 _FILE = "anki.tsv"
 _HEADER = "#separator:tab\n#html:false\n#columns:guid\tFront\tBack\tTags\n#guid column:1\n#tags column:4\n"
@@ -41,7 +41,7 @@ def _write(table: QuestionTable, files: Files) -> Lines:
     ]
 
 
-def _card(row: Row) -> bytes:
+def _card(row: CheckedRow) -> bytes:
     place = f"({row['source']}, characters {row['start_char']} to {row['end_char']})"
     back = f"{row.get('answer', row.get('context', ''))} {place}"
     fields = (row["question_id"], _safe(str(row["question"])), _safe(back), "qgbatch")

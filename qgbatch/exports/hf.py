@@ -9,8 +9,8 @@ from typing import IO
 
 from qgbatch.exports.table import QuestionTable
 from qgbatch.exports.target import Files, Lines, Target
-from qgbatch.exports.values import OPTIONAL_COLUMNS
-from qgbatch.writers import COLUMNS, ROWS_PER_GROUP, Row
+from qgbatch.exports.values import OPTIONAL_COLUMNS, CheckedRow
+from qgbatch.writers import COLUMNS, NULLABLE, ROWS_PER_GROUP
 
 _FILE = "data/train-00000-of-00001.parquet"
 _ABOUT = f"""Questions that a model asked of passages, a row each: `{_FILE}`.
@@ -45,7 +45,7 @@ def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
     kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
     schema = pa.schema(
         [
-            pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in OPTIONAL_COLUMNS)
+            pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in NULLABLE)
             for name in table.columns
         ],
         metadata={"qgbatch": json.dumps(table.facts, ensure_ascii=False, sort_keys=True)},
@@ -55,7 +55,7 @@ def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
             parquet.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
 
 
-def _groups(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _groups(rows: Iterator[CheckedRow]) -> Iterator[list[CheckedRow]]:
     while group := list(islice(rows, ROWS_PER_GROUP)):
         yield group
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from qgbatch.errors import InputError, OutputError
 from qgbatch.exports.table import QuestionTable
-from qgbatch.writers import Row
+from qgbatch.exports.values import CheckedRow
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
@@ -69,7 +69,7 @@ class Passages:
         self.n_again = 0
         """Rows left out: of the same text under another name."""
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CheckedRow) -> None:
         """Add a question, unless it is there.
 
         Raises:
@@ -95,7 +95,7 @@ class Passages:
         for passage, group in groupby(rows, key=lambda row: row[:5]):
             yield Passage(*passage), [Asked(*row[5:]) for row in group]
 
-    def _find(self, passage_id: str, row: Row) -> tuple[int, str]:
+    def _find(self, passage_id: str, row: CheckedRow) -> tuple[int, str]:
         """The number and the text of a passage, which is added if it is not there."""
         if self._last[0] != passage_id:
             values: tuple[Any, ...] = (

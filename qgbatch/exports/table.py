@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import InputError
-from qgbatch.exports.values import OPTIONAL_COLUMNS, check_row, from_csv
-from qgbatch.writers import COLUMNS, Row
+from qgbatch.exports.values import OPTIONAL_COLUMNS, CheckedRow, check_row, from_csv
+from qgbatch.writers import COLUMNS, NULLABLE
 
 logger = logging.getLogger("qgbatch")
 
@@ -52,7 +52,7 @@ class QuestionTable:
         self.n_rows = 0
         """How many rows were given so far."""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[CheckedRow]:
         """Give the rows in their order; what is not known of a row is not in it.
 
         Raises:
@@ -113,9 +113,9 @@ def _find_files(path: str) -> list[Path]:
 def _known(place: str, names: Collection[str]) -> list[str]:
     """The columns that are read, in the order of the documentation."""
     for name in COLUMNS:
-        if name not in names:
+        if name not in names and name not in NULLABLE:
             raise InputError(f"{place}: no column {name!r}.", _AGAIN)
-    return [*COLUMNS, *(name for name in OPTIONAL_COLUMNS if name in names)]
+    return [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in names]
 
 
 def _parquet_head(files: list[Path]) -> tuple[list[str], dict[str, Any]]:

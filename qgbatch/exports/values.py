@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
 from qgbatch.records import identify
-from qgbatch.writers import ANSWER_COLUMNS, COLUMNS, NULLABLE, Row, without_apostrophe
+from qgbatch.writers import ANSWER_COLUMNS, COLUMNS, NULLABLE, without_apostrophe
 
 OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
 """Columns that an output may have beside :data:`qgbatch.writers.COLUMNS`, with their pyarrow types."""
+CheckedRow: TypeAlias = dict[str, str | int | float]
+"""A row of :mod:`qgbatch.writers` whose empty columns are left out."""
 _ALL = {**COLUMNS, **OPTIONAL_COLUMNS}
 _FORMS = {
     "question_id": re.compile(r"q[0-9a-f]{16}"),
@@ -21,13 +23,13 @@ _FORMS = {
 """What becomes a part of ids and file names elsewhere."""
 
 
-def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> Row:
+def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> CheckedRow:
     """The values of these columns, those that may be empty and are left out.
 
     Raises:
         InputError: a value is missing, of another type or out of range.
     """
-    row: Row = {}
+    row: CheckedRow = {}
     for name in columns:
         value = values.get(name)
         if name in NULLABLE and (value in (None, "") or value != value):
@@ -54,7 +56,7 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
             continue
         if kind == "string":
             row[name] = without_apostrophe(cell)
-        elif cell or name not in _MAY_BE_EMPTY:
+        elif cell or name not in NULLABLE:
             row[name] = _from_cell(cell, kind, f"{place}: {name}")
     start, end, asked = row["start_char"], row["end_char"], cells["question"]
     if identify(cells["document_sha256"], start, end, asked) == cells["question_id"]:

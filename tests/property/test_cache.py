@@ -32,7 +32,7 @@ json_values = st.recursive(
 @given(kept=st.dictionaries(inputs, generations, max_size=5))
 def test_what_is_kept_comes_back(kept: dict[tuple[int, ...], DecodedGeneration]) -> None:
     with tempfile.TemporaryDirectory() as directory, closing(Store(Path(directory), 10**9)) as store:
-        cache = Cache(store, {}, {})
+        cache = Cache(store, {}, {}, {})
         cache.keep(kept)
         assert cache.generations(list(kept)) == kept
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from qgbatch.answers import Answer, Answerer
+from qgbatch.answers import Answerer
 from qgbatch.answers.checkpoint import ANSWER_TYPES
 from qgbatch.answers.spans import MAX_ANSWER_TOKENS, best_spans
+from qgbatch.records import Answer
 from tests.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 from tests.conftest import SAMPLES
 
@@ -198,6 +199,14 @@ def test_the_best_span_is_found_whatever_the_logits() -> None:
         if legal:
             assert (span.first, span.last) == max(legal, key=lambda pair: legal[pair])
             assert span.no_answer < math.exp(span.log_score) or math.exp(span.log_score) < 0.5
+
+
+@pytest.mark.parametrize(("n_tokens", "is_legal"), [(30, True), (31, False)])
+def test_an_answer_has_at_most_thirty_tokens(n_tokens: int, is_legal: bool) -> None:
+    start, end, inside = torch.zeros(1, 40), torch.zeros(1, 40), torch.arange(40).unsqueeze(0) > 1
+    start[0, 5] = end[0, 5 + n_tokens - 1] = 20.0
+    span = best_spans(start, end, inside, inside)[0]
+    assert (span.last - span.first + 1 == n_tokens) is is_legal
 
 
 Pick = Callable[[Sequence[Any]], Any]

@@ -41,7 +41,7 @@ def open_cache(tmp_path: Path) -> Iterator[Callable[..., Cache]]:
 
     def open_it(chunking: Mapping[str, Any] = FACTS, generating: Mapping[str, Any] = FACTS) -> Cache:
         stores.append(Store(tmp_path, 10**9))
-        return Cache(stores[-1], chunking, generating)
+        return Cache(stores[-1], chunking, generating, {})
 
     yield open_it
     for each in stores:

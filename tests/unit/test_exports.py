@@ -25,8 +25,9 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
 from qgbatch.training.data import read_split
-from qgbatch.writers import Row, json_line, open_writer, to_row
+from qgbatch.writers import COLUMNS, Row, columns_of, json_line, open_writer, to_row
 
+WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
 SAND = "'-ness' is an ending. Rivers carry \"sand\"."
 FACTS = {"qgbatch": "0.1.0", "model": "mini", "settings": {"num_beams": 4}}
@@ -35,11 +36,12 @@ FACTS = {"qgbatch": "0.1.0", "model": "mini", "settings": {"num_beams": 4}}
 def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[Row]:
     """Rows of questions about spans of a text."""
     document = Document.from_text(text, source)
-    rows = []
+    rows: list[Row] = []
     for chunk_index, (start, end, questions) in enumerate(spans):
         chunk = Chunk(document, chunk_index, start, end, (1,), hard_split=False)
         for index, question in enumerate(questions):
-            rows.append(to_row(Question(question, index, -0.25, chunk), "mini", with_context=True))
+            row = to_row(Question(question, index, -0.25, chunk), "mini", WITH_CONTEXT)
+            rows.append({name: value for name, value in row.items() if value is not None})
     return rows
 
 
@@ -54,13 +56,13 @@ def some_rows() -> list[Row]:
 def write(path: Path, rows: Sequence[Row], *, csv_safe: bool = False) -> str:
     """A file as ``qgbatch run`` writes it."""
     kinds: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
-    context = "context" in rows[0]
+    columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
     with (
         path.open("wb") as stream,
-        open_writer(stream, kinds[path.suffix], FACTS, with_context=context, csv_safe=csv_safe) as writer,
+        open_writer(stream, kinds[path.suffix], FACTS, columns, csv_safe=csv_safe) as writer,
     ):
         for row in rows:
-            writer.write(row)
+            writer.write({"page": None, **row})
     return str(path)
 
 
@@ -103,12 +105,12 @@ def test_what_csv_safe_put_there_is_taken_off(tmp_path: Path) -> None:
 def test_a_directory_of_parts_is_one_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = some_rows()
     for name, some in (("a", rows[:4]), ("b", rows[4:])):
-        write_part(tmp_path, name, some, FACTS, with_context=True, documents={"/home/ann/a": (1, 2)})
+        write_part(tmp_path, name, some, FACTS, WITH_CONTEXT, documents={"/home/ann/a": (1, 2)})
     table = QuestionTable(str(tmp_path))
     assert sorted(table.rows(), key=str) == sorted(rows, key=str)
     assert table.facts == FACTS  # without the documents' paths and times
     assert "no _SUCCESS" in caplog.text
-    write_part(tmp_path, "c", [without(rows[0], "context")], FACTS, with_context=False)
+    write_part(tmp_path, "c", [without(rows[0], "context")], FACTS, COLUMNS)
     with pytest.raises(InputError, match=r"part-\w+\.parquet: other columns than .*part-"):
         QuestionTable(str(tmp_path))
 
@@ -193,7 +195,7 @@ def test_rows_of_csv_are_counted_in_lines(tmp_path: Path) -> None:
     lines = path.read_bytes().split(b"\n")
     for old, new, message in (
         (b"-0.25", b"-x", f"line {len(lines) - 1}: score is '-x', not a number"),
-        (b",-0.25", b"", f"line {len(lines) - 1}: 10 values for 11 columns"),
+        (b",-0.25", b"", f"line {len(lines) - 1}: 11 values for 12 columns"),
     ):
         damaged = tmp_path / "damaged.csv"
         damaged.write_bytes(b"\n".join([*lines[:-2], lines[-2].replace(old, new), b""]))
@@ -289,7 +291,7 @@ def test_answers_of_squad_stand_where_they_say(tmp_path: Path) -> None:
     rows[2] |= {"answer": "hives", "answer_start_char": BEES.index("hives")}  # of another passage
     rows[3] |= {"answer": "honey", "answer_start_char": BEES.index("cold")}
     lines = [{"answer": None, "answer_start_char": None, **row} for row in (*rows, some_rows()[-1])]
-    path = write_lines(tmp_path / "q.jsonl", lines)  # type: ignore[arg-type]
+    path = write_lines(tmp_path / "q.jsonl", lines)
     counts = exported("squad", path, tmp_path / "out")
     assert counts["answers"] == "2, and 2 left out that are not at their place in the passage"
     squad = json.loads((tmp_path / "out" / "squad.json").read_text(encoding="utf-8"))
@@ -307,7 +309,7 @@ def test_a_data_set_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> 
     rows = some_rows() if with_context else [without(row, "context") for row in some_rows()]
     table = QuestionTable(write(tmp_path / "q.parquet", rows))
     export(table, TARGETS["hf"], tmp_path / "asked", "cc-by-sa-4.0")
-    assert load(tmp_path / "asked", tmp_path / "cache").to_list() == rows
+    assert load(tmp_path / "asked", tmp_path / "cache").to_list() == [{**row, "page": None} for row in rows]
     card = DatasetCard.load(tmp_path / "asked" / "README.md")
     assert card.data.license == "cc-by-sa-4.0"
     assert card.data.size_categories == ["n<1K"]
