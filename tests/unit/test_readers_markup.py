@@ -91,7 +91,8 @@ def test_rst_is_read_without_underlines_directives_and_literal_blocks() -> None:
 
 def test_the_main_text_of_a_page_comes_without_what_is_around_it() -> None:
     body = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
-    page = f"<html><head><title>T</title></head><body>{NAVIGATION}<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
+    page = f"<html><head><title>T</title></head><body>{NAVIGATION}"
+    page += f"<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
     page += "<footer>Imprint</footer><script>alert(1)</script>"
     assert html.main_text(page) == "\n\n".join(["Ferry", *PARAGRAPHS])
 
