@@ -47,7 +47,7 @@ def test_the_three_formats_hold_the_same_rows(outputs: Path) -> None:
 
 def test_every_row_leads_back_to_its_chunk(outputs: Path) -> None:
     rows = pd.read_parquet(outputs / "q.parquet")
-    texts = {str(path): path.read_text(encoding="utf-8") for path in SAMPLES.iterdir()}
+    texts = {str(path): read_document(str(path)).text for path in SAMPLES.iterdir()}
     assert set(rows.source) == set(texts)
     for row in rows.itertuples():
         assert texts[str(row.source)][int(str(row.start_char)) : int(str(row.end_char))] == row.context

@@ -43,7 +43,7 @@ def test_markdown_is_read_without_markup_code_and_tables(source: str, text: str)
 
 
 def test_long_markdown_is_parsed_in_parts_that_do_not_cut_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "A *b* c.\n\n" * 20 + "```\n" + "x\n\n" * 5 + "```\n\nEnd.\n" + "word " * 30
+    source = "A *b* c.\n\n" * 20 + "```\n" + "x\n\n" * 15 + "```\n\nEnd.\n" + "word " * 30
     whole = markdown.plain_text(source)
     monkeypatch.setattr(markdown, "_PART_CHARS", 40)
     assert " ".join(markdown.plain_text(source).split()) == " ".join(whole.split())
