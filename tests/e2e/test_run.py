@@ -19,6 +19,7 @@ from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.errors import DocumentError
 from qgbatch.models import find_model
 from qgbatch.prompt import load_prompt
+from qgbatch.readers import read_document
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 
