@@ -16,6 +16,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch import Settings, run
+from qgbatch.readers import kinds
 
 Qgbatch = Callable[..., Result]
 
@@ -199,3 +200,24 @@ def test_fail_fast_names_the_document_in_failures_and_in_the_report(here: Path, 
 def test_fail_fast_changes_nothing_when_all_is_well(here: Path, qgbatch: Qgbatch) -> None:
     assert qgbatch("run", "good.txt", "-o", "q.csv", "--fail-fast", *FAST).exit_code == 0
     assert (here / "q.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["-o", "q.csv"], ["-o", "q.csv", "--dry-run"], ["-o", "q", "--runner", "ray"]]
+)
+def test_a_format_whose_package_is_missing_ends_the_run_before_the_first_document(
+    here: Path, words: list[str], qgbatch: Qgbatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS[:1], kinds.Kind("pdf", (".pdf",), package="no_such")))
+    (here / "paper.pdf").touch()
+    result = qgbatch("run", "missing.txt", "paper.pdf", *words)
+    assert result.exit_code == 5
+    assert "paper.pdf: reading it needs the package no_such." in result.stderr
+    assert "Install it: pip install 'qgbatch[pdf]'" in result.stderr
+    assert "missing.txt" not in result.stderr
+
+
+def test_an_output_that_a_glob_would_read_as_a_table_is_refused(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "t.csv").write_text("text\nTea is hot.\n")
+    assert qgbatch("run", "t.*", "-o", "t.jsonl", *FAST).exit_code == 6
+    assert qgbatch("run", "*.txt", "-o", "t.jsonl", *FAST).exit_code == 0

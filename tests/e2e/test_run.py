@@ -19,6 +19,7 @@ from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.errors import DocumentError
 from qgbatch.models import find_model
 from qgbatch.prompt import load_prompt
+from qgbatch.readers import read_document
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 
@@ -47,7 +48,7 @@ def test_the_three_formats_hold_the_same_rows(outputs: Path) -> None:
 
 def test_every_row_leads_back_to_its_chunk(outputs: Path) -> None:
     rows = pd.read_parquet(outputs / "q.parquet")
-    texts = {str(path): path.read_text(encoding="utf-8") for path in SAMPLES.iterdir()}
+    texts = {str(path): read_document(str(path)).text for path in SAMPLES.iterdir()}
     assert set(rows.source) == set(texts)
     for row in rows.itertuples():
         assert texts[str(row.source)][int(str(row.start_char)) : int(str(row.end_char))] == row.context

@@ -43,7 +43,7 @@ def test_markdown_is_read_without_markup_code_and_tables(source: str, text: str)
 
 
 def test_long_markdown_is_parsed_in_parts_that_do_not_cut_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "A *b* c.\n\n" * 20 + "```\n" + "x\n\n" * 5 + "```\n\nEnd.\n" + "word " * 30
+    source = "A *b* c.\n\n" * 20 + "```\n" + "x\n\n" * 15 + "```\n\nEnd.\n" + "word " * 30
     whole = markdown.plain_text(source)
     monkeypatch.setattr(markdown, "_PART_CHARS", 40)
     assert " ".join(markdown.plain_text(source).split()) == " ".join(whole.split())
@@ -91,7 +91,8 @@ def test_rst_is_read_without_underlines_directives_and_literal_blocks() -> None:
 
 def test_the_main_text_of_a_page_comes_without_what_is_around_it() -> None:
     body = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
-    page = f"<html><head><title>T</title></head><body>{NAVIGATION}<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
+    page = f"<html><head><title>T</title></head><body>{NAVIGATION}"
+    page += f"<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
     page += "<footer>Imprint</footer><script>alert(1)</script>"
     assert html.main_text(page) == "\n\n".join(["Ferry", *PARAGRAPHS])
 
