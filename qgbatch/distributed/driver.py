@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from qgbatch.distributed.worker import Job, Worker, cut_into_blocks, decode_resu
 from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.outputs import STDOUT, locked
 from qgbatch.pipeline import OnProgress, check_places
-from qgbatch.readers import STDIN, display, is_table, list_inputs, require_packages
+from qgbatch.readers import STDIN, display, list_inputs, require_packages
 from qgbatch.records import Failure, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 from qgbatch.stages import Stages
@@ -50,13 +51,12 @@ def run_distributed(
     arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
     require_ray()
     _check(arguments, output, settings, files)
-    report.files = {"inputs": [display(item) for item in arguments], "output": output}
+    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
     with report.timed_total():
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
         paths = listing.paths
-        _refuse_tables(paths)
         require_packages(paths)
         _fail([item for item in listing.items if isinstance(item, Failure)], report, files)
         if not paths:
@@ -71,16 +71,18 @@ def run_distributed(
             if done:
                 logger.info("%d of %d documents were done before.", len(done), len(paths))
             for part in kept:
-                report.add(_without_failures(part))
+                report.add(_counts_that_stay(part))
             left = {path: version for path, version in versions.items() if path not in done}
             job = Job(settings, files, cache, str(Path.cwd()), directory.draft)
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
                 report.workers = pool.most
-                for counts in _work(job, left, pool):
+                n_done = len(done)
+                for n_paths, counts in _work(job, left, pool):
                     report.add(counts)
+                    n_done += n_paths
                     if on_progress:
-                        on_progress(report.n_inputs / len(listing.items), report)
+                        on_progress(n_done / len(paths), report)
                 if report.n_documents:
                     directory.finish(_final_parts(job, kept, paths, report))
     return report
@@ -101,12 +103,6 @@ def _check(inputs: Sequence[str], output: str, settings: Settings, files: FileSe
         )
 
 
-def _refuse_tables(paths: Sequence[str]) -> None:
-    table = next((path for path in paths if is_table(path)), None)
-    if table is not None:
-        raise SettingsError(f"--runner ray does not read tables ({display(table)}).", "Use --runner local.")
-
-
 def _fail(failures: Sequence[Failure], report: RunReport, files: FileSettings) -> None:
     report.n_inputs += len(failures)
     report.failures.extend(failures)
@@ -114,13 +110,21 @@ def _fail(failures: Sequence[Failure], report: RunReport, files: FileSettings) -
         raise DocumentError(failures[0].message)
 
 
-def _without_failures(part: Part) -> dict[str, Any]:
-    """What a part of an earlier attempt counted, but for documents that failed and are tried again."""
-    return {**part.report, "n_inputs": len(part.documents), "failures": [], "seconds": {}}
+def _counts_that_stay(part: Part) -> dict[str, Any]:
+    """What a part of an earlier attempt counted, but for files that failed and are tried again.
+
+    Rows that failed are not, before their table changes.
+    """
+    failures, tables = part.report["failures"], {display(path) for path in part.documents}
+    of_rows = [failure for failure in failures if failure["source"].rpartition("#")[0] in tables]
+    n_inputs = part.report["n_inputs"] - len(failures) + len(of_rows)
+    return {**part.report, "n_inputs": n_inputs, "failures": of_rows, "seconds": {}}
 
 
-def _work(job: Job, documents: Mapping[str, FileVersion], pool: Pool) -> Iterator[dict[str, Any]]:
-    """Give the counts of each block when it is done.
+def _work(
+    job: Job, documents: Mapping[str, FileVersion], pool: Pool
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give the number of files of each block and its counts when it is done.
 
     The documents of a block that kills each worker are tried one by one, so that those
     that do not are not lost.
@@ -130,9 +134,9 @@ def _work(job: Job, documents: Mapping[str, FileVersion], pool: Pool) -> Iterato
         if counts is None:
             suspects += paths
         else:
-            yield counts
+            yield len(paths), counts
     for paths, counts in _results(job, [[path] for path in suspects], pool):
-        yield counts or _killed_workers(display(paths[0]), job.files)
+        yield 1, counts or _killed_workers(display(paths[0]), job.files)
 
 
 def _results(

@@ -119,7 +119,12 @@ class _Collector(logging.Handler):
 
 def part_facts(stages: Stages, files: FileSettings) -> dict[str, object]:
     """What the rows of a part depend on, beside its documents."""
-    return {**stages.facts(), "with_context": files.with_context, "encoding": list(files.encoding)}
+    read = {
+        "encoding": list(files.encoding),
+        "text_column": files.text_column,
+        "id_column": files.id_column,
+    }
+    return {**stages.facts(), "with_context": files.with_context, **read}
 
 
 def encode_block(paths: Sequence[str]) -> str:

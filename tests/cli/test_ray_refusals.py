@@ -17,7 +17,6 @@ Qgbatch = Callable[..., Result]
     ("words", "code", "message"),
     [
         (["tea.txt", "-o", "-"], ExitCode.USAGE, "does not write to standard output"),
-        (["tea.csv", "-o", "out"], ExitCode.USAGE, "does not read tables (tea.csv)"),
         (["-", "-o", "out"], ExitCode.USAGE, "does not read standard input"),
         (["tea.txt", "-o", "out", "--format", "csv"], ExitCode.USAGE, "does not write csv"),
         (
