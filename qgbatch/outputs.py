@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout, lock_descriptor
 from typing_extensions import Buffer
 
 from qgbatch.errors import LockedError, OutputError
+from qgbatch.stores import is_uri, uploading
 
 STDOUT = "-"
 
@@ -28,7 +29,8 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
     """Give the stream of an output: standard output for ``-``, else as :func:`replacing` does.
 
     A file is locked meanwhile, so that no two runs do the same work and the later one
-    does not find its output replaced; ``wait_lock`` is how many seconds to wait for it.
+    does not find its output replaced; ``wait_lock`` is how many seconds to wait for it. A
+    URI is not locked.
 
     Raises:
         LockedError: another run has it.
@@ -36,6 +38,9 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
     """
     if output == STDOUT:
         with _data_alone_on_stdout() as stream:
+            yield stream
+    elif is_uri(output):
+        with uploading(output) as stream:
             yield stream
     elif os.path.exists(output) and not os.path.isfile(output):
         with replacing(Path(output)) as stream:

@@ -30,6 +30,7 @@ from qgbatch.records import Document, Failure, Question, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 from qgbatch.stages import Stages
 from qgbatch.store import Store
+from qgbatch.stores import is_uri
 from qgbatch.stream import Stream, unique
 from qgbatch.writers import Row, choose_format, columns_of, json_line, open_writer, to_row
 
@@ -221,7 +222,7 @@ def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]
     for path in outputs:
         if path == STDOUT:
             continue
-        target = os.path.realpath(path)
+        target = _real_path(path)
         if target in written:
             raise OutputError(f"{path}: is already written as {written[target]}.", "Name another file.")
         if target in read and not os.path.isdir(target):
@@ -238,6 +239,8 @@ def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]
 
 
 def _real_path(path: str) -> str:
+    if is_uri(path):
+        return path
     try:
         return os.path.realpath(path)
     except (ValueError, RecursionError):  # no name that a file can have, or endless links: nothing is read
@@ -246,9 +249,14 @@ def _real_path(path: str) -> str:
 
 def _would_read(argument: str, target: str) -> bool:
     """Whether a directory or glob covers a path; ``*`` is taken to match slashes too."""
+    if is_uri(argument) != is_uri(target):
+        return False
+    is_pattern = glob.has_magic(argument)
+    if not has_known_suffix(target) and not (is_pattern and is_table(target)):
+        return False
+    if is_uri(argument):
+        return fnmatch(target, argument) if is_pattern else target.startswith(argument)
     if os.path.isdir(argument):
         return has_known_suffix(target) and Path(target).is_relative_to(os.path.realpath(argument))
-    if not (has_known_suffix(target) or is_table(target)):
-        return False
     pattern = os.path.normpath(os.path.join(os.path.realpath("."), argument)).replace("**/", "*")
-    return glob.has_magic(argument) and fnmatch(target, pattern)
+    return is_pattern and fnmatch(target, pattern)

@@ -21,6 +21,7 @@ from qgbatch.readers import STDIN, display, list_inputs, require_packages
 from qgbatch.records import Failure, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 from qgbatch.stages import Stages
+from qgbatch.stores import is_uri
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,10 @@ def _check(inputs: Sequence[str], output: str, settings: Settings, files: FileSe
     """Refuse what only one process can do."""
     if output == STDOUT:
         raise SettingsError("--runner ray does not write to standard output.", "Name a directory with -o.")
+    if is_uri(output):
+        raise SettingsError(
+            "--runner ray writes to a directory that all workers share.", "Copy it to its place after."
+        )
     if STDIN in inputs:
         raise SettingsError("--runner ray does not read standard input.", "Name files or directories.")
     if files.format not in (None, "parquet"):

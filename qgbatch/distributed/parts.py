@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from qgbatch.errors import OutputError
 from qgbatch.outputs import replacing
+from qgbatch.stores import is_uri, version_of
 from qgbatch.writers import Row, open_writer
 
 FileVersion: TypeAlias = tuple[int, int]
@@ -51,6 +52,8 @@ class Part:
 
 def file_version(path: str) -> FileVersion:
     """What no one can write to a file without changing."""
+    if is_uri(path):
+        return version_of(path)
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

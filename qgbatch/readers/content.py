@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qgbatch.errors import DocumentError
+from qgbatch.stores import is_uri, opened_uri
 
 STDIN = "-"
 MAX_DOCUMENT_BYTES = 1 << 28
@@ -92,6 +93,10 @@ def naming_errors(path: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise DocumentError(f"{source}: {_reason(path, error)}.", advice(error)) from error
+    except ValueError as error:  # of a URI that its protocol does not take
+        if not is_uri(path):
+            raise
+        raise DocumentError(f"{source}: {error}.", "Check the address.") from error
 
 
 @contextmanager
@@ -102,6 +107,10 @@ def opened(path: str) -> Iterator[BinaryIO]:
         DocumentError: it changed.
         OSError: it cannot be read, or is no file.
     """
+    if is_uri(path):
+        with opened_uri(path) as stream:
+            yield stream
+        return
     if not os.path.isfile(path) and Path(path).exists() and not os.path.isdir(path):
         raise OSError(0, "a device, pipe or socket, not a file")
     with open(path, "rb") as stream:

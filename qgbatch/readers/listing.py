@@ -21,6 +21,7 @@ from qgbatch.paths import match, walk
 from qgbatch.readers.content import STDIN, advice, display
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
 from qgbatch.records import Failure
+from qgbatch.stores import find_files, is_uri
 
 
 @dataclass(slots=True)
@@ -75,22 +76,41 @@ def read_list(path: str) -> list[str]:
 def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:
     if argument == STDIN:
         yield argument
+    elif is_uri(argument):
+        yield from _expand_uri(argument, skipped)
     elif os.path.lexists(argument) or not glob.has_magic(argument):
         yield from _expand_path(argument, skipped)
     else:
         yield from _expand_pattern(argument, skipped)
 
 
+def _expand_uri(uri: str, skipped: Counter[str]) -> Iterator[str | Failure]:
+    try:
+        found = find_files(uri)
+    except InputError as error:
+        yield Failure.of(display(uri), "read", error)
+        return
+    if found is None:
+        yield uri if _is_read(uri) else _unknown_kind(uri)
+        return
+    is_pattern, n_read = glob.has_magic(uri), 0
+    for name in found:
+        if any(part.startswith(".") for part in name[len(uri) :].split("/")) and not is_pattern:
+            skipped["hidden"] += 1
+        elif has_known_suffix(name) or (is_pattern and is_table(name)):
+            n_read += 1
+            yield name
+        else:
+            skipped["table in a directory" if is_table(name) else _suffix_reason(name)] += 1
+    if not n_read:
+        yield _failure(uri, "no file matches.", "Check the pattern.") if is_pattern else _no_documents(uri)
+
+
 def _expand_path(path: str, skipped: Counter[str]) -> Iterator[str | Failure]:
     if os.path.isdir(path):
         yield from list(_documents(path, skipped)) or [_no_documents(path)]
     elif os.path.isfile(path) and not _is_read(path):
-        yield _failure(
-            path,
-            "unknown kind of document.",
-            f"qgbatch reads {', '.join((*SUFFIXES, *TABLE_SUFFIXES))}; "
-            "give other text as standard input (-).",
-        )
+        yield _unknown_kind(path)
     else:
         yield path  # also what does not exist: reading says why
 
@@ -131,7 +151,7 @@ def _suffix_reason(name: str) -> str:
 
 def _identity(item: str | Failure) -> str | Failure:
     """What all names of a file that can be read by them have in common."""
-    if isinstance(item, Failure) or item == STDIN:
+    if isinstance(item, Failure) or item == STDIN or is_uri(item):
         return item
     try:
         real_path = os.path.realpath(item)
@@ -140,6 +160,12 @@ def _identity(item: str | Failure) -> str | Failure:
     except ValueError as error:
         return _failure(item, f"no name that a file can have ({error}).", "Check the path.")
     return real_path if os.path.exists(item) else item
+
+
+def _unknown_kind(path: str) -> Failure:
+    known = ", ".join((*SUFFIXES, *TABLE_SUFFIXES))
+    hint = f"qgbatch reads {known}; give other text as standard input (-)."
+    return _failure(path, "unknown kind of document.", hint)
 
 
 def _no_documents(directory: str) -> Failure:

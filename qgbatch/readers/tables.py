@@ -69,6 +69,13 @@ def _id(value: object, name: str, column: str) -> str:
     raise DocumentError(f"{name}: column {column!r} has no id.", "Give each row a number or a short text.")
 
 
+def _size(stream: BinaryIO) -> int:
+    """In bytes; the stream is at its beginning after."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size
+
+
 def _rows(path: str, stream: BinaryIO, files: FileSettings) -> Iterator[Row]:
     kind = kind_of(path)
     assert kind
@@ -86,7 +93,7 @@ class _Lines:
     def __init__(self, stream: BinaryIO, path: str, encodings: Sequence[str]) -> None:
         self._stream = stream
         self._content = gzip.GzipFile(fileobj=stream) if is_packed(path) else stream
-        self._n_bytes = max(os.fstat(stream.fileno()).st_size, 1)
+        self._n_bytes = max(_size(stream), 1)
         self._encodings = encodings
         self._row_bytes = 0
         self.source = display(path)

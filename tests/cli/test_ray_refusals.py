@@ -17,6 +17,7 @@ Qgbatch = Callable[..., Result]
     ("words", "code", "message"),
     [
         (["tea.txt", "-o", "-"], ExitCode.USAGE, "does not write to standard output"),
+        (["tea.txt", "-o", "memory://out"], ExitCode.USAGE, "a directory that all workers share"),
         (["-", "-o", "out"], ExitCode.USAGE, "does not read standard input"),
         (["tea.txt", "-o", "out", "--format", "csv"], ExitCode.USAGE, "does not write csv"),
         (

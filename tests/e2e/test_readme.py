@@ -18,11 +18,12 @@ from qgbatch.cli import main
 from qgbatch.errors import ExitCode
 from qgbatch.families import ModelMetadata
 from qgbatch.settings import FileSettings, Settings
-from qgbatch.writers import COLUMNS
+from qgbatch.writers import columns_of
 from tests.conftest import ROOT, SAMPLES
 from tests.loopback_hub import LoopbackHub, hub_environment
 from tests.training import make_base, paragraphs, write_squad
 
+ALL_COLUMNS = columns_of(with_context=True, with_answers=True)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -172,7 +173,7 @@ def test_names_in_tables_and_text_exist() -> None:
     columns = re.findall(
         r"^\| ((?:`\w+`(?:, )?)+) \| \w+64|^\| ((?:`\w+`)) \| string", README, re.MULTILINE
     )
-    assert re.findall(r"\w+", " ".join(map(" ".join, columns))) == [*COLUMNS, "context"]
+    assert re.findall(r"\w+", " ".join(map(" ".join, columns))) == list(ALL_COLUMNS)
     codes = re.findall(r"^\| (\d[\d, ]*) \|", README, re.MULTILINE)
     assert [int(code) for code in re.findall(r"\d+", " ".join(codes))] == list(ExitCode)
 

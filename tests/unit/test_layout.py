@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "qgbatch"
 LEVELS = (
     {"errors"},
-    {"ahead", "settings", "records", "hub", "store", "untrusted"},
+    {"ahead", "settings", "records", "hub", "store", "stores", "untrusted"},
     {"families"},
     {"filters", "models", "outputs", "packing", "paths", "presets", "sentences", "words"},
     {"prompt", "batching", "chunking", "engines", "questions", "dedupe", "readers", "writers", "cache"},
@@ -41,6 +41,7 @@ HOMES = {
     "lxml": {"readers"},
     "pypdfium2": {"readers"},
     "docx": {"readers"},
+    "fsspec": {"stores"},
     "rapidfuzz": {"dedupe"},
     "sqlite3": {"exports", "store"},
     "filelock": {"outputs", "store"},
