@@ -48,11 +48,11 @@ def main_text(html: str) -> str:
     if html.count("<") <= _MAX_TAGS:
         import trafilatura
 
-        logging.getLogger("trafilatura").setLevel(
-            logging.CRITICAL
-        )  # what it finds odd is no user's concern
+        # What it finds odd is no user's concern.
+        logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
         main = trafilatura.extract(
-            _XML_DECLARATION.sub("", html, count=1),
+            # On one line: it takes line ends inside paragraphs for the ends of paragraphs.
+            _SPACE.sub(" ", _XML_DECLARATION.sub("", html, count=1)),
             include_comments=False,
             include_tables=False,
             prune_xpath="//pre",

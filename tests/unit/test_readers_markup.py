@@ -154,3 +154,11 @@ def test_markup_without_prose_is_refused(source: str, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(source)
     with pytest.raises(DocumentError, match=r"a\.md: no text was found in it"):
         read_document(str(tmp_path / "a.md"))
+
+
+def test_lines_of_a_paragraph_are_one_paragraph() -> None:
+    wrapped = (
+        "<p>" + "The ferry, which <code>runs</code> in\nsummer, takes\nan hour to cross. " * 6 + "</p>"
+    )
+    text = html.main_text(f"<html><body><article><h1>Ferry</h1>{wrapped}</article></body></html>")
+    assert text.split("\n\n")[1].startswith("The ferry, which runs in summer, takes an hour")
