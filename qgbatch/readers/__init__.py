@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers import docx, epub, html, markdown, pdf, rst, tables
+from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
 from qgbatch.readers.content import STDIN, check_markup, decode, display, read_bytes
 from qgbatch.readers.kinds import has_known_suffix, is_table, kind_of, require_packages
 from qgbatch.readers.listing import Listing, list_inputs, read_list
@@ -62,7 +62,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     name = kind.name if kind and path != STDIN else "text"
     page_starts: tuple[int, ...] = ()
     if name == "pdf":
-        text, page_starts = pdf.extract_pages(data, source)
+        text, page_starts = pdf_process.extract_pages(data, source)
     elif name in _CONTAINERS:
         text = _CONTAINERS[name](data, source)
     else:

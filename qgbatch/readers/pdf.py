@@ -29,7 +29,7 @@ class _Line:
     begins_paragraph: bool
 
 
-def extract_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
+def read_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
     """The text of all pages, and the offset in it at which each page begins.
 
     Lines of a paragraph are joined, words that were divided at a line's end too. A

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import signal
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers import pdf, read_document
+from qgbatch.readers import pdf, pdf_process, read_document
 from qgbatch.records import Chunk
 from tests.documents import join_objects, make_pdf
 
@@ -20,7 +22,7 @@ ENCRYPTION = (
 
 
 def text_of(*pages: list[str]) -> str:
-    return pdf.extract_pages(make_pdf(pages), "a.pdf")[0]
+    return pdf.read_pages(make_pdf(pages), "a.pdf")[0]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,23 @@ def test_a_damaged_file_gives_text_or_an_error() -> None:
         for _ in range(3):
             damaged[dice.randrange(len(damaged))] = dice.randrange(256)
         try:
-            text, page_starts = pdf.extract_pages(bytes(damaged), "a.pdf")
+            text, page_starts = pdf.read_pages(bytes(damaged), "a.pdf")
             assert all(0 <= start <= len(text) for start in page_starts)
         except DocumentError as error:
             assert "a.pdf" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(0.05, "did not come to an end"), (60.0, "crashed")])
+def test_what_hangs_or_kills_pdfium_is_one_failure(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str
+) -> None:
+    monkeypatch.setattr(pdf_process, "MOST_SECONDS", seconds)
+    data, process = make_pdf([["A line of text."] * 50] * 2000), pdf_process._worker._running()
+    if reason == "crashed":
+        process.send_signal(signal.SIGSTOP)  # so that it dies in the middle
+        Timer(0.2, process.kill).start()
+    with pytest.raises(DocumentError, match=f"^big.pdf: PDFium {reason}"):
+        pdf_process.extract_pages(data, "big.pdf")
+    monkeypatch.undo()
+    text, _ = pdf_process.extract_pages(make_pdf([["The next one is read."]]), "b.pdf")
+    assert text == "The next one is read."
