@@ -15,11 +15,12 @@ from qgbatch.cli.options import (
     GroupedOption,
     config_option,
     pick,
+    preset_option,
     settings_options,
     side_output_options,
 )
 from qgbatch.errors import ExitCode
-from qgbatch.settings import CacheSettings, FileSettings, Settings
+from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 if TYPE_CHECKING:
     from qgbatch.doctor.findings import Finding
@@ -47,12 +48,15 @@ is shown, with --log-format json a JSON object a check.
 @side_output_options
 @settings_options(Settings)
 @settings_options(CacheSettings)
+@settings_options(RunnerSettings)
 @config_option()
+@preset_option()
 @console_options
 def doctor(
     *,
     files_from: str | None,
     dry_run: bool,
+    preset: str | None,
     output: str | None,
     report: Path | None,
     failures: Path | None,
@@ -65,7 +69,7 @@ def doctor(
     do. No document is read and no output changed; the model is made ready as for a run.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
-    cache = pick(CacheSettings, values)
+    cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
     side_outputs = {name: path for name, path in (("report", report), ("failures", failures)) if path}
     console.set_up_libraries()
 
@@ -74,7 +78,7 @@ def doctor(
 
     exit_code = ExitCode.OK
     with open_output(STDOUT) as stream:
-        for finding in diagnose(settings, files, cache, output, side_outputs):
+        for finding in diagnose(settings, files, cache, runner, output, side_outputs):
             exit_code = exit_code or finding.exit_code
             if finding.status != "ok" or not console.quiet:
                 stream.write(_line(finding, console.log_format))

@@ -11,15 +11,22 @@ from functools import partial
 from pathlib import Path
 
 from qgbatch.doctor.findings import Examiner, Finding
-from qgbatch.doctor.parts import Parts, check_versions
-from qgbatch.doctor.places import check_cache, check_output, check_side_output, check_temporary_files
-from qgbatch.settings import CacheSettings, FileSettings, Settings
+from qgbatch.doctor.parts import Parts, check_ray, check_versions
+from qgbatch.doctor.places import (
+    check_cache,
+    check_directory,
+    check_output,
+    check_side_output,
+    check_temporary_files,
+)
+from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 
 def diagnose(
     settings: Settings,
     files: FileSettings,
     cache: CacheSettings,
+    runner: RunnerSettings,
     output: str | None = None,
     side_outputs: Mapping[str, Path] | None = None,
 ) -> Iterator[Finding]:
@@ -46,7 +53,13 @@ def diagnose(
     yield examine("weights", parts.check_weights, needs=needs, hint=elsewhere)
     yield examine("answer", parts.check_answer, needs=["weights"])
     yield examine("cache", partial(check_cache, cache), hint=elsewhere)
-    if output is not None:
+    if settings.answers:
+        yield examine("answers", parts.check_answer_model, needs=["model", "torch"])
+    if runner.runner == "ray":
+        yield examine("ray", check_ray)
+    if output is not None and runner.runner == "ray":
+        yield examine("output", partial(check_directory, output))
+    elif output is not None:
         yield examine("output", partial(check_output, output, files))
     for name, path in (side_outputs or {}).items():
         yield examine(name, partial(check_side_output, path))

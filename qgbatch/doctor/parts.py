@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,11 +15,13 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import get_args
 
 import qgbatch
+from qgbatch.distributed.cluster import require_ray
 from qgbatch.doctor.findings import INSTALL, CautionError
 from qgbatch.engines import EngineChoice, choose_engine, find_device, n_cores
 from qgbatch.errors import ModelError, SettingsError
 from qgbatch.models import EMBEDDED_MODELS
-from qgbatch.questions import decode_generation, is_well_formed
+from qgbatch.questions import decode_generation, extract_questions
+from qgbatch.records import Chunk, Document
 from qgbatch.settings import CacheSettings, ComputeType, Settings
 from qgbatch.stages import Stages
 
@@ -52,6 +55,12 @@ def check_versions() -> str:
 def _release(number: str) -> list[int]:
     """The first numbers of a version, to compare."""
     return [int(part) for part in re.findall(r"\d+", number.partition("+")[0])[:3]]
+
+
+def check_ray() -> str:
+    """Ray can be imported."""
+    require_ray()
+    return version("ray")
 
 
 class Parts:
@@ -150,13 +159,23 @@ class Parts:
             raise ModelError(
                 "a short text does not fit into the memory of the device.", "Use another --device."
             )
-        pieces = decode_generation(generation, prompt.decode, prompt.unk_id).pieces
-        question = next((piece for piece in pieces if piece and is_well_formed(piece)), None)
-        if question is None:
+        decoded = decode_generation(generation, prompt.decode, prompt.unk_id)
+        chunk = Chunk(Document.from_text(_TEXT, "test"), 0, 0, len(_TEXT), (), hard_split=False)
+        parser = self._stages.model.metadata.parser
+        questions = extract_questions(chunk, decoded, parser, Counter())
+        if not questions:
             raise CautionError(
                 f"no question about: {_TEXT}", "See that --model is one that asks questions."
             )
-        return f'"{question}" in {seconds:.1f} s'
+        return f'"{questions[0].question}" in {seconds:.1f} s'
+
+    def check_answer_model(self) -> str:
+        """The model that answers questions loads, and gives an answer."""
+        assert self._stages
+        [answer] = self._stages.answerer.answer([("What is this about?", _TEXT)])
+        return (
+            f"{self._settings.answers} in {self._stages.answer_model}, a test's score is {answer.score:.3f}"
+        )
 
 
 def _by_auto(setting: str) -> str:

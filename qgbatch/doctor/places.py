@@ -12,10 +12,12 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import IO
 
+from qgbatch.distributed.parts import PartsDirectory
 from qgbatch.doctor.findings import CautionError
 from qgbatch.outputs import STDOUT, open_output, replacing, temporary_file
 from qgbatch.settings import CacheSettings, FileSettings
 from qgbatch.store import FILE_NAME, Store
+from qgbatch.stores import is_uri
 from qgbatch.writers import COLUMNS, choose_format, open_writer
 
 _BLOCK_BYTES = 4096
@@ -47,6 +49,12 @@ def check_output(output: str, files: FileSettings) -> str:
     return f"{_try(output, open_output(output), write)}, as {file_format}"
 
 
+def check_directory(output: str) -> str:
+    """The output of a run with ``--runner ray`` can be written."""
+    with PartsDirectory(Path(output), {}):
+        return f"{output} can be written, {_free(output)}"
+
+
 def check_side_output(path: Path) -> str:
     """A file beside the output can be written."""
     return _try(str(path), replacing(path), lambda stream: None)
@@ -56,6 +64,8 @@ def _try(
     output: str, opening: AbstractContextManager[IO[bytes]], write: Callable[[IO[bytes]], None]
 ) -> str:
     """Write beside an output, and drop it."""
+    if is_uri(output):
+        return f"{output} is left alone: a run sends it in one piece at its end"
     if os.path.exists(output) and not os.path.isfile(output) and not os.path.isdir(output):
         return f"{output} is a pipe or device, and left alone"
     with suppress(_DroppedError), opening as stream:

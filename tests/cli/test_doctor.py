@@ -18,6 +18,7 @@ from qgbatch.cli.doctor import doctor as doctor_command
 from qgbatch.cli.run import run as run_command
 from qgbatch.engines import n_cores
 from qgbatch.outputs import open_output
+from tests.answering import make_answer_model
 from tests.conftest import MINI
 
 Qgbatch = Callable[..., Result]
@@ -261,3 +262,15 @@ def test_every_option_of_run_is_one_of_doctor() -> None:
         for command in (run_command, doctor_command)
     ]
     assert options[0] == options[1] != set()
+
+
+def test_what_a_run_on_ray_with_answers_needs_is_checked(
+    here: Path, doctor: Doctor, tmp_path: Path
+) -> None:
+    model = make_answer_model(tmp_path / "answers", "bert")
+    exit_code, findings = doctor("--runner", "ray", "-o", "parts", "--answers", str(model))
+    assert (exit_code, _not_ok(findings)) == (0, {})
+    assert "can be written" in findings["output"]["finding"]
+    assert not Path("parts").exists()
+    assert str(model) in findings["answers"]["finding"]
+    assert findings["ray"]["finding"]

@@ -64,7 +64,7 @@ def test_the_tokenizer_knows_the_separator(finished: Path) -> None:
 def test_metadata_says_how_it_was_trained_and_decoding_how_to_run(finished: Path) -> None:
     assert read(finished / "qgbatch.json") == {
         "prefix": "generate questions: ", "suffix": " </s>", "separator": "<sep>",
-        "max_source_tokens": 96, "target_tokens": None, "license": None,
+        "parser": "questions", "max_source_tokens": 96, "target_tokens": None, "license": None,
     }  # fmt: skip
     decoding = read(finished / "generation_config.json")
     del decoding["transformers_version"]

@@ -20,8 +20,9 @@ LEVELS = (
     {"answers"},
     {"stages", "windows"},
     {"stream"},
-    {"pipeline", "doctor"},
+    {"pipeline"},
     {"distributed", "exports", "plan"},
+    {"doctor"},
     {"training"},
     {"cli"},
 )
