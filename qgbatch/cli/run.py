@@ -42,6 +42,7 @@ Examples:
   qgbatch run 'docs/**/*.txt' notes.md.gz -o questions.csv --num-beams 1
   qgbatch run articles.csv --text-column body --id-column slug -o questions.jsonl
   cat article.txt | qgbatch run - -o -
+  qgbatch run 's3://library/*.pdf' -o s3://library/questions.parquet --preset rag-eval
 
 Every option can also come from a QGBATCH_ variable (QGBATCH_NUM_BEAMS=1) or from --config; the
 command line comes first, then the variable, then the file.
@@ -65,7 +66,8 @@ command line comes first, then the variable, then the file.
     metavar="OUT",
     cls=GroupedOption,
     group="Output",
-    help="File ending in .parquet, .csv or .jsonl, replaced as a whole; - for standard output.",
+    help="File or URI ending in .parquet, .csv or .jsonl, replaced as a whole; - for standard output; "
+    "with --runner ray a directory.",
 )
 @side_output_options
 @click.option(
@@ -96,8 +98,8 @@ def run(
     """Read documents and write questions about them.
 
     INPUT is a .txt, .md, .rst, .html (each also .gz), .pdf, .docx or .epub file, a table with a document
-    a row (.csv, .tsv, .jsonl, each also .gz, or .parquet), a directory, a quoted glob, or - for standard
-    input.
+    a row (.csv, .tsv, .jsonl, each also .gz, or .parquet), a directory, a quoted glob, a URI (s3://...)
+    of any of these, or - for standard input.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
     cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
