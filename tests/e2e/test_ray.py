@@ -32,24 +32,42 @@ ENVIRONMENT = {
     "RAY_AUTH_TOKEN": "0" * 64,
 }
 
+# A process with this on its path dies where it opens deadly.txt, as one that is out of memory does.
+SITECUSTOMIZE = """
+import os, signal, sys
+
+def die(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("deadly.txt"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die)
+"""
+
 
 @pytest.fixture(scope="module")
-def ray_address(cache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ray_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """That of the nodes, whose workers die where they open a file named ``deadly.txt``."""
+    directory = tmp_path_factory.mktemp("deadly")
+    (directory / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
+    return {**ENVIRONMENT, "PYTHONPATH": str(directory)}
+
+
+@pytest.fixture(scope="module")
+def ray_address(cache_home: Path, ray_environment: dict[str, str]) -> Iterator[str]:
     """A cluster of one node with two cores, on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    head = start_node("--head", f"--port={port}", "--num-cpus=2")
+    head = start_node(ray_environment, "--head", f"--port={port}", "--num-cpus=2")
     yield f"127.0.0.1:{port}"
     stop(head)
 
 
-def start_node(*words: str) -> subprocess.Popen[bytes]:
-    """A node whose workers die where they open a file named ``deadly.txt``."""
+def start_node(environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
     command = [*RAY, "start", "--block", "--include-dashboard=false", "--node-ip-address=127.0.0.1", *words]
     return subprocess.Popen(
         command,
-        env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parent / "deadly")},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -164,8 +182,10 @@ def test_a_document_that_kills_each_worker_fails_alone(
 
 
 @pytest.mark.faults
-def test_two_nodes(qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path) -> None:
-    second = start_node(f"--address={ray_address}", "--num-cpus=2")
+def test_two_nodes(
+    qgbatch: Qgbatch, corpus: Path, ray_address: str, ray_environment: dict[str, str], tmp_path: Path
+) -> None:
+    second = start_node(ray_environment, f"--address={ray_address}", "--num-cpus=2")
     try:
         local, parts = tmp_path / "local.parquet", tmp_path / "parts"
         qgbatch("run", corpus, "-o", local, *GREEDY)
