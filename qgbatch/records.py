@@ -293,7 +293,7 @@ class RunReport:
             "error": (str(self.error) or type(self.error).__name__) if self.error else None,
             "workers": self.workers,
             **{spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name.startswith("n_")},
-            "dropped": dict(self.dropped),
+            "dropped": dict(+self.dropped),
             "skipped": dict(self.skipped),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "failures": [asdict(failure) for failure in self.failures],

@@ -187,7 +187,7 @@ def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
         *_inputs(report),
         ("reused", f"{report.n_reused:,} chunks were in the cache"),
         ("questions", f"{report.n_written:,} of {report.n_raw:,} generated"),
-        ("dropped", _counts(report.dropped)),
+        ("dropped", _counts(+report.dropped)),
         ("time", f"{report.seconds['total']:.1f} s, {_rate(report)} while generating"),
         ("output", output if report.n_documents else "not written: no document could be used"),
     ]

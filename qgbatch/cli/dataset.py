@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option
+from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, data_set_options
 
 if TYPE_CHECKING:
     from qgbatch.training.dataset import DataFormat
@@ -51,22 +51,7 @@ split test, any other the split train.
     group="Output",
     help="Format of the files.",
 )
-@click.option(
-    "--license",
-    "license_name",
-    metavar="ID",
-    cls=GroupedOption,
-    group="Output",
-    help="Licence of the data for the card, such as cc-by-sa-4.0 for SQuAD.",
-)
-@click.option("--push-to-hub/--no-push-to-hub", cls=GroupedOption, group="Output", help="Publish them.")
-@click.option(
-    "--hub-dataset-id",
-    metavar="ID",
-    cls=GroupedOption,
-    group="Output",
-    help="Where.  [default: the directory's name]",
-)
+@data_set_options
 @config_option()
 @console_options
 def dataset(

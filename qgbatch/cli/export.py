@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option
+from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, data_set_options
 from qgbatch.errors import SettingsError
 from qgbatch.exports import TARGETS, export
 from qgbatch.exports.table import QuestionTable
@@ -42,24 +42,7 @@ beir, squad and doc2query need the passages: qgbatch run --with-context.
     group="Output",
     help="Directory for the files and a README.md about them.",
 )
-@click.option(
-    "--license",
-    "license_name",
-    metavar="ID",
-    cls=GroupedOption,
-    group="Output",
-    help="Licence of the questions for the README.md, such as cc-by-sa-4.0.",
-)
-@click.option(
-    "--push-to-hub/--no-push-to-hub", cls=GroupedOption, group="Output", help="Publish them (with --to hf)."
-)
-@click.option(
-    "--hub-dataset-id",
-    metavar="ID",
-    cls=GroupedOption,
-    group="Output",
-    help="Where.  [default: the directory's name]",
-)
+@data_set_options
 @config_option()
 @console_options
 def export_command(

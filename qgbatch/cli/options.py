@@ -105,6 +105,20 @@ def side_output_options(function: Decorated) -> Decorated:
     return function
 
 
+def data_set_options(function: Decorated) -> Decorated:
+    """A decorator that adds what a data set is published with: ``--license`` and where."""
+    for words, options in (
+        (("--hub-dataset-id",), {"metavar": "ID", "help": "Where.  [default: the directory's name]"}),
+        (("--push-to-hub/--no-push-to-hub",), {"help": "Publish it on the Hugging Face hub."}),
+        (
+            ("--license", "license_name"),
+            {"metavar": "ID", "help": "Licence of the data for the card, such as cc-by-sa-4.0."},
+        ),
+    ):
+        function = click.option(*words, cls=GroupedOption, group="Output", **options)(function)
+    return function
+
+
 def pick(settings_class: type[Any], values: dict[str, Any]) -> Any:
     """Make a settings object of the option values that are its fields."""
     return settings_class(**{spec.name: values[spec.name] for spec in dataclasses.fields(settings_class)})
