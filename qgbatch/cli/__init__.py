@@ -20,6 +20,7 @@ from qgbatch.cli.evaluate import evaluate
 from qgbatch.cli.export import export_command
 from qgbatch.cli.finetune import finetune
 from qgbatch.cli.models import models
+from qgbatch.cli.report import report_command
 from qgbatch.cli.run import run
 from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of
 
@@ -85,5 +86,6 @@ main.add_command(finetune)
 main.add_command(evaluate)
 main.add_command(dataset)
 main.add_command(export_command)
+main.add_command(report_command)
 main.add_command(models)
 main.add_command(cache)

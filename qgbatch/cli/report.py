@@ -1,0 +1,48 @@
+"""``qgbatch report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.options import GroupedCommand, GroupedOption
+
+_EPILOG = """\b
+Examples:
+  qgbatch report questions.parquet -o report.html
+  qgbatch report questions.parquet --run-report report.json -o report.html
+"""
+
+
+@click.command("report", cls=GroupedCommand, epilog=_EPILOG)
+@click.argument("questions", metavar="QUESTIONS")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    cls=GroupedOption,
+    help="Page to write; it needs nothing else to be read.",
+)
+@click.option(
+    "--run-report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    cls=GroupedOption,
+    help="What --report of the run wrote, for what was left out and why.",
+)
+@console_options
+def report_command(*, questions: str, output: Path, run_report: Path | None, console: Console) -> None:
+    """Write a page to look at questions beside the text they were asked of.
+
+    QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
+    --runner ray. With --with-context the page has the text, else its places alone.
+    """
+    from qgbatch.exports.table import QuestionTable
+    from qgbatch.report import write_report
+
+    n_questions = write_report(QuestionTable(questions), run_report, output)
+    log_table([("questions", f"{n_questions:,}"), ("output", str(output))])
