@@ -18,7 +18,7 @@ def bar_chart(items: Sequence[tuple[str, int]]) -> str:
     height = len(items) * (_BAR + _GAP)
     bars = []
     for index, (name, count) in enumerate(items):
-        y, width = index * (_BAR + _GAP), max(1.0, room * count / most)
+        y, width = index * (_BAR + _GAP), room * count / most
         middle = y + _BAR / 2
         bars.append(
             f'<text class="name" x="{_LABELS - 6}" y="{middle}">{escape(_shortened(name))}</text>'
