@@ -8,6 +8,7 @@ import click
 
 from qgbatch.cli.console import Console, console_options, log_table
 from qgbatch.cli.options import GroupedCommand, GroupedOption
+from qgbatch.errors import SettingsError
 
 _EPILOG = """\b
 Examples:
@@ -39,10 +40,12 @@ def report_command(*, questions: str, output: Path, run_report: Path | None, con
     """Write a page to look at questions beside the text they were asked of.
 
     QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
-    --runner ray. With --with-context the page has the text, else its places alone.
+    --runner ray. Documents are read again where they are there and unchanged; of others the page has the
+    passages, if the run kept them with --with-context.
     """
     from qgbatch.exports.table import QuestionTable
     from qgbatch.report import write_report
 
-    n_questions = write_report(QuestionTable(questions), run_report, output)
-    log_table([("questions", f"{n_questions:,}"), ("output", str(output))])
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise SettingsError(f"-o {output}: not the name of a page.", "Give a name that ends in .html.")
+    log_table(write_report(QuestionTable(questions), run_report, output))

@@ -8,7 +8,8 @@ from html import escape
 
 _WIDTH, _BAR, _GAP = 320, 18, 6
 _LABELS = 96
-_MOST_BINS = 12
+_N_BINS = 12
+_LEAST_STEP = 0.001
 
 
 def bar_chart(items: Sequence[tuple[str, int]]) -> str:
@@ -29,11 +30,10 @@ def bar_chart(items: Sequence[tuple[str, int]]) -> str:
 
 
 def histogram(values: Sequence[float]) -> str:
-    """Counts of values in up to twelve steps of a round size."""
+    """Counts of finite values, one at least, in some twelve steps of a round size."""
     low, high = min(values), max(values)
-    step = _round_step((high - low) / _MOST_BINS)
-    if all(isinstance(value, int) for value in values):
-        step = max(1, math.ceil(step))
+    least = 1 if all(isinstance(value, int) for value in values) else _LEAST_STEP
+    step = _round_step(max((high - low) / _N_BINS, least))
     first = math.floor(low / step)
     n_bins = math.floor(high / step) - first + 1
     counts = [0] * n_bins
@@ -44,9 +44,7 @@ def histogram(values: Sequence[float]) -> str:
 
 def _round_step(size: float) -> float:
     """The next of 1, 2 or 5 times a power of ten."""
-    if size <= 0:
-        return 1
-    power = 10 ** math.floor(math.log10(size))
+    power = 10.0 ** math.floor(math.log10(size))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size * (1 - 1e-9))
 
 

@@ -22,27 +22,12 @@ from qgbatch.exports import TARGETS, export
 from qgbatch.exports import table as table_module
 from qgbatch.exports.hf import size_category
 from qgbatch.exports.table import QuestionTable
-from qgbatch.records import Chunk, Document, Question
-from qgbatch.settings import Format
 from qgbatch.training.data import read_split
-from qgbatch.writers import COLUMNS, Row, columns_of, json_line, open_writer, to_row
+from qgbatch.writers import COLUMNS, Row, json_line
+from tests.tables import FACTS, WITH_CONTEXT, ask, write
 
-WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
 SAND = "'-ness' is an ending. Rivers carry \"sand\"."
-FACTS = {"qgbatch": "0.1.0", "model": "mini", "settings": {"num_beams": 4}}
-
-
-def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[Row]:
-    """Rows of questions about spans of a text."""
-    document = Document.from_text(text, source)
-    rows: list[Row] = []
-    for chunk_index, (start, end, questions) in enumerate(spans):
-        chunk = Chunk(document, chunk_index, start, end, (1,), hard_split=False)
-        for index, question in enumerate(questions):
-            row = to_row(Question(question, index, -0.25, chunk), "mini", WITH_CONTEXT)
-            rows.append({name: value for name, value in row.items() if value is not None})
-    return rows
 
 
 def some_rows() -> list[Row]:
@@ -51,19 +36,6 @@ def some_rows() -> list[Row]:
     more = (53, len(BEES), ["-40 is what?", "=1+1?", "What do bees make?"])
     sand = (0, len(SAND), ["What do rivers carry?"])
     return [*ask(BEES, "texts/bees, 1.txt", *bees, more), *ask(SAND, "-sand.md", sand)]
-
-
-def write(path: Path, rows: Sequence[Row], *, csv_safe: bool = False) -> str:
-    """A file as ``qgbatch run`` writes it."""
-    kinds: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
-    columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
-    with (
-        path.open("wb") as stream,
-        open_writer(stream, kinds[path.suffix], FACTS, columns, csv_safe=csv_safe) as writer,
-    ):
-        for row in rows:
-            writer.write({"page": None, **row})
-    return str(path)
 
 
 def write_lines(path: Path, rows: Sequence[Row]) -> str:

@@ -1,0 +1,62 @@
+"""``qgbatch report``: a page of a run's questions, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from qgbatch.errors import ExitCode
+from tests.tables import ask, write
+
+Qgbatch = Callable[..., Result]
+TEXT = "Tea is a drink. It is hot."
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> str:
+    (tmp_path / "tea.txt").write_text(TEXT)
+    rows = [
+        *ask(TEXT, str(tmp_path / "tea.txt"), (0, 15, ["What is tea?"])),
+        *ask(TEXT, "gone.txt", (0, 15, ["What is gone?"])),
+    ]
+    return write(tmp_path / "q.parquet", rows)
+
+
+def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> None:
+    result = qgbatch("report", questions, "-o", tmp_path / "page.html")
+    assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
+    assert result.stderr.splitlines()[1:] == [
+        "  questions  2",
+        "  documents  2, of 1 the whole text",
+        f"  output     {tmp_path / 'page.html'}",
+    ]
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "message"),
+    [
+        (["nowhere.parquet"], ExitCode.NO_INPUT, "nowhere.parquet: no such file"),
+        (
+            ["{q}", "--run-report", "{q}"],
+            ExitCode.NO_INPUT,
+            "Give the file that --report of qgbatch run wrote.",
+        ),
+        (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: cannot be read as a report"),
+        (["{q}", "-o", "no/page.html"], ExitCode.OUTPUT, "no/page.html"),
+        (["{q}", "-o", "{q}"], ExitCode.USAGE, "not the name of a page"),
+        ([], ExitCode.USAGE, "Missing argument 'QUESTIONS'"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    words: list[str], exit_code: ExitCode, message: str, qgbatch: Qgbatch, questions: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    result = qgbatch("report", "-o", page, *(word.format(q=questions) for word in words))
+    assert result.exit_code == exit_code
+    assert message in result.stderr
+    assert page.read_text() == "old"

@@ -1,0 +1,38 @@
+"""Outputs of ``qgbatch run`` without a run: questions that a test makes up, in the files of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qgbatch.records import Chunk, Document, Question
+from qgbatch.settings import Format
+from qgbatch.writers import COLUMNS, Row, columns_of, open_writer, to_row
+
+WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
+FACTS = {"qgbatch": "0.1.0", "model": "mini", "settings": {"num_beams": 4}}
+
+
+def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[Row]:
+    """Rows of questions about spans of a text."""
+    document = Document.from_text(text, source)
+    rows: list[Row] = []
+    for chunk_index, (start, end, questions) in enumerate(spans):
+        chunk = Chunk(document, chunk_index, start, end, (1,), hard_split=False)
+        for index, question in enumerate(questions):
+            row = to_row(Question(question, index, -0.25, chunk), "mini", WITH_CONTEXT)
+            rows.append({name: value for name, value in row.items() if value is not None})
+    return rows
+
+
+def write(path: Path, rows: Sequence[Row], *, csv_safe: bool = False) -> str:
+    """A file as ``qgbatch run`` writes it."""
+    kinds: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
+    columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
+    with (
+        path.open("wb") as stream,
+        open_writer(stream, kinds[path.suffix], FACTS, columns, csv_safe=csv_safe) as writer,
+    ):
+        for row in rows:
+            writer.write({"page": None, **row})
+    return str(path)

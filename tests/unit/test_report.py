@@ -1,0 +1,182 @@
+"""The page of questions: what is on it, before a browser reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qgbatch.report as report_module
+from qgbatch.errors import InputError, OutputError
+from qgbatch.exports.table import QuestionTable
+from qgbatch.report import write_report
+from qgbatch.report.charts import bar_chart, histogram
+from qgbatch.writers import Row
+from tests.tables import ask, write
+
+TEA = "Tea is a drink. It is hot.\n\nIt came to Europe in 1610. 🍵 Ships\ncarried it."
+SPANS = (0, 15, ["What is tea?", "Is it a drink?"]), (28, 54, ["When did it come?"])
+COUNTS = {
+    "n_written": 3,
+    "n_documents": 3,
+    "n_chunks": 7,
+    "dropped": {"duplicate": 2, "malformed": 0},
+    "failures": [{"source": "<b>.txt", "stage": "read", "error": "DocumentError", "message": "empty"}],
+    "facts": {},
+}
+
+
+def make_page(tmp_path: Path, rows: list[Row], counts: Any = None, name: str = "q.parquet") -> str:
+    path = tmp_path / "run.json"
+    if counts is not None:
+        path.write_text(json.dumps(counts))
+    table = QuestionTable(write(tmp_path / name, rows))
+    write_report(table, path if counts is not None else None, tmp_path / "page.html")
+    return (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    values: dict[str, Any] = json.loads(found[1])
+    return values
+
+
+def bars(svg: str) -> list[tuple[str, str]]:
+    return re.findall(
+        r'<text class="name"[^>]*>(.*?)</text><rect[^>]*/><text class="count"[^>]*>(.*?)<', svg
+    )
+
+
+@pytest.mark.parametrize("name", ["q.parquet", "q.csv", "q.jsonl"])
+def test_passages_stand_where_they_are_in_a_document_that_is_there(name: str, tmp_path: Path) -> None:
+    (tmp_path / "tea.txt").write_text(TEA)
+    page = make_page(tmp_path, ask(TEA, str(tmp_path / "tea.txt"), *SPANS), name=name)
+    ((source, parts),) = data_of(page)["documents"]
+    assert source == str(tmp_path / "tea.txt")
+    assert parts == [
+        ["Tea is a drink.", "characters 0 to 15"],
+        ["It is hot.", None],
+        ["It came to Europe in 1610.", "characters 28 to 54"],
+        ["🍵 Ships\ncarried it.", None],
+    ]
+    assert [question[:3] for question in data_of(page)["questions"]] == [
+        [0, 0, "What is tea?"], [0, 0, "Is it a drink?"], [0, 2, "When did it come?"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [None, TEA + " More.", "", "\0"])
+def test_of_a_document_that_changed_there_are_the_passages(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "tea.txt").write_text(text)
+    rows = ask(TEA, str(tmp_path / "tea.txt"), *SPANS)
+    first, between, last = data_of(make_page(tmp_path, rows))["documents"][0][1]
+    assert (first[0], between, last[0]) == ("Tea is a drink.", [13, None], "It came to Europe in 1610.")
+    for row in rows:
+        del row["context"]
+    parts = data_of(make_page(tmp_path, rows))["documents"][0][1]
+    assert [part[0] for part in parts] == [15, 13, 26]
+
+
+def test_a_table_names_no_file_but_of_this_machine(tmp_path: Path) -> None:
+    rows = ask(TEA, "http://127.0.0.1:9/tea.txt", *SPANS)  # nothing listens there
+    assert data_of(make_page(tmp_path, rows))["documents"][0][1][0][0] == "Tea is a drink."
+
+
+def test_passages_of_two_runs_come_one_after_the_other(tmp_path: Path) -> None:
+    rows = ask(TEA, "tea.txt", (3, 26, ["b"]), (0, 15, ["a"]), (0, 26, ["c"]))
+    parts = data_of(make_page(tmp_path, rows))["documents"][0][1]
+    assert [part[0] for part in parts] == ["Tea is a drink.", TEA[:26], TEA[3:26]]
+    assert [question[1] for question in data_of(make_page(tmp_path, rows))["questions"]] == [2, 0, 1]
+
+
+def test_totals_and_charts_count_what_has_no_question_where_the_run_is_known(tmp_path: Path) -> None:
+    page = make_page(tmp_path, ask(TEA, "tea.txt", *SPANS), COUNTS)
+    totals = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
+    assert totals == {
+        "questions": "3",
+        "documents with questions": "1",
+        "chunks with questions": "2",
+        "documents read": "3",
+        "documents failed": "1",
+        "chunks": "7",
+        "questions left out": "2",
+        "model": "mini",
+        "&lt;b&gt;.txt": "empty",
+        "qgbatch": "0.1.0",
+        "num_beams": "4",
+    }
+    charts = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page, re.DOTALL))
+    assert bars(charts["Questions of a document"]) == [("0", "2"), ("1", "0"), ("2", "0"), ("3", "1")]
+    assert bars(charts["Questions of a chunk"]) == [("0", "5"), ("1", "1"), ("2", "1")]
+    assert bars(charts["First word"]) == [("what", "1"), ("is", "1"), ("when", "1")]
+    assert bars(charts["Left out, by reason"]) == [("duplicate", "2")]
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({**COUNTS, "n_written": 4}, "run that wrote 4 questions, not 3"),
+        ({"n_written": 3}, "KeyError: 'n_documents'"),
+        ({**COUNTS, "dropped": {"duplicate": "many"}}, "cannot be read as a report"),
+        ([], "cannot be read as a report"),
+        (3, "cannot be read as a report"),
+    ],
+)
+def test_a_report_of_another_run_is_refused(counts: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        make_page(tmp_path, ask(TEA, "tea.txt", *SPANS), counts)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_no_text_leaves_the_element_it_stands_in(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><!--\u2028 & {{ 7 * 7 }}"
+    page = make_page(tmp_path, ask(evil, f"{evil}.txt", (0, len(evil), [evil])))
+    assert page.count("<script") == 2
+    assert "alert(1)</script" not in page
+    assert "<!--" not in page
+    assert data_of(page)["questions"][0][2] == evil
+    assert data_of(page)["documents"][0][0] == f"{evil}.txt"
+
+
+def test_too_many_questions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_module, "MAX_QUESTIONS", 2)
+    with pytest.raises(InputError, match="more than 2 questions"):
+        make_page(tmp_path, ask(TEA, "tea.txt", *SPANS))
+
+
+def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    table = QuestionTable(write(tmp_path / "q.jsonl", ask(TEA, "tea.txt", *SPANS)))
+    with pytest.raises(OutputError):
+        write_report(table, None, tmp_path / "nowhere" / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2], [("2", "1")]),
+        ([0, 0, 3], [("0", "2"), ("1", "0"), ("2", "0"), ("3", "1")]),
+        ([5, 14, 65], [("5 to 9", "1"), ("10 to 14", "1")]),
+        ([-0.25, -0.25], [("-0.250 to -0.249", "2")]),
+        ([-0.61, -0.05], [("-0.65 to -0.60", "1")]),
+        ([-1.0, -1.0 + 2**-52], [("-1.000 to -0.999", "2")]),
+        ([-1e300, 0.0], [("-1", "1")]),
+    ],
+)
+def test_a_histogram_has_round_steps(values: list[float], expected: list[tuple[str, str]]) -> None:
+    svg = histogram(values)
+    found = bars(svg)
+    assert len(found) <= 14
+    assert sum(int(count) for _, count in found) == len(values)
+    for (label, count), (expected_label, expected_count) in zip(found, expected, strict=False):
+        assert (label.startswith(expected_label), count) == (True, expected_count)
+
+
+def test_bars_are_as_long_as_their_counts() -> None:
+    svg = bar_chart([("<what>", 10), ("who", 5), ("a very long reason to drop", 0)])
+    widths = [float(width) for width in re.findall(r'<rect[^>]*width="([\d.]+)"', svg)]
+    assert widths == [widths[0], widths[0] / 2, 0]
+    assert [name for name, _ in bars(svg)] == ["&lt;what&gt;", "who", "a very long rea…"]
