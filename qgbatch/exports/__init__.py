@@ -8,8 +8,6 @@ from pathlib import Path
 from qgbatch.exports import anki, beir, doc2query, hf, squad
 from qgbatch.exports.table import QuestionTable
 from qgbatch.exports.target import CARD, Lines, Target, open_directory, write_card
-from qgbatch.pipeline import check_places
-from qgbatch.readers import Listing
 
 TARGETS: Mapping[str, Target] = {
     module.TARGET.name: module.TARGET for module in (beir, squad, hf, anki, doc2query)
@@ -26,6 +24,9 @@ def export(table: QuestionTable, target: Target, directory: Path, license_name: 
         OutputError: a file would replace what is no earlier export of this kind, or cannot
             be written.
     """
+    from qgbatch.pipeline import check_places  # here, to spare --help and completion its modules
+    from qgbatch.readers import Listing
+
     if target.needs_context:
         table.need_context(f"--to {target.name}")
     outputs = [str(directory / name) for name in (*target.files, CARD)]
