@@ -41,10 +41,17 @@ DEFAULT_MAX_TOKENS = 512
 
 
 def knob(
-    default: Any, group: str, text: str, *, low: float | None = None, high: float | None = None
+    default: Any,
+    group: str,
+    text: str,
+    *,
+    metavar: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Any:
-    """A settings field with its help text and its inclusive range."""
-    return field(default=default, metadata={"group": group, "help": text, "low": low, "high": high})
+    """A settings field with its help text, the word for its value there, and its inclusive range."""
+    metadata = {"group": group, "help": text, "metavar": metavar, "low": low, "high": high}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -115,23 +122,33 @@ class Settings(SelfChecking):
         None,
         "Model",
         "Tokenizer, a directory or hub id.  [default: the model's own, else t5-base]",
+        metavar="DIR|ID",
     )
     engine: EngineName = knob(
-        "auto", "Model", "auto is torch on a GPU and ctranslate2 on a CPU, whichever is faster."
+        "auto",
+        "Model",
+        "auto, torch or ctranslate2; auto is torch on a GPU and ctranslate2 on a CPU, whichever is faster.",
     )
     device: str = knob("auto", "Model", "auto, cpu, cuda, cuda:N or mps.")
     dtype: Dtype = knob(
         "auto",
         "Model",
-        "Weights in the torch engine; auto is bfloat16 on GPUs that have it, else float32.",
+        "Weights in the torch engine: auto, float32 or bfloat16; auto is bfloat16 on GPUs that have it, "
+        "else float32.",
+        metavar="TYPE",
     )
     compute_type: ComputeType = knob(
-        "auto", "Model", "Weights in the ctranslate2 engine; auto is int8 on a CPU, bfloat16 on a GPU."
+        "auto",
+        "Model",
+        "Weights in the ctranslate2 engine: auto, int8, int8_bfloat16, int16, bfloat16 or float32; auto is "
+        "int8 on a CPU, bfloat16 on a GPU.",
+        metavar="TYPE",
     )
     max_tokens: int | None = knob(
         None,
         "Chunking",
         "Hard bound of a chunk in tokens, prompt included.  [default: the model's, else 512]",
+        metavar="TOKENS",
         low=1,
     )
     target_tokens: int | None = knob(
@@ -139,6 +156,7 @@ class Settings(SelfChecking):
         "Chunking",
         "Size that chunks are packed to, in tokens, prompt included; smaller chunks give more and "
         "better grounded questions.  [default: the model's advice, else the bound]",
+        metavar="TOKENS",
         low=1,
     )
     language: Language = knob(
@@ -151,6 +169,7 @@ class Settings(SelfChecking):
         None,
         "Generation",
         "Tokens the model may write for a chunk.  [default: the model's, else 255]",
+        metavar="TOKENS",
         low=1,
         high=1_000_000,
     )
@@ -182,6 +201,7 @@ class Settings(SelfChecking):
         None,
         "Generation",
         "Draw among the likeliest tokens of this probability.  [default: the model's, else 1.0]",
+        metavar="SHARE",
         low=0.001,
         high=1,
     )
@@ -201,26 +221,46 @@ class Settings(SelfChecking):
     )
     seed: int = knob(42, "Generation", "Of what is drawn.", low=0, high=2**32 - 1)
     batch_tokens: int = knob(
-        4096, "Speed", "Padded tokens (rows x longest) of a batch; halved when memory runs out.", low=1
+        4096,
+        "Speed",
+        "Padded tokens (rows x longest) of a batch; halved when memory runs out.",
+        metavar="TOKENS",
+        low=1,
     )
     window_chunks: int = knob(
         2048,
         "Speed",
         "Chunks that are sorted by length and batched together; questions come window by window.",
+        metavar="CHUNKS",
         low=1,
     )
     dedupe: DedupeMethod = knob(
         "exact",
         "Duplicates",
-        "exact ignores case, punctuation and spacing; near also drops questions that read alike and "
-        "have the same numbers, names and content words.",
+        "none, exact or near; exact ignores case, punctuation and spacing; near also drops questions that "
+        "read alike and have the same numbers, names and content words.",
+        metavar="METHOD",
     )
     near_threshold: float = knob(
-        0.9, "Duplicates", "Similarity, 0 to 1, from which questions are near duplicates.", low=0, high=1
+        0.9,
+        "Duplicates",
+        "Similarity, 0 to 1, from which questions are near duplicates.",
+        metavar="SIMILARITY",
+        low=0,
+        high=1,
     )
-    dedupe_scope: DedupeScope = knob("document", "Duplicates", "Where duplicates are looked for.")
+    dedupe_scope: DedupeScope = knob(
+        "document",
+        "Duplicates",
+        "Where duplicates are looked for: chunk, document or corpus.",
+        metavar="SCOPE",
+    )
     min_score: float | None = knob(
-        None, "Filters", "Drop questions of a lower score, the mean log-probability of a token.", high=0
+        None,
+        "Filters",
+        "Drop questions of a lower score, the mean log-probability of a token.",
+        metavar="SCORE",
+        high=0,
     )
     max_questions_per_chunk: int | None = knob(
         None, "Filters", "Keep the first questions of each chunk.", low=1
@@ -237,6 +277,7 @@ class Settings(SelfChecking):
         None,
         "Filters",
         "Drop questions with a smaller share, 0 to 1, of their content words and names in the chunk.",
+        metavar="SHARE",
         low=0,
         high=1,
     )
@@ -245,11 +286,13 @@ class Settings(SelfChecking):
         "Answers",
         "Extractive model, directory or hub id, that answers each question from its chunk: columns answer, "
         "answer_start_char, answer_score.",
+        metavar="DIR|ID",
     )
     min_answer_score: float | None = knob(
         None,
         "Answers",
         "Drop questions whose answer has a lower score, 0 to 1: what the text does not answer.",
+        metavar="SCORE",
         low=0,
         high=1,
     )
@@ -279,13 +322,23 @@ class FileSettings(SelfChecking):
         "Encoding to try on files that are not UTF-8 and have no byte order mark; "
         "repeat it to try several in order.",
     )
-    text_column: str = knob("text", "Input", "Column of tables that holds the text of each row's document.")
+    text_column: str = knob(
+        "text",
+        "Input",
+        "Column of tables that holds the text of each row's document.",
+        metavar="COLUMN",
+    )
     id_column: str | None = knob(
-        None, "Input", "Column of tables that names each row in source.  [default: its number, from 0]"
+        None,
+        "Input",
+        "Column of tables that names each row in source.  [default: its number, from 0]",
+        metavar="COLUMN",
     )
     fail_fast: bool = knob(False, "Input", "Stop at the first document that fails, write nothing.")
     format: Format | None = knob(
-        None, "Output", "Format of the output.  [default: by its suffix; jsonl for -]"
+        None,
+        "Output",
+        "Format of the output: parquet, csv or jsonl.  [default: by its suffix; jsonl for -]",
     )
     with_context: bool = knob(False, "Output", "Add the chunk's text as column context.")
     csv_safe: bool = knob(
@@ -294,7 +347,11 @@ class FileSettings(SelfChecking):
         "Put ' before CSV text that a spreadsheet would run as a formula; other formats stay as they are.",
     )
     wait_lock: float = knob(
-        0.0, "Output", "Seconds to wait while another run writes this output; exits 75 after that.", low=0
+        0.0,
+        "Output",
+        "Seconds to wait while another run writes this output; exits 75 after that.",
+        metavar="SECONDS",
+        low=0,
     )
 
     def __post_init__(self) -> None:
@@ -319,10 +376,16 @@ class CacheSettings(SelfChecking):
 
     cache: bool = knob(True, "Cache", "Keep each chunk's result, so that no run does the same work again.")
     cache_dir: str | None = knob(
-        None, "Cache", "Directory of results and converted models.  [default: the user's cache directory]"
+        None,
+        "Cache",
+        "Directory of results and converted models.  [default: the user's cache directory]",
+        metavar="DIR",
     )
     cache_size: str = knob(
-        "2GB", "Cache", "Disk space for results, in MB or GB; those that were not used for longest go."
+        "2GB",
+        "Cache",
+        "Disk space for results, in MB or GB; those that were not used for longest go.",
+        metavar="SIZE",
     )
 
     def __post_init__(self) -> None:
@@ -352,15 +415,20 @@ class RunnerSettings(SelfChecking):
     """
 
     runner: Runner = knob(
-        "local", "Runner", "ray is for several GPUs or machines; the output is a directory."
+        "local", "Runner", "local or ray; ray is for several GPUs or machines, its output is a directory."
     )
     ray_address: str | None = knob(
-        None, "Runner", "Ray cluster to join.  [default: RAY_ADDRESS, else one of this machine alone]"
+        None,
+        "Runner",
+        "Ray cluster to join.  [default: RAY_ADDRESS, else one of this machine alone]",
+        metavar="ADDRESS",
     )
     num_workers: int | None = knob(
         None, "Runner", "Processes that hold the model.  [default: one a GPU, else one a core]", low=1
     )
-    workers: str | None = knob(None, "Runner", "MIN:MAX processes, as the cluster has room.")
+    workers: str | None = knob(
+        None, "Runner", "From MIN to MAX processes, as the cluster has room.", metavar="MIN:MAX"
+    )
     gpus_per_worker: float | None = knob(
         None, "Runner", "GPUs of each, also a part of one.  [default: 1 where there are any]", low=0
     )

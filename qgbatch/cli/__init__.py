@@ -29,8 +29,21 @@ logger = logging.getLogger("qgbatch")
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
+_SECTIONS: dict[str, list[click.Command]] = {
+    "Make questions": [run, doctor],
+    "Look at and use them": [report_command, export_command],
+    "Models and training": [models, dataset, finetune, evaluate],
+    "Upkeep": [cache],
+}
+_EPILOG = """\b
+Examples:
+  qgbatch run docs/ -o questions.parquet
+  qgbatch export questions.parquet --to beir -o retrieval-test
+"""
+
+
 class _Cli(click.Group):
-    """Gives every way a command can end its documented exit code."""
+    """Gives every way a command can end its documented exit code, and lists commands in sections."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,6 +57,15 @@ class _Cli(click.Group):
         except (Exception, KeyboardInterrupt, Terminated) as error:
             _log_end(error)
             ctx.exit(exit_code_of(error))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section after the other, with all texts in one column."""
+        width = max(len(name) for name in self.commands)
+        for heading, commands in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(str(each.name).ljust(width), each.get_short_help_str(80)) for each in commands]
+                )
 
 
 def _log_end(error: BaseException) -> None:
@@ -70,7 +92,7 @@ def _end(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 
 
-@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Cli, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(qgbatch.__version__, package_name="qgbatch")
 def main() -> None:
     """Turn piles of documents into questions with a fine-tuned T5."""
@@ -80,12 +102,6 @@ def main() -> None:
             signal.signal(signum, _end)
 
 
-main.add_command(run)
-main.add_command(doctor)
-main.add_command(finetune)
-main.add_command(evaluate)
-main.add_command(dataset)
-main.add_command(export_command)
-main.add_command(report_command)
-main.add_command(models)
-main.add_command(cache)
+for _commands in _SECTIONS.values():
+    for _command in _commands:
+        main.add_command(_command)

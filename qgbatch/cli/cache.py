@@ -8,27 +8,39 @@ from pathlib import Path
 
 import click
 
-from qgbatch.cli.options import GroupedOption
+from qgbatch.cli.options import GroupedCommand, GroupedOption
 from qgbatch.settings import CacheSettings
 
+_EPILOG = """\b
+Examples:
+  qgbatch cache {0}
+  qgbatch cache {0} --cache-dir /var/cache/qgbatch
+"""
+
 _cache_dir = click.option(
-    "--cache-dir", cls=GroupedOption, help="Another directory than the user's cache directory."
+    "--cache-dir",
+    metavar="DIR",
+    cls=GroupedOption,
+    help="Directory of the cache.  [default: the user's cache directory]",
 )
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  qgbatch cache info\n  qgbatch cache clear\n")
 def cache() -> None:
-    """Show or clear what is kept for the next run: results of chunks, and converted models."""
+    """Show or clear what is kept for the next run.
+
+    These are the results of chunks, and converted models.
+    """
 
 
-@cache.command()
+@cache.command(cls=GroupedCommand, epilog=_EPILOG.format("info"))
 @_cache_dir
 def info(*, cache_dir: str | None) -> None:
     """Print where the cache is and what it holds."""
     _print_info(CacheSettings(cache_dir=cache_dir).directory)
 
 
-@cache.command()
+@cache.command(cls=GroupedCommand, epilog=_EPILOG.format("clear"))
 @_cache_dir
 def clear(*, cache_dir: str | None) -> None:
     """Forget everything; runs at work go on."""

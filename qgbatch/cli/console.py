@@ -68,10 +68,11 @@ def console_options(function: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--log-format",
         type=click.Choice(["text", "json"]),
+        metavar="FORMAT",
         default="text",
         show_default=True,
         cls=GroupedOption,
-        help="Lines on standard error.",
+        help="Lines on standard error: text or json.",
     )
     @click.option("-q", "--quiet", is_flag=True, cls=GroupedOption, help="Only warnings and errors.")
     @click.option("-v", "--verbose", is_flag=True, cls=GroupedOption, help="More log, and tracebacks.")

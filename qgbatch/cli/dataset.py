@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, data_set_options
+from qgbatch.cli.options import (
+    GroupedCommand,
+    GroupedOption,
+    config_option,
+    data_set_options,
+)
 
 if TYPE_CHECKING:
     from qgbatch.training.dataset import DataFormat
@@ -16,10 +21,8 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   qgbatch dataset train-v1.1.json dev-v1.1.json -o squad-questions
-  qgbatch dataset rajpurkar/squad_v2 -o squad2-questions --license cc-by-sa-4.0 --push-to-hub
-
-A file whose name has dev, val or validation as a word becomes the split validation, one with test the
-split test, any other the split train.
+  qgbatch dataset rajpurkar/squad_v2 -o squad2-questions --keep-unanswerable
+  qgbatch dataset faq.jsonl -o faq --license cc-by-sa-4.0 --push-to-hub
 """
 
 
@@ -27,6 +30,7 @@ split test, any other the split train.
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "--keep-unanswerable/--no-keep-unanswerable",
+    show_default=True,
     cls=GroupedOption,
     group="Data",
     help="Keep the unanswerable questions of SQuAD v2.0.",
@@ -45,11 +49,12 @@ split test, any other the split train.
     "--format",
     "file_format",
     type=click.Choice(["parquet", "jsonl"]),
+    metavar="FORMAT",
     default="parquet",
     show_default=True,
     cls=GroupedOption,
     group="Output",
-    help="Format of the files.",
+    help="Format of the files: parquet or jsonl.",
 )
 @data_set_options
 @config_option()
@@ -65,10 +70,13 @@ def dataset(
     hub_dataset_id: str | None,
     console: Console,
 ) -> None:
-    """Write question data as one example a paragraph, with a card, for training or publishing.
+    """Write question data for training or publishing.
 
-    INPUT is SQuAD JSON (v1.1, v2.0) or JSONL, also .gz, or Parquet with context and questions; or one
-    directory or hub id of a data set.
+    The data set has one example a paragraph, and a card. INPUT is SQuAD JSON (v1.1, v2.0) or JSONL,
+    also .gz, or Parquet with context and questions; or one directory or hub id of a data set.
+
+    A file whose name has dev, val or validation as a word becomes the split validation, one with test
+    the split test, any other the split train.
     """
     from qgbatch.hub import prepare_repository, publish
     from qgbatch.training.dataset import read_splits, write_dataset

@@ -30,10 +30,6 @@ Examples:
   qgbatch doctor
   qgbatch doctor -o /srv/questions.parquet --config nightly.toml
   qgbatch doctor --device cuda --log-format json
-
-The options are those of qgbatch run, and mean what they mean there. The exit code is that of the first
-check that failed, as a run would end with it; 0 if there are warnings alone. With -q only what is not ok
-is shown, with --log-format json a JSON object a check.
 """
 
 
@@ -43,7 +39,7 @@ is shown, with --log-format json a JSON object a check.
 @click.option("--dry-run", is_flag=True, cls=GroupedOption, hidden=True)
 @settings_options(FileSettings)
 @click.option(
-    "-o", "--output", metavar="OUT", cls=GroupedOption, group="Output", help="See that it can be written."
+    "-o", "--output", metavar="FILE", cls=GroupedOption, group="Output", help="See that it can be written."
 )
 @side_output_options
 @settings_options(Settings)
@@ -63,10 +59,15 @@ def doctor(
     console: Console,
     **values: Any,
 ) -> None:
-    """Check versions, device, engines, model, cache and outputs before a run.
+    """Check what a run needs, and say what to do.
 
-    Writes a line a check to standard output: ok, warning, failed or skipped, what was found, and what to
-    do. No document is read and no output changed; the model is made ready as for a run.
+    Versions, device, engines, model, cache and outputs: writes a line a check to standard output, with ok,
+    warning, failed or skipped, what was found, and what to do. No document is read and no output changed;
+    the model is made ready as for a run.
+
+    The options are those of qgbatch run, and mean what they mean there. The exit code is that of the first
+    check that failed, as a run would end with it; 0 if there are warnings alone. With -q only what is not
+    ok is shown, with --log-format json a JSON object a check.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
     cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)

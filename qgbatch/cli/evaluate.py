@@ -22,9 +22,6 @@ Examples:
   qgbatch evaluate --data dev-v1.1.json --model my-model -o metrics.json
   qgbatch evaluate --data dev-v1.1.json --limit 200 --target-tokens 512
   qgbatch evaluate --data dev-v1.1.json --questions questions.parquet
-
-The figures go to standard output too, as Markdown, with the protocol beside them. The options of the
-model and of generation are those of qgbatch run.
 """
 _FORMATS = (".json", ".md")
 
@@ -41,6 +38,7 @@ _FORMATS = (".json", ".md")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
+    metavar="N",
     cls=GroupedOption,
     group="Data",
     help="Measure on that many paragraphs, drawn by a fixed seed.  [default: all]",
@@ -74,7 +72,12 @@ def evaluate(
     console: Console,
     **values: Any,
 ) -> None:
-    """Measure the questions of a model, or of a file, against those that people asked."""
+    """Measure questions against those that people asked.
+
+    They are a model's, or with --questions those of a file. The figures go to standard output too, as
+    Markdown, with the protocol beside them. The options of the model and of generation are those of
+    qgbatch run.
+    """
     settings = pick(Settings, values)
     source = click.get_current_context().get_parameter_source("model")
     if questions and source is click.core.ParameterSource.COMMANDLINE:

@@ -7,18 +7,18 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, data_set_options
+from qgbatch.cli.options import (
+    GroupedCommand,
+    GroupedOption,
+    config_option,
+    data_set_options,
+)
 from qgbatch.errors import SettingsError
 from qgbatch.exports import TARGETS, export
 from qgbatch.exports.table import QuestionTable
 from qgbatch.exports.target import CARD
 
 _EPILOG = """\b
-Examples:
-  qgbatch export questions.parquet --to beir -o retrieval-test
-  qgbatch export questions.parquet --to hf -o questions --license cc-by-sa-4.0 --push-to-hub
-
-\b
 beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
 squad      squad.json, as SQuAD v1.1; with answers where the table has them
 hf         a data set with a card for the Hugging Face hub
@@ -26,12 +26,26 @@ anki       flash cards, anki.tsv
 doc2query  passages with their questions for a search index, documents.jsonl
 
 beir, squad and doc2query need the passages: qgbatch run --with-context.
+
+\b
+Examples:
+  qgbatch run docs/ -o questions.parquet --with-context
+  qgbatch export questions.parquet --to beir -o retrieval-test
+  qgbatch export questions.parquet --to hf -o questions --license cc-by-sa-4.0
 """
 
 
 @click.command("export", cls=GroupedCommand, epilog=_EPILOG)
 @click.argument("questions", metavar="QUESTIONS")
-@click.option("--to", required=True, type=click.Choice(list(TARGETS)), cls=GroupedOption, help="What for.")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(list(TARGETS)),
+    metavar="FORM",
+    cls=GroupedOption,
+    group="Output",
+    help=f"One of the forms below: {', '.join(TARGETS)}.",
+)
 @click.option(
     "-o",
     "--output-dir",

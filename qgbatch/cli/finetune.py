@@ -13,14 +13,10 @@ from qgbatch.training.settings import TrainingSettings
 
 _EPILOG = """\b
 Examples:
-  qgbatch finetune --train-file train-v1.1.json --validation-file dev-v1.1.json -o my-model
-  qgbatch finetune --dataset rajpurkar/squad -o my-model --base google-t5/t5-small --bf16
-  torchrun --nproc-per-node 4 -m qgbatch finetune --config finetune.toml -o my-model
-
-Run the same command again to go on after an interruption. Every option can also come from a
-QGBATCH_ variable or from --config.
+  qgbatch finetune --train-file train-v1.1.json -o my-model
+  qgbatch finetune --dataset rajpurkar/squad -o my-model --bf16
+  torchrun --nproc-per-node 4 -m qgbatch finetune --config c.toml -o my-model
 """
-
 
 _SHOWN = {"step": "model of step", "train_loss": "last training loss", "eval_loss": "its validation loss"}
 
@@ -40,7 +36,11 @@ _SHOWN = {"step": "model of step", "train_loss": "last training loss", "eval_los
 @config_option()
 @console_options
 def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:
-    """Fine-tune a T5 to ask questions, on paragraphs and the questions that people asked of them."""
+    """Fine-tune a T5 to ask questions.
+
+    It learns from paragraphs and the questions that people asked of them. Run the same command again to go
+    on after an interruption. Every option can also come from a QGBATCH_ variable or from --config.
+    """
     settings = pick(TrainingSettings, values)
     console.set_up_libraries()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from qgbatch.cli.options import GroupedCommand
+
 _WRITES = {
     "questions": "questions",
     "question-answer": "questions and answers",
@@ -11,12 +13,20 @@ _WRITES = {
 }
 
 
-@click.command()
+_EPILOG = """\b
+Examples:
+  qgbatch models
+  qgbatch run docs/ -o questions.parquet --model valhalla/t5-base-e2e-qg
+"""
+
+
+@click.command(cls=GroupedCommand, epilog=_EPILOG)
 def models() -> None:
-    """List the models that --model knows by name; others need a qgbatch.json beside their weights.
+    """List the models that --model knows by name.
 
     All but mini are fetched from the hub at their first use. A checkpoint in a directory, or
-    under another id, is taken for one of the notebook's unless its qgbatch.json says otherwise.
+    under another id, is taken for one of the notebook's unless a qgbatch.json beside its weights
+    says otherwise.
     """
     from qgbatch.families import KNOWN_MODELS
     from qgbatch.models import EMBEDDED_MODELS, find_model

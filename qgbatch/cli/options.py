@@ -6,13 +6,16 @@ import dataclasses
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import click
 
 from qgbatch.errors import SettingsError
 from qgbatch.presets import PRESETS
 from qgbatch.settings import choices, option_name, why_refused
+
+if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -25,6 +28,22 @@ class GroupedOption(click.Option):
         self.group = group
         self.envvar = f"QGBATCH_{self.name.upper()}" if self.name else None
 
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Write a flag and its opposite as one, ``--[no-]cache``; no line ends in ``[default:``."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        name = f"--[no-]{self.opts[0].removeprefix('--')}" if self.secondary_opts else record[0]
+        return name, record[1].replace("[default: ", "[default:\xa0")
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """Write the default of a flag as yes or no; leave ranges to the error messages."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        if self.secondary_opts and "default" in extra:
+            extra["default"] = "no" if f"--{extra['default']}" in self.secondary_opts else "yes"
+        return extra
+
 
 class _Choice(click.Choice[str]):
     """Says why where a value is refused for a reason."""
@@ -33,19 +52,28 @@ class _Choice(click.Choice[str]):
         return why_refused(value) + super().get_invalid_choice_message(value, ctx)
 
 
+def _group(option: click.Option) -> str:
+    return getattr(option, "group", "General")  # Click's own --help has none
+
+
 class GroupedCommand(click.Command):
-    """Lists its options under the headings of their groups."""
+    """Lists its options under the headings of their groups, with all their texts in one column."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, whose unbreakable spaces have done their work."""
+        return super().get_help(ctx).replace("\xa0", " ")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section per group, in the order of their first options."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record:
-                groups.setdefault(getattr(param, "group", "General"), []).append(record)
+        """Write one section per group, in the order of their first options; first what is required."""
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        groups: dict[str, list[tuple[str, str]]] = {_group(option): [] for option in options}
+        for option in sorted(options, key=lambda option: not option.required):
+            if record := option.get_help_record(ctx):
+                groups[_group(option)].append(record)
+        width = max(len(name) for records in groups.values() for name, _ in records)
         for group, records in groups.items():
             with formatter.section(group):
-                formatter.write_dl(records)
+                formatter.write_dl([(name.ljust(width), text) for name, text in records], col_max=width)
 
 
 def settings_options(settings_class: type[Any]) -> Callable[[Decorated], Decorated]:
@@ -65,24 +93,21 @@ def _option(spec: dataclasses.Field[Any], hint: Any) -> Callable[[Decorated], De
     name = option_name(spec.name)
     if kinds == [bool]:
         name += "/" + option_name("no_" + spec.name)
-        kwargs: dict[str, Any] = {"show_default": bool(spec.default)}
+        kwargs: dict[str, Any] = {}
     elif choices(hint):
-        kwargs = {
-            "type": _Choice(choices(hint)),
-            "show_default": spec.default is not None,
-            "metavar": None if len(choices(hint)) < 10 else spec.name.upper(),
-        }
+        kwargs = {"type": _Choice(choices(hint)), "metavar": spec.name.upper()}
+    elif kinds:
+        kwargs = {"type": kinds[0], "metavar": "N" if kinds == [int] else "X"}
     else:
-        kwargs = {
-            "type": kinds[0] if kinds else str,
-            "multiple": isinstance(spec.default, tuple),
-            "show_default": spec.default not in (None, ()),
-        }
+        kwargs = {"multiple": isinstance(spec.default, tuple), "metavar": spec.name.upper()}
+    if spec.metadata["metavar"]:
+        kwargs["metavar"] = spec.metadata["metavar"]
     return click.option(
         name,
         cls=GroupedOption,
         group=spec.metadata["group"],
         default=spec.default,
+        show_default=spec.default not in (None, ()),
         help=spec.metadata["help"],
         **kwargs,
     )
@@ -109,10 +134,13 @@ def data_set_options(function: Decorated) -> Decorated:
     """A decorator that adds what a data set is published with: ``--license`` and where."""
     for words, options in (
         (("--hub-dataset-id",), {"metavar": "ID", "help": "Where.  [default: the directory's name]"}),
-        (("--push-to-hub/--no-push-to-hub",), {"help": "Publish it on the Hugging Face hub."}),
+        (
+            ("--push-to-hub/--no-push-to-hub",),
+            {"help": "Publish it on the Hugging Face hub.", "show_default": True},
+        ),
         (
             ("--license", "license_name"),
-            {"metavar": "ID", "help": "Licence of the data for the card, such as cc-by-sa-4.0."},
+            {"metavar": "ID", "help": "Licence for the card, such as cc-by-sa-4.0."},
         ),
     ):
         function = click.option(*words, cls=GroupedOption, group="Output", **options)(function)
@@ -129,6 +157,7 @@ def config_option() -> Callable[[Decorated], Decorated]:
     return click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
         is_eager=True,
         expose_value=False,
         callback=_load_config,
@@ -160,10 +189,12 @@ def preset_option() -> Callable[[Decorated], Decorated]:
     return click.option(
         "--preset",
         type=click.Choice(list(PRESETS)),
+        metavar="PRESET",
         is_eager=True,
         callback=_load_preset,
         cls=GroupedOption,
-        help="Settings that go together; they are printed, and those given otherwise are left alone.",
+        help=f"Settings that go together: {', '.join(PRESETS)}. They are printed, and those given "
+        "otherwise are left alone.",
     )
 
 

@@ -37,7 +37,7 @@ Examples:
 )
 @console_options
 def report_command(*, questions: str, output: Path, run_report: Path | None, console: Console) -> None:
-    """Write a page to look at questions beside the text they were asked of.
+    """Write a page to look at questions beside their text.
 
     QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
     --runner ray. Documents are read again where they are there and unchanged; of others the page has the

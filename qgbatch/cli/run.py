@@ -39,13 +39,9 @@ logger = logging.getLogger(__name__)
 _EPILOG = """\b
 Examples:
   qgbatch run docs/ -o questions.parquet
-  qgbatch run 'docs/**/*.txt' notes.md.gz -o questions.csv --num-beams 1
-  qgbatch run articles.csv --text-column body --id-column slug -o questions.jsonl
+  qgbatch run articles.csv --text-column body --id-column slug -o q.jsonl
+  qgbatch run 's3://library/*.pdf' -o s3://library/q.csv --preset rag-eval
   cat article.txt | qgbatch run - -o -
-  qgbatch run 's3://library/*.pdf' -o s3://library/questions.parquet --preset rag-eval
-
-Every option can also come from a QGBATCH_ variable (QGBATCH_NUM_BEAMS=1) or from --config; the
-command line comes first, then the variable, then the file.
 """
 
 
@@ -53,7 +49,7 @@ command line comes first, then the variable, then the file.
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @click.option(
     "--files-from",
-    metavar="LIST",
+    metavar="FILE",
     cls=GroupedOption,
     group="Input",
     help="File (or -) that names more inputs, one a line or NUL-separated.",
@@ -63,7 +59,7 @@ command line comes first, then the variable, then the file.
     "-o",
     "--output",
     required=True,
-    metavar="OUT",
+    metavar="FILE",
     cls=GroupedOption,
     group="Output",
     help="File or URI ending in .parquet, .csv or .jsonl, replaced as a whole; - for standard output; "
@@ -100,6 +96,9 @@ def run(
     INPUT is a .txt, .md, .rst, .html (each also .gz), .pdf, .docx or .epub file, a table with a document
     a row (.csv, .tsv, .jsonl, each also .gz, or .parquet), a directory, a quoted glob, a URI (s3://...)
     of any of these, or - for standard input.
+
+    Every option can also come from a QGBATCH_ variable (QGBATCH_NUM_BEAMS=1) or from --config; the command
+    line comes first, then the variable, then the file.
     """
     settings, files = pick(Settings, values), pick(FileSettings, values)
     cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)

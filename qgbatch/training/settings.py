@@ -23,29 +23,50 @@ class TrainingSettings(SelfChecking):
     """
 
     base: str = knob(
-        "google/flan-t5-base", "Model", "T5 to start from: a directory, hub id or embedded name."
+        "google/flan-t5-base",
+        "Model",
+        "T5 to start from: a directory, hub id or embedded name.",
+        metavar="MODEL",
     )
     tokenizer: str | None = knob(
-        None, "Model", "Tokenizer, a directory or hub id.  [default: the base's own, else t5-base]"
+        None,
+        "Model",
+        "Tokenizer, a directory or hub id.  [default: the base's own, else t5-base]",
+        metavar="DIR|ID",
     )
     init_from_scratch: str | None = knob(
-        None, "Model", "T5 configuration (JSON file) of a new model with random weights, instead of a base."
+        None,
+        "Model",
+        "T5 configuration (JSON file) of a new model with random weights, instead of a base.",
+        metavar="FILE",
     )
     train_file: str | None = knob(
         None,
         "Data",
         "SQuAD JSON (v1.1, v2.0), or JSONL or Parquet with context and questions; JSON also as .gz.",
+        metavar="FILE",
     )
-    validation_file: str | None = knob(None, "Data", "The same, to measure the loss on while training.")
+    validation_file: str | None = knob(
+        None, "Data", "The same, to measure the loss on while training.", metavar="FILE"
+    )
     dataset: str | None = knob(
-        None, "Data", "Hub id or directory with splits train and validation, such as rajpurkar/squad."
+        None,
+        "Data",
+        "Hub id or directory with splits train and validation, such as rajpurkar/squad.",
+        metavar="DIR|ID",
     )
     keep_unanswerable: bool = knob(False, "Data", "Keep the unanswerable questions of SQuAD v2.0.")
-    max_source_length: int = knob(512, "Data", "Tokens of a source; longer ones are cut.", low=8)
-    max_target_length: int = knob(64, "Data", "Tokens of all questions of a paragraph.", low=8)
-    learning_rate: float = knob(1e-4, "Training", "Of AdamW at its start; falls linearly to 0.", low=0)
-    num_train_epochs: float = knob(7.0, "Training", "Passes over the data.", low=0.01)
-    max_steps: int | None = knob(None, "Training", "Steps, instead of epochs.", low=1)
+    max_source_length: int = knob(
+        512, "Data", "Tokens of a source; longer ones are cut.", metavar="TOKENS", low=8
+    )
+    max_target_length: int = knob(
+        64, "Data", "Tokens of all questions of a paragraph.", metavar="TOKENS", low=8
+    )
+    learning_rate: float = knob(
+        1e-4, "Training", "Of AdamW at its start; falls linearly to 0.", metavar="RATE", low=0
+    )
+    num_train_epochs: float = knob(7.0, "Training", "Passes over the data.", metavar="EPOCHS", low=0.01)
+    max_steps: int | None = knob(None, "Training", "Steps, instead of epochs.", metavar="STEPS", low=1)
     per_device_train_batch_size: int = knob(4, "Training", "Examples that a device holds at once.", low=1)
     gradient_accumulation_steps: int = knob(
         16, "Training", "Times that many examples make the batch of a step; shared among devices.", low=1
@@ -61,21 +82,31 @@ class TrainingSettings(SelfChecking):
         None, "Training", "Stop after so many evaluations without a better loss.  [default: never]", low=1
     )
     seed: int = knob(42, "Training", "Of the order of examples, dropout and new weights.", low=0)
-    eval_steps: int = knob(100, "Tracking", "Steps between evaluations.", low=1)
-    logging_steps: int = knob(100, "Tracking", "Steps between log lines.", low=1)
-    save_steps: int = knob(500, "Tracking", "Steps between checkpoints; each best one is saved too.", low=1)
+    eval_steps: int = knob(100, "Tracking", "Steps between evaluations.", metavar="STEPS", low=1)
+    logging_steps: int = knob(100, "Tracking", "Steps between log lines.", metavar="STEPS", low=1)
+    save_steps: int = knob(
+        500, "Tracking", "Steps between checkpoints; each best one is saved too.", metavar="STEPS", low=1
+    )
     save_total_limit: int = knob(
         2, "Tracking", "Checkpoints to keep, the best and the last among them.", low=2
     )
-    report_to: Tracker = knob("tensorboard", "Tracking", "Where losses are recorded besides the log.")
+    report_to: Tracker = knob(
+        "tensorboard",
+        "Tracking",
+        "Where losses are recorded besides the log: tensorboard, wandb or none.",
+        metavar="TRACKER",
+    )
     resume: str = knob(
         "auto",
         "Output",
         "auto goes on from the newest whole checkpoint in the output directory, never starts anew and "
         "removes them; or a checkpoint's path.",
+        metavar="auto|DIR",
     )
     push_to_hub: bool = knob(False, "Output", "Publish the model on the hub when it is done.")
-    hub_model_id: str | None = knob(None, "Output", "Where.  [default: the output directory's name]")
+    hub_model_id: str | None = knob(
+        None, "Output", "Where.  [default: the output directory's name]", metavar="ID"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,7 @@ def test_every_setting_is_an_option_with_help_and_a_variable(name: str, qgbatch:
     options = {param.name: param for param in run_command.params if isinstance(param, click.Option)}
     assert options[name].help
     assert options[name].envvar == f"QGBATCH_{name.upper()}"
-    assert f"--{name.replace('_', '-')} " in qgbatch("run", "--help").stdout
+    assert re.search(rf" --(\[no-\])?{name.replace('_', '-')} ", qgbatch("run", "--help").stdout)
 
 
 @pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"\0"])
