@@ -11,6 +11,7 @@ from qgbatch.cli.console import Console, console_options, log_table
 from qgbatch.cli.options import (
     GroupedCommand,
     GroupedOption,
+    complete_files,
     config_option,
     data_set_options,
 )
@@ -27,7 +28,7 @@ Examples:
 
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG)
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=complete_files)
 @click.option(
     "--keep-unanswerable/--no-keep-unanswerable",
     show_default=True,

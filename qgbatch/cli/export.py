@@ -10,6 +10,7 @@ from qgbatch.cli.console import Console, console_options, log_table
 from qgbatch.cli.options import (
     GroupedCommand,
     GroupedOption,
+    complete_files,
     config_option,
     data_set_options,
 )
@@ -36,7 +37,7 @@ Examples:
 
 
 @click.command("export", cls=GroupedCommand, epilog=_EPILOG)
-@click.argument("questions", metavar="QUESTIONS")
+@click.argument("questions", metavar="QUESTIONS", shell_complete=complete_files)
 @click.option(
     "--to",
     required=True,

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import click
+from click.shell_completion import CompletionItem
 
 from qgbatch.errors import SettingsError
+from qgbatch.families import KNOWN_MODELS
+from qgbatch.models import EMBEDDED_MODELS
 from qgbatch.presets import PRESETS
 from qgbatch.settings import choices, option_name, why_refused
 
@@ -20,11 +23,45 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-class GroupedOption(click.Option):
-    """An option that knows its heading in ``--help`` and its environment variable."""
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
 
-    def __init__(self, *args: Any, group: str = "General", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+
+def _offer(place: str | None, *names: str) -> Complete:
+    """What a shell completes a value with: its own files (``file``) or directories (``dir``), and names."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        # The place first: at it, bash forgets what came before.
+        places = [CompletionItem(incomplete, type=place)] if place else []
+        return [*places, *(CompletionItem(name) for name in names if name.startswith(incomplete))]
+
+    return complete
+
+
+complete_files = _offer("file")
+"""For arguments, as ``shell_complete``; options get theirs by their metavars."""
+
+_ENCODINGS = (
+    "big5", "cp1250", "cp1251", "cp1252", "cp437", "euc-jp", "euc-kr", "gb18030", "iso-8859-15", "koi8-r",
+    "latin-1", "mac-roman", "shift-jis", "utf-16-be", "utf-16-le",
+)  # fmt: skip
+_COMPLETE: dict[str | None, Complete] = {
+    "FILE": complete_files,
+    "DIR": _offer("dir"),
+    "DIR|ID": _offer("dir"),
+    "auto|DIR": _offer("dir", "auto"),
+    "MODEL": _offer("dir", *EMBEDDED_MODELS, *KNOWN_MODELS),
+    "DEVICE": _offer(None, "auto", "cpu", "cuda", "mps"),
+    "ENCODING": _offer(None, *_ENCODINGS),
+}
+
+
+class GroupedOption(click.Option):
+    """An option that knows its heading in ``--help``, its environment variable and its completion."""
+
+    def __init__(
+        self, *args: Any, group: str = "General", metavar: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, metavar=metavar, shell_complete=_COMPLETE.get(metavar), **kwargs)
         self.group = group
         self.envvar = f"QGBATCH_{self.name.upper()}" if self.name else None
 
@@ -167,7 +204,7 @@ def config_option() -> Callable[[Decorated], Decorated]:
 
 
 def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
-    if path is None:
+    if path is None or ctx.resilient_parsing:  # completion: the file may be slow, and says nothing to it
         return
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption
+from qgbatch.cli.options import GroupedCommand, GroupedOption, complete_files
 from qgbatch.errors import SettingsError
 
 _EPILOG = """\b
@@ -18,7 +18,7 @@ Examples:
 
 
 @click.command("report", cls=GroupedCommand, epilog=_EPILOG)
-@click.argument("questions", metavar="QUESTIONS")
+@click.argument("questions", metavar="QUESTIONS", shell_complete=complete_files)
 @click.option(
     "-o",
     "--output",

@@ -23,6 +23,7 @@ from qgbatch.cli.console import (
 from qgbatch.cli.options import (
     GroupedCommand,
     GroupedOption,
+    complete_files,
     config_option,
     pick,
     preset_option,
@@ -46,7 +47,7 @@ Examples:
 
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG)
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...", shell_complete=complete_files)
 @click.option(
     "--files-from",
     metavar="FILE",
