@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. Needs an activated virtual environment.
-.PHONY: setup fmt check test faults bench build
+.PHONY: setup fmt check test faults docs bench build
 
 setup:
 	python -m pip install -c constraints.txt -e '.[dev]'
@@ -18,6 +18,9 @@ test:
 
 faults:
 	python -m pytest -m faults
+
+docs:
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 bench:
 	for model in mini t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done

@@ -26,6 +26,7 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="FILE.html",
     cls=GroupedOption,
+    group="Output",
     help="Page to write; it needs nothing else to be read.",
 )
 @click.option(
@@ -33,6 +34,7 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="FILE.json",
     cls=GroupedOption,
+    group="Input",
     help="What --report of the run wrote, for what was left out and why.",
 )
 @console_options
