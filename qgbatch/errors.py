@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit status of the ``qgbatch`` command; documented in README and stable."""
+    """Exit status of the ``qgbatch`` command; documented in docs/exit-codes.md and stable."""
 
     OK = 0
     """Everything was written, or nothing had to be done."""
