@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import click
 
@@ -32,7 +32,7 @@ _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 
 def set_up_logging(log_format: LogFormat, *, quiet: bool, verbose: bool) -> None:
     """Log to standard error: information, with ``quiet`` warnings alone, with ``verbose`` all."""
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     logger.handlers = [handler]
@@ -123,49 +123,74 @@ def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines above the bar, if one is shown."""
+
+    bar: Any = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.bar is not None:
+            self.bar.clear()
+        super().emit(record)
+        if self.bar is not None:
+            self.bar.refresh()
+
+
 class Progress:
     """A bar with rate and time left on a terminal, a line every half minute elsewhere."""
 
     def __init__(self, *, quiet: bool, log_format: LogFormat) -> None:
-        self._start = time.monotonic()
-        self._next_line = self._start + _SECONDS_BETWEEN_LINES
+        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._first: tuple[float, float] | None = None
+        """Time and share of the first call; what came before was loading."""
         self._bar: Any = None
-        self._use_bar = sys.stderr.isatty() and log_format == "text" and not quiet
+        if sys.stderr.isatty() and log_format == "text" and not quiet:
+            self._show_bar()
 
     def __call__(self, share: float, text: str) -> None:
         """Show how far the work is; ``share`` is from 0 to 1, ``text`` says what is done."""
-        if self._use_bar:
-            self._update_bar(share, text)
+        self._first = self._first or (time.monotonic(), share)
+        if self._bar is not None:
+            self._bar.n = share
+            self._bar.set_description_str(f"{text}{self._left(share)}")
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
-            left = (time.monotonic() - self._start) * (1 - share) / max(share, 1e-9)
-            logger.info("%.0f %%, %s, about %.0f s left", 100 * share, text, left)
+            logger.info("%.0f %%, %s%s", 100 * share, text, self._left(share))
 
     def close(self) -> None:
         """Leave the terminal's line."""
         if self._bar is not None:
+            _set_bar(None)
             self._bar.close()
 
-    def _update_bar(self, share: float, text: str) -> None:
+    def _left(self, share: float) -> str:
+        start, first = self._first or (0.0, share)
+        if share <= first:
+            return ""
+        return f", {_duration((time.monotonic() - start) * (1 - share) / (share - first))} left"
+
+    def _show_bar(self) -> None:
         from tqdm import tqdm
 
-        if self._bar is None:
-            layout = "{percentage:3.0f}%|{bar:30}| {desc} [{elapsed}<{remaining}]"
-            self._bar = tqdm(total=1.0, bar_format=layout, file=sys.stderr, leave=False)
-            self._bar.start_t -= time.monotonic() - self._start
-        self._bar.desc = text
-        self._bar.n = share
-        self._bar.refresh()
+        layout = "{percentage:3.0f}%|{bar:16}| {desc} [{elapsed}]"
+        self._bar = tqdm(total=1.0, bar_format=layout, file=sys.stderr, leave=False, desc="starting")
+        _set_bar(self._bar)
+
+
+def _set_bar(bar: Any) -> None:
+    for handler in logger.handlers:
+        if isinstance(handler, _Handler):
+            handler.bar = bar
 
 
 def chunks_done(report: RunReport) -> str:
     """How many chunks a run has done, and how fast."""
-    return f"{report.n_generated + report.n_reused:,} chunks, {_rate(report)}"
+    return f"{report.n_generated + report.n_reused:,} chunks{_rate(report)}"
 
 
 def _rate(report: RunReport) -> str:
     seconds = report.seconds["generate"] / report.workers
-    return f"{report.n_generated / seconds if seconds else 0.0:,.1f} chunks/s"
+    return f", {report.n_generated / seconds:,.1f} chunks/s" if report.n_generated and seconds else ""
 
 
 def log_failures(report: RunReport) -> None:
@@ -184,12 +209,13 @@ def log_summary(report: RunReport, output: str) -> None:
 
 
 def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
+    rate = _rate(report)
     return [
         *_inputs(report),
         ("reused", f"{report.n_reused:,} chunks were in the cache"),
         ("questions", f"{report.n_written:,} of {report.n_raw:,} generated"),
         ("dropped", _counts(+report.dropped)),
-        ("time", f"{report.seconds['total']:.1f} s, {_rate(report)} while generating"),
+        ("time", f"{report.seconds['total']:.1f} s{rate and f'{rate} while generating'}"),
         ("output", output if report.n_documents else "not written: no document could be used"),
     ]
 
