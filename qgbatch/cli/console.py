@@ -205,10 +205,13 @@ def log_failures(report: RunReport) -> None:
 def log_summary(report: RunReport, output: str) -> None:
     """Log failures as warnings, and what was read, made, left out and how long it took."""
     log_failures(report)
-    log_table(_summary(report, output), {"report": report.as_dict()})
+    heading = "done" if report.n_documents else "nothing done"
+    log_table(_summary(report, output), {"report": report.as_dict()}, heading)
 
 
 def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
+    if not report.n_documents:
+        return [*_inputs(report)[:3], ("output", f"{output} is not written: no document could be used")]
     rate = _rate(report)
     return [
         *_inputs(report),
@@ -216,7 +219,7 @@ def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
         ("questions", f"{report.n_written:,} of {report.n_raw:,} generated"),
         ("dropped", _counts(+report.dropped)),
         ("time", f"{report.seconds['total']:.1f} s{rate and f'{rate} while generating'}"),
-        ("output", output if report.n_documents else "not written: no document could be used"),
+        ("output", output),
     ]
 
 
@@ -247,13 +250,15 @@ def _duration(seconds: float) -> str:
     return f"{timedelta(seconds=math.ceil(seconds))}"
 
 
-def log_table(lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None = None) -> None:
+def log_table(
+    lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None = None, heading: str = "done"
+) -> None:
     """Log the end of a command: names, and what there is to say of them.
 
     ``values`` are for the JSON format, beside the message; those of the lines if not given.
     """
     logger.info(
-        "done" + "\n%s" * len(lines),
+        heading + "\n%s" * len(lines),
         *_table(lines).split("\n"),
         extra={"values": {"summary": dict(lines)} if values is None else dict(values)},
     )

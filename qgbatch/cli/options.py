@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
@@ -216,9 +217,15 @@ def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     for key, value in values.items():
         option = options.get(key.replace("-", "_"))
         if option is None:
-            known = ", ".join(sorted(filter(None, options)))
-            raise SettingsError(f"--config {path}: unknown option {key!r}.", f"Known are: {known}.")
+            raise SettingsError(f"--config {path}: unknown option {key!r}.", _hint(key, options))
         ctx.default_map[str(option.name)] = _config_value(path, key, value, option)
+
+
+def _hint(key: str, options: Iterable[str | None]) -> str:
+    near = difflib.get_close_matches(key.replace("-", "_"), [name for name in options if name])
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return "The names are those of --help, such as num_beams for --num-beams."
 
 
 def preset_option() -> Callable[[Decorated], Decorated]:

@@ -120,8 +120,11 @@ def test_bad_input_alone_exits_4_and_is_named_with_the_reason_and_what_to_do(
 def test_old_output_stays_when_no_document_can_be_used(here: Path, output: str, qgbatch: Qgbatch) -> None:
     (here / output).write_bytes(b"old")
     (here / "empty.txt").touch()
-    assert qgbatch("run", "empty.txt", "missing.txt", "-o", output, *FAST).exit_code == 4
+    result = qgbatch("run", "empty.txt", "missing.txt", "-o", output, *FAST)
+    assert result.exit_code == 4
     assert (here / output).read_bytes() == b"old"
+    assert "qgbatch: nothing done\n" in result.stderr
+    assert result.stderr.endswith(f" {output} is not written: no document could be used\n")
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])

@@ -79,6 +79,21 @@ def test_config_holds_output_flags_and_lists_with_dashes_or_underscores(
     assert "Café owners" in (here / "q.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("beams", "Did you mean num_beams?"),
+        ("dedup-scope", "Did you mean dedupe_scope"),
+        ("x", "of --help"),
+    ],
+)
+def test_unknown_key_in_config_gets_the_near_ones(
+    here: Path, key: str, hint: str, qgbatch: Qgbatch
+) -> None:
+    (here / "c.toml").write_text(f"{key} = 1")
+    assert hint in qgbatch("run", "good.txt", "-o", "-", "--config", "c.toml").stderr
+
+
 @pytest.mark.parametrize("key", ["numbeams", "run", "config", "inputs"])
 def test_unknown_key_in_config_exits_2_and_is_named(here: Path, key: str, qgbatch: Qgbatch) -> None:
     (here / "c.toml").write_text(f'num_beams = 1\n{key} = "x"\n')
