@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    DynamicCache,
+    EncoderDecoderCache,
+    GenerationConfig,
+    LogitsProcessor,
+)
 from transformers.modeling_outputs import BaseModelOutput
 
 from qgbatch.engines import Batch, EngineChoice, SpecialIds, merge_generations, to_generation
@@ -94,13 +100,15 @@ class TorchEngine:
         self._device = choice.device
         self._decoding = decoding
         self._special = special
+        self._bans = (
+            [NoRepeatNGrams(decoding.no_repeat_ngram_size)] if decoding.no_repeat_ngram_size else []
+        )
         self._model = load_weights(model, getattr(torch, choice.precision)).to(choice.device)
         # The model's own settings are in `decoding` already; nothing else of them is to act.
         self._model.generation_config = GenerationConfig(
             num_beams=decoding.num_beams,
             max_new_tokens=decoding.max_new_tokens,
             length_penalty=decoding.length_penalty if decoding.num_beams > 1 else None,
-            no_repeat_ngram_size=decoding.no_repeat_ngram_size,
             early_stopping=decoding.early_stopping if decoding.num_beams > 1 else None,
             do_sample=False,
             decoder_start_token_id=_start_token(self._model.config, special),
@@ -124,7 +132,8 @@ class TorchEngine:
         output = self._model.generate(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            logits_processor=[greedy] if is_greedy else None,
+            past_key_values=EncoderDecoderCache(DynamicCache(), _SharedByBeams()),
+            logits_processor=[*self._bans, *([greedy] if is_greedy else [])],
         )
         sequences = self._sequences(output)
         if is_greedy:
@@ -146,7 +155,7 @@ class TorchEngine:
         output = self._model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=attention_mask.repeat_interleave(n_outputs, dim=0),
-            logits_processor=[sampling],
+            logits_processor=[*self._bans, sampling],
         )
         sequences = self._sequences(output)
         sums = sampling.sums([len(ids) for ids in sequences])
@@ -170,6 +179,37 @@ class TorchEngine:
     def _trim(self, ids: list[int]) -> list[int]:
         """The ids up to the end token; all of them where the model was cut off."""
         return ids[: ids.index(self._special.eos) + 1] if self._special.eos in ids else ids
+
+
+class NoRepeatNGrams(LogitsProcessor):
+    """Forbids each token that would repeat an n-gram of its output.
+
+    The same as transformers' ``NoRepeatNGramLogitsProcessor``, which looks at one row after
+    the other on the host: here all rows are looked at together, where they are.
+    """
+
+    def __init__(self, ngram_size: int) -> None:
+        self._size = ngram_size
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``input_ids`` (rows, length), int64, and ``scores`` (rows, vocabulary), float."""
+        if input_ids.shape[1] < self._size:
+            return scores
+        ngrams = input_ids.unfold(1, self._size, 1)  # rows, length - size + 1, size
+        last = input_ids[:, input_ids.shape[1] - self._size + 1 :]
+        begins_alike = (ngrams[:, :, :-1] == last[:, None]).all(-1)
+        bans = torch.zeros_like(ngrams[:, :, -1], dtype=scores.dtype).masked_fill(begins_alike, -torch.inf)
+        return scores.scatter_add(1, ngrams[:, :, -1], bans)
+
+
+class _SharedByBeams(DynamicCache):
+    """Keys and values of the encoder, which are the same for all beams of a row.
+
+    transformers would copy them at each step to follow the beams: the most of what a step moves.
+    """
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Do nothing: a beam goes on from one of its own row."""
 
 
 class _GreedyLogProbabilities(LogitsProcessor):
