@@ -37,7 +37,7 @@ from shapes import converted, make_model
 
 import qgbatch
 from qgbatch import CacheSettings, Settings
-from qgbatch.batching import make_batches
+from qgbatch.batching import BatchRoom, make_batches
 from qgbatch.engines import n_cores
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.readers import read_document
@@ -134,7 +134,7 @@ class Bench:
         inputs = self.inputs(n_documents)
         batches = [
             [[str(token) for token in inputs[index]] for index in batch]
-            for batch in make_batches([len(row) for row in inputs], Settings.batch_tokens)
+            for batch in make_batches([len(row) for row in inputs], BatchRoom())
         ]
         options = translate_options(self.decoding)
         start = time.perf_counter()
@@ -224,7 +224,7 @@ def main() -> None:
         max_new_tokens=bench.decoding.max_new_tokens,
         torch_threads=torch.get_num_threads(),
         workers=n_cores(),
-        batch_tokens=Settings.batch_tokens,
+        batch_tokens=BatchRoom().batch_tokens,
         window_chunks=Settings.window_chunks,
     )
 

@@ -24,7 +24,7 @@ from measuring import interleave, show, spread
 from shapes import SHAPES, converted, make_model
 
 from qgbatch import Settings
-from qgbatch.batching import make_batches
+from qgbatch.batching import BatchRoom, make_batches
 from qgbatch.engines import n_cores
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.readers import read_document
@@ -40,7 +40,7 @@ class Choice:
 
     workers: int = n_cores()
     threads: int = 1
-    batch_tokens: int = Settings.batch_tokens
+    batch_tokens: int = BatchRoom().batch_tokens
     window_chunks: int = Settings.window_chunks
     equal_lengths: bool = True
     batches_per_worker: int = 2
@@ -92,7 +92,7 @@ class Bench:
         for first in range(0, len(self.inputs), choice.window_chunks):
             window = self.inputs[first : first + choice.window_chunks]
             lengths = [len(row) for row in window]
-            made = make_batches(lengths, choice.batch_tokens, equal_lengths=choice.equal_lengths)
+            made = make_batches(lengths, BatchRoom(choice.batch_tokens), equal_lengths=choice.equal_lengths)
             batches += [[[str(token) for token in window[index]] for index in batch] for batch in made]
         return batches
 

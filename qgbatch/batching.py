@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRoom:
+    """What a batch may hold: ``rows * (longest + row_tokens) <= batch_tokens``."""
+
+    batch_tokens: int = 4096
+    """On two CPU cores nothing from 512 to 16,384 was slower or faster (benchmarks/tuning.py)."""
+    row_tokens: int = 0
+    """What a row takes beside its tokens, such as what is written for it, in tokens."""
 
 
 def make_batches(
-    lengths: Sequence[int], batch_tokens: int, *, equal_lengths: bool = False
+    lengths: Sequence[int], room: BatchRoom, *, equal_lengths: bool = False
 ) -> list[list[int]]:
     """Group the indices of ``lengths`` into batches, longest first.
 
-    A batch of ``rows`` padded to its ``longest`` has ``rows * longest <= batch_tokens``,
-    but for a single row that is longer. Longest first, so that memory runs out early
-    or not at all. With ``equal_lengths`` all rows of a batch are of one length. Every
+    A batch fits into the room, but for a single row that does not. Longest first, so that
+    memory runs out early or not at all. With ``equal_lengths`` all rows of a batch are of one length. Every
     index is in exactly one batch. What is left after some whole batches is batched as it
     was before: a run that was killed goes on with the same batches.
     """
@@ -21,7 +31,7 @@ def make_batches(
     for index in order:
         batch = batches[-1] if batches else []
         longest = lengths[batch[0]] if batch else 0
-        has_room = bool(batch) and (len(batch) + 1) * longest <= batch_tokens
+        has_room = bool(batch) and (len(batch) + 1) * (longest + room.row_tokens) <= room.batch_tokens
         if has_room and (lengths[index] == longest or not equal_lengths):
             batch.append(index)
         else:

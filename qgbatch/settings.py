@@ -220,10 +220,11 @@ class Settings(SelfChecking):
         high=1_000,
     )
     seed: int = knob(42, "Generation", "Of what is drawn.", low=0, high=2**32 - 1)
-    batch_tokens: int = knob(
-        4096,
+    batch_tokens: int | None = knob(
+        None,
         "Speed",
-        "Padded tokens (rows x longest) of a batch; halved when memory runs out.",
+        "Padded tokens (rows x longest) of a batch; halved when memory runs out.  [default: 4096; on a GPU "
+        "what its free memory holds]",
         metavar="TOKENS",
         low=1,
     )
@@ -482,7 +483,7 @@ class Options(TypedDict, total=False):
     temperature: float | None
     num_return_sequences: int | None
     seed: int
-    batch_tokens: int
+    batch_tokens: int | None
     window_chunks: int
     dedupe: DedupeMethod
     near_threshold: float

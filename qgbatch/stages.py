@@ -13,7 +13,7 @@ from threading import RLock
 
 import qgbatch
 from qgbatch.answers import Answerer, find_answer_model
-from qgbatch.batching import make_batches
+from qgbatch.batching import BatchRoom, make_batches
 from qgbatch.cache import Cache
 from qgbatch.chunking import ChunkLimits, SplitSentences, chunk_document
 from qgbatch.engines import Batch, Engine, EngineChoice, SpecialIds, choose_engine, load_engine
@@ -110,7 +110,7 @@ class Stages:
             self.answer_model,
             device=settings.device,
             dtype=settings.dtype,
-            batch_tokens=settings.batch_tokens,
+            room=BatchRoom(settings.batch_tokens) if settings.batch_tokens else BatchRoom(),
         )
 
     def load(self) -> None:
@@ -131,9 +131,12 @@ class Stages:
 
     def batches(self, inputs: Sequence[InputIds]) -> list[Batch]:
         """Group inputs for the engine, longest first."""
+        if not inputs:
+            return []
+        given = self.settings.batch_tokens
         indices = make_batches(
             [len(input_ids) for input_ids in inputs],
-            self.settings.batch_tokens,
+            BatchRoom(given) if given else self.engine.room,
             equal_lengths=self.engine_choice.needs_equal_lengths,
         )
         return [[inputs[index] for index in batch] for batch in indices]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qgbatch.answers.checkpoint import check_answer_model, find_answer_model
-from qgbatch.batching import make_batches
+from qgbatch.batching import BatchRoom, make_batches
 from qgbatch.engines import find_device, torch_precision
 from qgbatch.records import Answer
 from qgbatch.settings import Dtype
@@ -28,6 +28,7 @@ __all__ = ["Answerer", "find_answer_model"]
 logger = logging.getLogger(__name__)
 
 
+_ROOM = BatchRoom()
 _NONE = Answer("", 0, 0, 0.0, 1.0)
 
 
@@ -35,7 +36,7 @@ class Answerer:
     """An extractive question answering model with its tokenizer.
 
     Takes a directory of :func:`find_answer_model`. ``device`` and ``dtype`` are those of
-    the torch engine; ``batch_tokens`` bounds rows x longest of a batch.
+    the torch engine; ``room`` bounds a batch.
 
     Raises:
         ModelError: the checkpoint is damaged, or of a kind that qgbatch does not run.
@@ -43,7 +44,12 @@ class Answerer:
     """
 
     def __init__(
-        self, directory: Path, *, device: str = "auto", dtype: Dtype = "auto", batch_tokens: int = 4096
+        self,
+        directory: Path,
+        *,
+        device: str = "auto",
+        dtype: Dtype = "auto",
+        room: BatchRoom = _ROOM,
     ) -> None:
         check_answer_model(str(directory), directory)
         device = find_device(device)
@@ -53,7 +59,7 @@ class Answerer:
 
         self._model = SpanModel(directory, device, torch_precision(dtype, device))
         self._windows = WindowMaker(directory, self._model.limits)
-        self._batch_tokens = batch_tokens
+        self._room = room
 
     def answer(self, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """The best answer to each (question, context), in the same order.
@@ -84,7 +90,7 @@ class Answerer:
     def _spans(self, windows: Sequence[Window]) -> list[Span]:
         """The best span of each window, in the same order."""
         spans: dict[int, Span] = {}
-        for batch in make_batches([len(window) for window in windows], self._batch_tokens):
+        for batch in make_batches([len(window) for window in windows], self._room):
             found = self._model.find_spans([windows[index] for index in batch])
             spans.update(zip(batch, found, strict=True))
         return [spans[index] for index in range(len(windows))]

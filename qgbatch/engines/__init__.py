@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from qgbatch.batching import BatchRoom
 from qgbatch.errors import SettingsError
 from qgbatch.models import ModelFiles
 from qgbatch.records import Generation, InputIds
@@ -52,6 +53,10 @@ class EngineChoice:
 
 class Engine(Protocol):
     """Runs a model."""
+
+    @property
+    def room(self) -> BatchRoom:
+        """What a batch may hold where the settings do not say."""
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that does not fit into memory.

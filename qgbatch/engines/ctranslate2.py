@@ -21,6 +21,7 @@ from ctranslate2.converters.converter import Converter
 from ctranslate2.converters.transformers import MT5Loader, T5Loader
 from ctranslate2.specs.model_spec import OPTIONAL
 
+from qgbatch.batching import BatchRoom
 from qgbatch.engines import CONVERSIONS, Batch, EngineChoice, SpecialIds, n_cores, to_generation
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError, OutputError
@@ -53,6 +54,7 @@ class CTranslate2Engine:
         special: SpecialIds,
         cache_dir: Path,
     ) -> None:
+        self.room = BatchRoom()
         self._special = special
         self._length_penalty = decoding.length_penalty
         self._options = translate_options(decoding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,9 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
+from qgbatch.batching import BatchRoom
 from qgbatch.engines import Batch, EngineChoice, SpecialIds, merge_generations, to_generation
+from qgbatch.engines.memory import batch_room
 from qgbatch.engines.sampling import SeededSampling
 from qgbatch.errors import ModelError
 from qgbatch.models import ModelFiles
@@ -98,6 +101,7 @@ class TorchEngine:
         self, choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds
     ) -> None:
         self._device = choice.device
+        self._max_tokens = model.metadata.max_source_tokens
         self._decoding = decoding
         self._special = special
         self._bans = (
@@ -116,6 +120,17 @@ class TorchEngine:
             eos_token_id=special.eos,
             return_dict_in_generate=True,
             output_scores=True if decoding.num_beams > 1 else None,
+        )
+
+    @cached_property
+    def room(self) -> BatchRoom:
+        """What a batch may hold: on a GPU by the memory that was free with the weights loaded."""
+        if not self._device.startswith("cuda"):
+            return BatchRoom()
+        torch.cuda.empty_cache()
+        free_bytes, _ = torch.cuda.mem_get_info(self._device)
+        return batch_room(
+            free_bytes, self._model.config, self._decoding, self._max_tokens, self._model.dtype.itemsize
         )
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:

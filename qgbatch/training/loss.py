@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import cross_entropy
 
-from qgbatch.batching import make_batches
+from qgbatch.batching import BatchRoom, make_batches
 from qgbatch.engines import find_device
 from qgbatch.engines.torch import load_weights
 from qgbatch.stages import Stages
@@ -36,7 +36,7 @@ def validation_loss(
     total, n_tokens = 0.0, 0
     n_characters = sum(len(prompt.decode(example["labels"])) for example in examples)
     lengths = [len(example["input_ids"]) + len(example["labels"]) for example in examples]
-    for batch in make_batches(lengths, batch_tokens=_BATCH_TOKENS):
+    for batch in make_batches(lengths, BatchRoom(_BATCH_TOKENS)):
         sources = _pad([examples[index]["input_ids"] for index in batch], prompt.pad_id).to(device)
         labels = _pad([examples[index]["labels"] for index in batch], -100).to(device)
         with torch.inference_mode():

@@ -16,6 +16,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 from qgbatch.answers import Answerer
 from qgbatch.answers.checkpoint import ANSWER_TYPES
 from qgbatch.answers.spans import MAX_ANSWER_TOKENS, best_spans
+from qgbatch.batching import BatchRoom
 from qgbatch.records import Answer
 from tests.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 from tests.conftest import SAMPLES
@@ -110,7 +111,7 @@ def test_an_answer_is_the_same_in_any_company_and_order(checkpoint: Path) -> Non
     together = answerer.answer(PAIRS)
     for pair, answer in zip(PAIRS, together, strict=True):
         assert_close(answerer.answer([pair])[0], answer)
-    small = Answerer(checkpoint, batch_tokens=1).answer(PAIRS[::-1])
+    small = Answerer(checkpoint, room=BatchRoom(1)).answer(PAIRS[::-1])
     for answer, other in zip(small[::-1], together, strict=True):
         assert_close(answer, other)
 

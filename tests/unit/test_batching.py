@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from qgbatch.batching import make_batches
+from qgbatch.batching import BatchRoom, make_batches
 
 
 def test_batches_are_longest_first_and_bounded() -> None:
-    assert make_batches([10, 50, 20, 50, 10], batch_tokens=100) == [[1, 3], [2, 0, 4]]
+    assert make_batches([10, 50, 20, 50, 10], BatchRoom(100)) == [[1, 3], [2, 0, 4]]
 
 
 def test_a_row_over_the_bound_stands_alone() -> None:
-    assert make_batches([500, 10], batch_tokens=100) == [[0], [1]]
+    assert make_batches([500, 10], BatchRoom(100)) == [[0], [1]]
 
 
 def test_no_rows_no_batches() -> None:
-    assert make_batches([], batch_tokens=100) == []
+    assert make_batches([], BatchRoom(100)) == []

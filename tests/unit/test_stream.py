@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from qgbatch.batching import BatchRoom
 from qgbatch.engines import Batch
 from qgbatch.records import Document, Generation, RunReport
 from qgbatch.settings import CacheSettings, Settings
@@ -24,6 +25,8 @@ class NotingEngine:
         self.taken: list[Batch] = []
         self.n_given = 0
         self.most_ahead = 0
+
+    room = BatchRoom()
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         waiting: deque[Batch] = deque()
