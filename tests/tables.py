@@ -10,7 +10,12 @@ from qgbatch.settings import Format
 from qgbatch.writers import COLUMNS, Row, columns_of, open_writer, to_row
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
-FACTS = {"qgbatch": "0.1.0", "model": "mini", "settings": {"num_beams": 4}}
+FACTS = {
+    "qgbatch": "0.1.0",
+    "model": "mini",
+    "engine": "ctranslate2",
+    "settings": {"num_beams": 4, "engine": "auto", "seed": None},
+}
 
 
 def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[Row]:

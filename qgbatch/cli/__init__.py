@@ -81,7 +81,7 @@ def _log_end(error: BaseException) -> None:
     else:
         how = "terminated" if isinstance(error, Terminated) else "interrupted"
         logger.error(
-            "%s; the old output is untouched, finished work is kept: the same command goes on from it.", how
+            "%s; no output was replaced. What is in the cache is not done again by the same command.", how
         )
 
 

@@ -25,6 +25,7 @@ MAX_LINE_BYTES = 1 << 26
 _ROWS_AT_ONCE = 1_000
 _MODELS_NAMED = 10
 _KINDS = ".parquet, .csv, .jsonl or a directory of Parquet files"
+_NO_ROW = "Give another file, or see in the report of the run why there are none."
 _AGAIN = "Give a file that qgbatch run wrote, as it wrote it."
 
 Places = Iterator[tuple[str, dict[str, Any]]]
@@ -65,7 +66,7 @@ class QuestionTable:
                 self.models.append(str(row["model"]))
             yield row
         if not self.n_rows:
-            raise InputError(f"{self.path}: holds no question.", "Check that it is the right file.")
+            raise InputError(f"{self.path}: holds no question.", _NO_ROW)
 
     def need_context(self, target: str) -> None:
         """See that the rows have the text that they ask about.

@@ -17,6 +17,8 @@ _MAX_TAGS = 100_000
 _ENOUGH_CHARS = 250
 """Of main text, to believe that it is not a stray part of the page; trafilatura's own figure."""
 _SPACE = re.compile(r"\s+")
+_FOOTNOTE = re.compile(r"<sup\b[^<>]*>\s*(?:\[\s*)?<a\b[^<>]*>[^<>]*</a>(?:\s*\])?\s*</sup>", re.IGNORECASE)
+_SUPERSCRIPT = re.compile(r"<sup\b[^<>]*>\s*(?=[^\s<])(?!(?:st|nd|rd|th|er|re|e|o|a)\s*<)", re.IGNORECASE)
 _BEFORE = {"br": "\n", "li": "\n\n- "}
 _LEFT_OUT = {
     "title", "script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas",
@@ -42,8 +44,9 @@ def declared_encoding(data: bytes) -> str | None:
 def main_text(html: str) -> str:
     """The main text of a page without navigation and the like; all visible text where none is found.
 
-    Tables and preformatted text are left out.
+    Tables, preformatted text and the marks of footnotes are left out; powers become 2^8.
     """
+    html = _SUPERSCRIPT.sub("^", _FOOTNOTE.sub("", html))  # or 2<sup>8</sup> would read 28
     everything = visible_text(html)
     if html.count("<") <= _MAX_TAGS:
         import trafilatura

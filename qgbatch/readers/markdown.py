@@ -10,6 +10,7 @@ _PART_CHARS = 1 << 20
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?=[\w\"'#-][^\n]*:)(?:(?!---|\.\.\.).*\n)*(?:---|\.\.\.)[ \t]*(?:\n|$)"
 )
+_SUPERSCRIPT = re.compile(r"\0(?!(?:st|nd|rd|th|er|re|e|o|a)\b)(?=\S)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
@@ -68,15 +69,16 @@ def _blocks(markdown: str) -> Iterator[str]:
 
 def _inline_text(pieces: Iterable[tuple[str, str]]) -> str:
     """The text of a block from the kinds of its pieces and their contents."""
-    breaks = {"softbreak": " ", "hardbreak": "\n"}
+    breaks = {"softbreak": " ", "hardbreak": "\n", "superscript": "\0"}
     text = "".join(
         content if kind in ("text", "code_inline") else breaks.get(_kind(kind, content), "")
         for kind, content in pieces
     )
+    text = _SUPERSCRIPT.sub("^", text).replace("\0", "")  # or 2<sup>8</sup> would read 28
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 
 def _kind(kind: str, content: str) -> str:
-    is_break = kind == "html_inline" and content[:3].lower() == "<br"
-    return "hardbreak" if is_break else kind
+    starts = {"<br": "hardbreak", "<su": "superscript" if content[:4].lower() == "<sup" else kind}
+    return starts.get(content[:3].lower(), kind) if kind == "html_inline" else kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from qgbatch.exports.values import CheckedRow
 from qgbatch.outputs import replacing
 from qgbatch.report import page, texts
 from qgbatch.report.counts import read_counts
+
+logger = logging.getLogger("qgbatch")
 
 MAX_QUESTIONS = 200_000
 """On one page. It opens in seconds and takes some 60 MB with questions of mini; what is searched
@@ -29,15 +32,24 @@ def write_report(table: QuestionTable, run_report: Path | None, output: Path) ->
         OutputError: the page cannot be written.
     """
     rows = _collect(table)
-    counts = read_counts(run_report, n_rows=len(rows)) if run_report else None
+    counts = read_counts(run_report, len(rows), table.facts) if run_report else None
     documents = texts.bring_together(rows, table.facts or (counts.facts if counts else {}))
     html = page.render(Path(table.path).name, rows, documents, table, counts)
     with replacing(output) as stream:
         stream.write(html.encode())
     n_whole = sum(document.is_whole for document in documents)
+    if n_whole < len(documents):
+        logger.warning(
+            "%d of %d documents are not there, have changed or are rows of tables: the page has %s.",
+            len(documents) - n_whole,
+            len(documents),
+            "their passages alone"
+            if "context" in table.columns
+            else "none of their text, see --with-context",
+        )
     return [
         ("questions", f"{len(rows):,}"),
-        ("documents", f"{len(documents):,}, of {n_whole:,} the whole text"),
+        ("documents", f"{len(documents):,} ({n_whole:,} with their whole text)"),
         ("output", str(output)),
     ]
 

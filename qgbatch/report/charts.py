@@ -26,7 +26,8 @@ def bar_chart(items: Sequence[tuple[str, int]]) -> str:
             f'<rect x="{_LABELS}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="2"/>'
             f'<text class="count" x="{_LABELS + width + 6:.1f}" y="{middle}">{count:,}</text>'
         )
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(bars)}</svg>'
+    label = escape(", ".join(f"{name}: {count:,}" for name, count in items))
+    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
 
 
 def histogram(values: Sequence[float]) -> str:

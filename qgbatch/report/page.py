@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -44,7 +44,7 @@ def render(
         totals=_totals(rows, documents, table.models, counts),
         charts=_charts(rows, documents, counts),
         settings=_settings(table.facts or (counts.facts if counts else {})),
-        failures=counts.failures[:_FAILURES] if counts else [],
+        failures=[_failure(failure) for failure in counts.failures[:_FAILURES]] if counts else [],
         n_failures=len(counts.failures) if counts else 0,
         data=_json(_data(rows, documents)),
         style=style,
@@ -73,7 +73,7 @@ def _totals(
             ("documents read", f"{counts.n_documents:,}"),
             ("documents failed", f"{len(counts.failures):,}"),
             ("chunks", f"{counts.n_chunks:,}"),
-            ("questions left out", f"{sum(counts.dropped.values()):,}"),
+            ("pieces left out", f"{sum(counts.dropped.values()):,}"),
         ]
     return [*totals, ("model", ", ".join(models))]
 
@@ -103,14 +103,23 @@ def _charts(
 
 
 def _settings(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    settings = facts.get("settings")
-    values = {key: value for key, value in facts.items() if key != "settings"}
-    if isinstance(settings, dict):
-        values |= settings
+    """What ran, then what was asked for, without what was left unset; what ran is said once."""
+    asked = facts.get("settings")
+    values = (
+        {**facts, **{k: v for k, v in asked.items() if k not in facts}}
+        if isinstance(asked, dict)
+        else facts
+    )
     return [
         (str(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for key, value in values.items()
+        if key != "settings" and value is not None
     ]
+
+
+def _failure(failure: Mapping[str, str]) -> tuple[str, str]:
+    source = failure.get("source", "")
+    return source, failure.get("message", "").removeprefix(f"{source}: ")
 
 
 def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_signal_leaves_the_old_output_and_no_partial_file(interrupted: Interrupt
 def test_signal_gives_a_message_and_no_traceback(interrupted: Interrupted) -> None:
     _, process, _ = interrupted
     assert "Traceback" not in process.stderr
-    assert "untouched" in process.stderr
+    assert "no output was replaced" in process.stderr
 
 
 def test_report_of_an_interrupted_run_holds_its_exit_code(interrupted: Interrupted) -> None:

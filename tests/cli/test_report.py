@@ -28,9 +28,11 @@ def questions(tmp_path: Path) -> str:
 def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> None:
     result = qgbatch("report", questions, "-o", tmp_path / "page.html")
     assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
-    assert result.stderr.splitlines()[1:] == [
+    assert "warning: 1 of 2 documents are not there" in result.stderr
+    assert "their passages alone" in result.stderr
+    assert result.stderr.splitlines()[2:] == [
         "  questions  2",
-        "  documents  2, of 1 the whole text",
+        "  documents  2 (1 with their whole text)",
         f"  output     {tmp_path / 'page.html'}",
     ]
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
@@ -43,9 +45,9 @@ def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> 
         (
             ["{q}", "--run-report", "{q}"],
             ExitCode.NO_INPUT,
-            "Give the file that --report of qgbatch run wrote.",
+            "is no report of qgbatch run",
         ),
-        (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: cannot be read as a report"),
+        (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: No such file or directory"),
         (["{q}", "-o", "no/page.html"], ExitCode.OUTPUT, "no/page.html"),
         (["{q}", "-o", "{q}"], ExitCode.USAGE, "not the name of a page"),
         ([], ExitCode.USAGE, "Missing argument 'QUESTIONS'"),

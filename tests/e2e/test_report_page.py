@@ -141,7 +141,7 @@ def test_a_question_is_shown_beside_its_passage(
     question = opened.questions()[3]
     assert page.locator(".text h3").inner_text() == str(SAMPLES / "lighthouses.txt")
     chosen = page.locator(".part.chosen")
-    assert chosen.locator("li[aria-current=true]").inner_text() == question
+    assert chosen.locator("li [aria-current]").inner_text() == question
     text = (SAMPLES / "lighthouses.txt").read_text(encoding="utf-8")
     assert chosen.locator("p").inner_text() in text
     shown = "".join("".join(page.locator(".part > p").all_inner_texts()).split())
@@ -156,9 +156,39 @@ def test_a_question_of_the_text_is_chosen_as_one_of_the_list(
     samples_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     page = open_page(samples_page).page
-    page.locator(".part li").nth(2).click()
+    page.locator(".part li button").nth(2).click()
     chosen = page.locator(".row[aria-selected=true] p").inner_text()
-    assert chosen == page.locator(".part li[aria-current=true]").inner_text()
+    assert chosen == page.locator(".part li [aria-current]").inner_text()
+
+
+def test_a_question_of_the_text_is_brought_into_the_list(
+    large_page: Path, open_page: Callable[..., Opened]
+) -> None:
+    page = open_page(large_page).page
+    page.locator("#text").evaluate("text => { text.scrollTop = text.scrollHeight }")
+    page.get_by_role("button", name="Show what follows").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "text"
+    button = page.locator(".part li button").nth(200)
+    button.press("Enter")
+    assert page.locator("#question-200").get_attribute("aria-selected") == "true"
+    assert page.locator("#question-200").get_attribute("aria-posinset") == "201"
+    assert page.evaluate("document.activeElement.dataset.index") == "200"
+
+
+def test_what_is_read_stays_in_place_when_more_is_shown(
+    large_page: Path, open_page: Callable[..., Opened]
+) -> None:
+    page = open_page(large_page).page
+    page.locator("#list").evaluate("list => { list.scrollTop = 9000 * 72 }")
+    page.locator("#question-9000").click()
+    page.locator("#text").evaluate("text => { text.scrollTop = 0 }")
+    first = page.locator(".part").first.inner_text()
+    page.get_by_role("button", name="Show what is before").click()
+    part = page.locator(".part", has_text=first[:80]).first
+    box, panel = part.bounding_box(), page.locator("#text").bounding_box()
+    assert box
+    assert panel
+    assert 0 <= box["y"] - panel["y"] < 200
 
 
 def test_keys_move_through_the_list(samples_page: Path, open_page: Callable[..., Opened]) -> None:
@@ -172,7 +202,7 @@ def test_keys_move_through_the_list(samples_page: Path, open_page: Callable[...,
     assert opened.page.locator(f"#{active} p").inner_text() == questions[2]
     opened.page.keyboard.press("End")
     opened.order("question, A to Z")
-    assert opened.page.locator("#list").evaluate("list => list.scrollTop") == 0
+    assert opened.page.locator(".row[aria-selected=true]").is_visible()
 
 
 def test_search_filter_and_order(tmp_path: Path, open_page: Callable[..., Opened]) -> None:
@@ -191,9 +221,12 @@ def test_search_filter_and_order(tmp_path: Path, open_page: Callable[..., Opened
     assert (opened.questions(), opened.count()) == (["what is tea?"], "1 of 5")
     opened.fill("search", "nowhere")
     assert (opened.questions(), opened.count()) == ([], "0 of 5")
+    assert opened.page.locator("#rows").inner_text() == "No question matches."
+    assert opened.page.locator("#list").get_attribute("aria-activedescendant") is None
     opened.fill("search", "")
     opened.fill("source", "TEA")
     assert opened.questions() == ["Is tea hot?", "what is tea?", "Do ships sail?"]
+    assert opened.page.locator(".text h3").inner_text() == "tea.txt"  # what was chosen is not among them
     opened.fill("score", "-0.8")
     assert opened.questions() == ["what is tea?", "Do ships sail?"]
     opened.fill("source", "")
@@ -263,6 +296,7 @@ def test_fifty_thousand_questions_stay_a_short_list(
     opened.order("question, A to Z")
     questions = opened.questions()
     assert questions == sorted(questions, key=str.lower)
+    assert page.locator(".row[aria-selected=true]").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -162,3 +162,17 @@ def test_lines_of_a_paragraph_are_one_paragraph() -> None:
     )
     text = html.main_text(f"<html><body><article><h1>Ferry</h1>{wrapped}</article></body></html>")
     assert text.split("\n\n")[1].startswith("The ferry, which runs in summer, takes an hour")
+
+
+SUPERSCRIPTS = "Of 2<sup>8</sup> values, from -(2<sup>n - 1</sup>) on, in the 20<sup>th</sup> century."
+READ = "Of 2^8 values, from -(2^n - 1) on, in the 20th century."
+
+
+def test_powers_are_no_numbers_of_their_own() -> None:
+    assert markdown.plain_text(SUPERSCRIPTS) == READ
+    assert html.main_text(f"<p>{SUPERSCRIPTS}</p>") == READ
+
+
+def test_marks_of_footnotes_are_left_out() -> None:
+    page = '<p>It fell in 1809<sup id="r"><a href="#n">[3]</a></sup>.</p>'
+    assert html.main_text(page) == "It fell in 1809."

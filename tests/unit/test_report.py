@@ -15,7 +15,7 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.report import write_report
 from qgbatch.report.charts import bar_chart, histogram
 from qgbatch.writers import Row
-from tests.tables import ask, write
+from tests.tables import FACTS, ask, write
 
 TEA = "Tea is a drink. It is hot.\n\nIt came to Europe in 1610. 🍵 Ships\ncarried it."
 SPANS = (0, 15, ["What is tea?", "Is it a drink?"]), (28, 54, ["When did it come?"])
@@ -24,8 +24,10 @@ COUNTS = {
     "n_documents": 3,
     "n_chunks": 7,
     "dropped": {"duplicate": 2, "malformed": 0},
-    "failures": [{"source": "<b>.txt", "stage": "read", "error": "DocumentError", "message": "empty"}],
-    "facts": {},
+    "failures": [
+        {"source": "<b>.txt", "stage": "read", "error": "DocumentError", "message": "<b>.txt: empty"}
+    ],
+    "facts": FACTS,
 }
 
 
@@ -103,11 +105,10 @@ def test_totals_and_charts_count_what_has_no_question_where_the_run_is_known(tmp
         "documents read": "3",
         "documents failed": "1",
         "chunks": "7",
-        "questions left out": "2",
+        "pieces left out": "2",
         "model": "mini",
         "&lt;b&gt;.txt": "empty",
-        "qgbatch": "0.1.0",
-        "num_beams": "4",
+        **{"qgbatch": "0.1.0", "engine": "ctranslate2", "num_beams": "4"},
     }
     charts = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page, re.DOTALL))
     assert bars(charts["Questions of a document"]) == [("0", "2"), ("1", "0"), ("2", "0"), ("3", "1")]
@@ -120,10 +121,11 @@ def test_totals_and_charts_count_what_has_no_question_where_the_run_is_known(tmp
     ("counts", "message"),
     [
         ({**COUNTS, "n_written": 4}, "run that wrote 4 questions, not 3"),
-        ({"n_written": 3}, "KeyError: 'n_documents'"),
-        ({**COUNTS, "dropped": {"duplicate": "many"}}, "cannot be read as a report"),
-        ([], "cannot be read as a report"),
-        (3, "cannot be read as a report"),
+        ({**COUNTS, "facts": {**FACTS, "model": "other"}}, "another model or other settings"),
+        ({"n_written": 3}, "is no report of qgbatch run"),
+        ({**COUNTS, "dropped": {"duplicate": "many"}}, "is no report of qgbatch run"),
+        ([], "is no report of qgbatch run"),
+        (3, "is no report of qgbatch run"),
     ],
 )
 def test_a_report_of_another_run_is_refused(counts: Any, message: str, tmp_path: Path) -> None:

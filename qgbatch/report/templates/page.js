@@ -18,7 +18,7 @@
     const made = document.createElement(name);
     if (content !== undefined) made.textContent = content;
     if (className) made.className = className;
-    if (name === "p" || name === "li") made.dir = "auto";
+    if (name === "p" || name === "button") made.dir = "auto";
     return made;
   };
 
@@ -49,43 +49,56 @@
     byId("count").textContent = `${shown.length.toLocaleString("en")} of ${questions.length.toLocaleString("en")}`;
     spacer.style.height = `${shown.length * ROW}px`;
     list.scrollTop = 0;
-    draw();
+    if (shown.length) choose(shown.includes(chosen) ? chosen : shown[0]);
+    else draw();
   };
 
   const draw = () => {
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
     const last = Math.min(shown.length, first + Math.ceil(list.clientHeight / ROW) + 10);
     rows.style.top = `${first * ROW}px`;
-    rows.replaceChildren(...shown.slice(first, last).map(row));
+    rows.replaceChildren(...shown.slice(first, last).map((index, at) => row(index, first + at)));
+    if (!shown.length) rows.append(element("p", "No question matches.", "none"));
+    if (byId(`question-${chosen}`)) list.setAttribute("aria-activedescendant", `question-${chosen}`);
+    else list.removeAttribute("aria-activedescendant");
   };
 
-  const row = (index) => {
+  const row = (index, position) => {
     const question = questions[index];
     const made = element("div", undefined, "row");
     made.id = `question-${index}`;
     made.dataset.index = index;
     made.setAttribute("role", "option");
     made.setAttribute("aria-selected", index === chosen);
+    made.setAttribute("aria-posinset", position + 1);
+    made.setAttribute("aria-setsize", shown.length);
+    made.title = documents[question[DOCUMENT]][0];
     made.append(element("p", question[QUESTION]), element("small", facts(question)));
     return made;
   };
 
   const facts = (question) =>
-    [question[SCORE].toFixed(3), documents[question[DOCUMENT]][0], question[ANSWER]].filter(Boolean).join(" · ");
+    [question[SCORE].toFixed(3), shortened(documents[question[DOCUMENT]][0]), question[ANSWER]].filter(Boolean).join(" · ");
+
+  const shortened = (source) => (source.length > 48 ? `…${source.slice(-47)}` : source); // its end tells more
 
   const move = (by) => {
     if (!shown.length) return;
-    const at = Math.min(shown.length - 1, Math.max(0, shown.indexOf(chosen) + by));
+    choose(shown[Math.min(shown.length - 1, Math.max(0, shown.indexOf(chosen) + by))]);
+  };
+
+  const reveal = () => {
+    const at = shown.indexOf(chosen);
+    if (at < 0) return;
     if (at * ROW < list.scrollTop) list.scrollTop = at * ROW;
     if ((at + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * ROW - list.clientHeight;
-    choose(shown[at]);
   };
 
   // ---- the document: its text around the chosen passage, and the questions beside their passages
 
   const choose = (index) => {
     chosen = index;
-    list.setAttribute("aria-activedescendant", `question-${index}`);
+    reveal();
     draw();
     const part = questions[index][PART];
     show(questions[index][DOCUMENT], part - AROUND, part + AROUND);
@@ -101,15 +114,20 @@
       asked.set(question[PART], [...(asked.get(question[PART]) ?? []), position]);
     });
     const made = [element("h3", source)];
-    if (first > 0) made.push(more("Show what is before", index, first - 2 * AROUND, to));
+    if (first > 0) made.push(more("Show what is before", index, first - 2 * AROUND, to, true));
     for (let at = first; at < last; at++) made.push(part(parts[at], asked.get(at) ?? []));
     if (last < parts.length) made.push(more("Show what follows", index, from, last + 2 * AROUND));
     text.replaceChildren(...made);
   };
 
-  const more = (label, ...range) => {
-    const button = element("button", label);
-    button.addEventListener("click", () => show(...range));
+  const more = (label, index, from, to, isBefore) => {
+    const button = element("button", label, "more");
+    button.addEventListener("click", () => {
+      const fromEnd = text.scrollHeight - text.scrollTop, fromStart = text.scrollTop;
+      show(index, from, to);
+      text.scrollTop = isBefore ? text.scrollHeight - fromEnd : fromStart; // what was read stays where it was
+      text.focus({preventScroll: true});
+    });
     return button;
   };
 
@@ -121,10 +139,11 @@
     if (!place) return made;
     const beside = element("div"), items = element("ul");
     for (const position of asked) {
-      const item = element("li", questions[position][QUESTION]);
-      item.dataset.index = position;
-      item.setAttribute("aria-current", position === chosen);
-      if (questions[position][ANSWER]) item.append(element("small", ` ${questions[position][ANSWER]}`));
+      const item = element("li"), button = element("button", questions[position][QUESTION]);
+      button.dataset.index = position;
+      if (position === chosen) button.setAttribute("aria-current", "true");
+      if (questions[position][ANSWER]) button.append(element("small", ` ${questions[position][ANSWER]}`));
+      item.append(button);
       items.append(item);
     }
     beside.append(items, element("small", place));
@@ -134,14 +153,18 @@
 
   // ---- what a person does
 
-  for (const [panel, selector] of [[rows, ".row"], [text, "li"]]) {
-    panel.addEventListener("click", (event) => {
-      const hit = event.target.closest(selector);
-      if (!hit) return;
-      choose(Number(hit.dataset.index));
-      if (text.offsetLeft === list.offsetLeft) list.scrollIntoView({block: "start"}); // narrow: see both
-    });
-  }
+  rows.addEventListener("click", (event) => {
+    const hit = event.target.closest(".row");
+    if (!hit) return;
+    choose(Number(hit.dataset.index));
+    if (text.offsetLeft === list.offsetLeft) list.scrollIntoView({block: "start"}); // narrow: see both
+  });
+  text.addEventListener("click", (event) => {
+    const hit = event.target.closest("li button");
+    if (!hit) return;
+    choose(Number(hit.dataset.index));
+    text.querySelector("[aria-current]").focus({preventScroll: true});
+  });
   list.addEventListener("keydown", (event) => {
     const by = {ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity}[event.key];
     if (by === undefined) return;
@@ -170,5 +193,4 @@
     byId("sources").append(option);
   }
   select();
-  choose(shown[0]);
 })();
