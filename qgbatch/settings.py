@@ -219,7 +219,7 @@ class Settings(SelfChecking):
         low=1,
         high=1_000,
     )
-    seed: int = knob(42, "Generation", "Of what is drawn.", low=0, high=2**32 - 1)
+    seed: int = knob(42, "Generation", "Seed of what is drawn.", low=0, high=2**32 - 1)
     batch_tokens: int | None = knob(
         None,
         "Speed",

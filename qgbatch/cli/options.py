@@ -171,7 +171,7 @@ def side_output_options(function: Decorated) -> Decorated:
 def data_set_options(function: Decorated) -> Decorated:
     """A decorator that adds what a data set is published with: ``--license`` and where."""
     for words, options in (
-        (("--hub-dataset-id",), {"metavar": "ID", "help": "Where.  [default: the directory's name]"}),
+        (("--hub-dataset-id",), {"metavar": "ID", "help": "Its name there.  [default: the directory's]"}),
         (
             ("--push-to-hub/--no-push-to-hub",),
             {"help": "Publish it on the Hugging Face hub.", "show_default": True},
