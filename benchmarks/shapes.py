@@ -14,7 +14,12 @@ from qgbatch.models import find_model
 from qgbatch.stages import Stages
 
 # d_model, d_ff, layers and heads, as in T5's own configurations.
-SHAPES = {"t5-small": (512, 2048, 6, 8), "t5-base": (768, 3072, 12, 12)}
+SHAPES = {
+    "tiny": (32, 64, 2, 2),  # to try a benchmark with
+    "t5-small": (512, 2048, 6, 8),
+    "t5-base": (768, 3072, 12, 12),
+    "t5-large": (1024, 4096, 24, 16),
+}
 
 
 def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:

@@ -42,6 +42,8 @@ def load_base(settings: TrainingSettings) -> Base:
     base = _make_new(settings) if settings.init_from_scratch else _load(settings)
     if base.prompt.vocab_size > base.weights.get_input_embeddings().num_embeddings:
         base.weights.resize_token_embeddings(base.prompt.vocab_size)
+    if getattr(base.weights.config, "decoder_start_token_id", None) is None:
+        base.weights.config.decoder_start_token_id = base.prompt.pad_id  # as T5's own configurations say
     return base
 
 
