@@ -171,6 +171,15 @@ def busy_share(card: Card, work: Callable[[], object]) -> float:
     return float(sum(getattr(event, name) for event in events)) / 1e6 / wall
 
 
+def print_profile(card: Card, lengths: str, work: Callable[[], object]) -> None:
+    """What a batch of qgbatch's spends its time on, on the device and on the host."""
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if card.device == "cuda" else [])]
+    with profile(activities=kinds) as profiler:
+        seconds(card, work)
+    order = "self_device_time_total" if card.device == "cuda" else "self_cpu_time_total"
+    print(f"\nA batch of {lengths} lengths:\n{profiler.key_averages().table(sort_by=order, row_limit=12)}")
+
+
 def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_rows: int) -> None:
     """All contenders on both kinds of lengths."""
     model = find_model(str(make_model(shape, place, NEW_TOKENS)))
@@ -213,6 +222,8 @@ def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_r
                     "of the least time": f"{floor * its_rate:.1%}",
                 }
             )
+        if shape != "t5-large":
+            print_profile(card, lengths, partial(run_ours, ours[len(ours) // 2]))
         best = max(float(row["chunks/s"]) for row in table if row[""].startswith("transformers"))
         ratio = float(table[-1]["chunks/s"]) / best
         show(

@@ -36,7 +36,7 @@ def write_report(table: QuestionTable, run_report: Path | None, output: Path) ->
     documents = texts.bring_together(rows, table.facts or (counts.facts if counts else {}))
     html = page.render(Path(table.path).name, rows, documents, table, counts)
     with replacing(output) as stream:
-        stream.write(html.encode())
+        stream.write(html.encode(errors="replace"))  # halves of surrogate pairs in settings or failures
     n_whole = sum(document.is_whole for document in documents)
     if n_whole < len(documents):
         logger.warning(

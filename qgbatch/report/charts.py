@@ -30,9 +30,11 @@ def bar_chart(items: Sequence[tuple[str, int]]) -> str:
     return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
 
 
-def histogram(values: Sequence[float]) -> str:
-    """Counts of finite values, one at least, in some twelve steps of a round size."""
+def histogram(values: Sequence[float], n_zeros: int = 0) -> str:
+    """Counts of finite values, one at least, and of so many zeros, in some twelve steps of a round size."""
     low, high = min(values), max(values)
+    if n_zeros > 0:
+        low, high = min(low, 0), max(high, 0)
     least = 1 if all(isinstance(value, int) for value in values) else _LEAST_STEP
     step = _round_step(max((high - low) / _N_BINS, least))
     first = math.floor(low / step)
@@ -40,6 +42,8 @@ def histogram(values: Sequence[float]) -> str:
     counts = [0] * n_bins
     for value in values:
         counts[math.floor(value / step) - first] += 1
+    if n_zeros > 0:
+        counts[-first] += n_zeros
     return bar_chart([(_label((first + i) * step, step), count) for i, count in enumerate(counts)])
 
 

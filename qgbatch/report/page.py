@@ -84,15 +84,13 @@ def _charts(
     """Titles and SVG. Documents and chunks without a question are known of from the run's report alone."""
     passages = [[len(p.passage.rows) for p in document.parts if p.passage] for document in documents]
     per_chunk = [n for document in passages for n in document]
-    per_document = [sum(document) for document in passages]
-    if counts:
-        per_document += [0] * (counts.n_documents - len(per_document))
-        per_chunk += [0] * (counts.n_chunks - len(per_chunk))
+    n_other_documents = counts.n_documents - len(documents) if counts else 0
+    n_other_chunks = counts.n_chunks - len(per_chunk) if counts else 0
     words = [str(row["question"]).split() for row in rows]
     first = Counter(question[0].casefold() if question else "" for question in words)
     charts = [
-        ("Questions of a document", histogram(per_document)),
-        ("Questions of a chunk", histogram(per_chunk)),
+        ("Questions of a document", histogram([sum(document) for document in passages], n_other_documents)),
+        ("Questions of a chunk", histogram(per_chunk, n_other_chunks)),
         ("Words of a question", histogram([len(question) for question in words])),
         ("First word", bar_chart(first.most_common(_FIRST_WORDS))),
         ("Score", histogram([float(row["score"]) for row in rows])),

@@ -117,6 +117,15 @@ def test_totals_and_charts_count_what_has_no_question_where_the_run_is_known(tmp
     assert bars(charts["Left out, by reason"]) == [("duplicate", "2")]
 
 
+def test_a_report_may_say_anything(tmp_path: Path) -> None:
+    counts = {**COUNTS, "n_documents": 10**15, "n_chunks": -1, "facts": {**FACTS, "model": "\ud800"}}
+    counts["failures"] = [{"source": "\ud800<script>"}]
+    rows = ask(TEA, "tea.txt", *SPANS)
+    page = make_page(tmp_path, rows, counts, name="q.csv")  # which says nothing of its run
+    assert bars(page)[0] == ("0", "999,999,999,999,999")
+    assert "?&lt;script&gt;" in page
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [

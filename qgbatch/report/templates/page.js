@@ -49,8 +49,12 @@
     byId("count").textContent = `${shown.length.toLocaleString("en")} of ${questions.length.toLocaleString("en")}`;
     spacer.style.height = `${shown.length * ROW}px`;
     list.scrollTop = 0;
-    if (shown.length) choose(shown.includes(chosen) ? chosen : shown[0]);
-    else draw();
+    if (shown.length && !shown.includes(chosen)) {
+      choose(shown[0]);
+    } else {
+      reveal();
+      draw();
+    }
   };
 
   const draw = () => {
