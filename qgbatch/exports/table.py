@@ -87,7 +87,10 @@ class QuestionTable:
             return lambda: _parquet_rows(self.files, self.columns)
         (path,) = self.files
         if kind == ".csv":
-            self.columns = _known(f"{path}, line 1", next(_csv_lines(path), (1, []))[1])
+            head = next(_csv_lines(path), None)
+            if head is None:
+                raise InputError(f"{self.path}: holds no question.", _NO_ROW)
+            self.columns = _known(f"{path}, line 1", head[1])
             return lambda: _csv_rows(path)
         place, first = next(_jsonl_rows(path), (f"{path}, line 1", None))
         if first is None:

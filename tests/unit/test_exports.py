@@ -139,12 +139,12 @@ def test_a_wrong_value_is_named_with_its_place(
     ("name", "content", "message"),
     [
         ("q.csv", b"question,source\n", "line 1: no column 'question_id'"),
-        ("q.csv", b"", "line 1: no column 'question_id'"),
         ("q.csv", b'"a\xff"\n', "line 1: not UTF-8 (byte 2)"),
         ("q.csv", b'"a\n', "line 1: not CSV (unexpected end of data)"),
         ("q.jsonl", b"[1]\n", "line 1: not an object"),
         ("q.jsonl", b"[" * 100_000, "line 1: not JSON"),
         ("q.jsonl", b"", "q.jsonl: holds no question"),
+        ("q.csv", b"", "q.csv: holds no question"),
         ("q.jsonl", b"{" * 200, "line 1: more than 100 bytes"),
         ("q.csv", b"x" * 200, "line 1: more than 100 bytes"),
         ("q.parquet", b"PAR1", "q.parquet: not Parquet that can be read"),
