@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 
 from qgbatch.exports.table import QuestionTable
 from qgbatch.exports.target import Files, Lines, Target
 from qgbatch.exports.values import CheckedRow
+
+logger = logging.getLogger("qgbatch")
 
 _FILE = "anki.tsv"
 _HEADER = "#separator:tab\n#html:false\n#columns:guid\tFront\tBack\tTags\n#guid column:1\n#tags column:4\n"
@@ -35,6 +38,12 @@ def _write(table: QuestionTable, files: Files) -> Lines:
         n_passages += "answer" not in row and "context" in row
         stream.write(_card(row))
     n_bare = table.n_rows - n_answers - n_passages
+    if n_bare:
+        logger.warning(
+            "%d cards have only a place on their backs. Run qgbatch run again with --with-context: what is "
+            "in its cache is not done again.",
+            n_bare,
+        )
     return [
         ("cards", f"{table.n_rows:,}"),
         ("backs", f"{n_answers:,} answers, {n_passages:,} passages, {n_bare:,} places alone"),

@@ -348,6 +348,12 @@ def test_cards_have_an_answer_or_the_passage_on_the_back(tmp_path: Path) -> None
     ]
 
 
+def test_cards_without_text_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [without(row, "context") for row in some_rows()[:2]]
+    exported("anki", write(tmp_path / "q.parquet", rows), tmp_path / "cards")
+    assert "2 cards have only a place on their backs" in caplog.text
+
+
 def test_a_card_is_text_on_one_line(tmp_path: Path) -> None:
     text = 'Say "x".\r\n#no\u2028[latex]\\input{/etc/passwd}[/latex] [$]y[/$] [sound:a.mp3] [1] \0'
     rows = ask(text.replace("\0", ""), "a\tb\n.txt", (0, len(text) - 1, ["#html:true\n?"]))
