@@ -28,7 +28,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ import transformers
 from measuring import show
 from shapes import make_model
 from torch.profiler import ProfilerActivity, profile
-from training import pad_statically
+from training import train
 
 from qgbatch.batching import BatchRoom, make_batches
 from qgbatch.engines import Batch, EngineChoice, SpecialIds
@@ -47,11 +47,9 @@ from qgbatch.engines.torch import TorchEngine
 from qgbatch.models import find_model
 from qgbatch.prompt import load_prompt
 from qgbatch.settings import Decoding
-from qgbatch.training.base import load_base
-from qgbatch.training.data import Example, read_split
+from qgbatch.training.data import Example, make_examples, read_split
 from qgbatch.training.metrics import score_overlap
 from qgbatch.training.settings import TrainingSettings
-from qgbatch.training.trainer import QuestionTrainer, make_arguments
 
 NEW_TOKENS = 64
 DECODING = Decoding(max_new_tokens=NEW_TOKENS)
@@ -312,25 +310,6 @@ def draw_examples(n_examples: int) -> list[Example]:
     ]
 
 
-def train(
-    settings: TrainingSettings, examples: list[Example], *, is_static: bool = False
-) -> Iterator[tuple[float, list[float]]]:
-    """Train and give seconds and the losses that were logged."""
-    base: Any = load_base(settings)
-    with tempfile.TemporaryDirectory() as directory:
-        arguments = make_arguments(settings, Path(directory), has_validation=False)
-        arguments.save_strategy = transformers.trainer_utils.SaveStrategy.NO
-        trainer = QuestionTrainer(base, arguments, settings, examples, None, {}, None)
-        if is_static:
-            trainer.data_collator = partial(pad_statically, pad_id=base.prompt.pad_id)
-        start = time.perf_counter()
-        trainer.train()
-        yield (
-            time.perf_counter() - start,
-            [line["loss"] for line in trainer.state.log_history if "loss" in line],
-        )
-
-
 def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
     """Samples a second of the same steps, and the notebook's seven epochs at that rate."""
     examples = draw_examples(max(2, n_steps) * step)
@@ -353,8 +332,8 @@ def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
             max_steps=n_steps,
             group_by_length=not is_static,
         )
-        next(train(TrainingSettings(**{**vars(settings), "max_steps": 1}), examples, is_static=is_static))
-        ((wall, _),) = train(settings, examples, is_static=is_static)
+        train(TrainingSettings(**{**vars(settings), "max_steps": 1}), examples, static=is_static)  # warm up
+        wall, _ = train(settings, examples, static=is_static)
         samples = n_steps * step / wall
         table.append(
             {
@@ -368,8 +347,6 @@ def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
 
 def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
     """The embedded model trained on in float32 and bfloat16: the same examples in the same order."""
-    from qgbatch.training.data import make_examples
-
     prompt = load_prompt(find_model("mini"), None)
     paragraphs = read_split(path).paragraphs[: n_steps * 64]
     examples = make_examples(
@@ -383,7 +360,7 @@ def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
             base="mini", train_file=path, report_to="none", max_steps=n_steps,
             logging_steps=max(1, n_steps // 6), bf16=precision == "bfloat16" and card.device == "cuda",
         )  # fmt: skip
-        ((_, losses),) = train(settings, examples)
+        _, losses = train(settings, examples, static=False)
         table.append({"": precision, "losses": ", ".join(f"{loss:.3f}" for loss in losses)})
     show(f"Losses over {n_steps} steps of 64 paragraphs", table, **facts(card))
 

@@ -44,8 +44,10 @@ def pad_statically(examples: Sequence[Example], pad_id: int) -> dict[str, torch.
     return {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
 
 
-def seconds_of_steps(settings: TrainingSettings, examples: list[Example], *, static: bool) -> float:
-    """Time of a whole training of ``settings.max_steps`` steps."""
+def train(
+    settings: TrainingSettings, examples: list[Example], *, static: bool
+) -> tuple[float, list[float]]:
+    """Seconds of a whole training of ``settings.max_steps`` steps, and the losses that it logged."""
     base: Any = load_base(settings)
     with tempfile.TemporaryDirectory() as directory:
         arguments = make_arguments(settings, Path(directory), has_validation=False)
@@ -55,7 +57,8 @@ def seconds_of_steps(settings: TrainingSettings, examples: list[Example], *, sta
             trainer.data_collator = partial(pad_statically, pad_id=base.prompt.pad_id)
         start = time.perf_counter()
         trainer.train()
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        return seconds, [line["loss"] for line in trainer.state.log_history if "loss" in line]
 
 
 def main() -> None:
@@ -93,7 +96,7 @@ def main() -> None:
 
     def rate(group_by_length: bool, static: bool) -> float:
         chosen = TrainingSettings(**{**vars(settings), "group_by_length": group_by_length})
-        return float(60 * arguments.steps) / seconds_of_steps(chosen, examples, static=static)
+        return float(60 * arguments.steps) / train(chosen, examples, static=static)[0]
 
     rates = interleave({name: partial(rate, *how) for name, how in contenders.items()}, arguments.rounds)
     slowest = statistics.median(rates["static padding to 512 and 64"])
