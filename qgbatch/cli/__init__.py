@@ -38,6 +38,7 @@ _SECTIONS: dict[str, list[click.Command]] = {
 _EPILOG = """\b
 Examples:
   qgbatch run docs/ -o questions.parquet
+  qgbatch report questions.parquet -o report.html
   qgbatch export questions.parquet --to beir -o retrieval-test
 """
 

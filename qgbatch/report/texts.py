@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from qgbatch.errors import SettingsError
@@ -100,14 +99,15 @@ def _cut(source: str, text: str | None, passages: Iterable[tuple[object, Passage
 
 
 def _parts(text: str | None, passages: Sequence[Passage]) -> Iterator[Part]:
-    before = Passage(0, 0, None, None)
-    for last, passage in pairwise((before, *passages)):
-        yield from _between(text, last.end_char, passage.start_char)
+    shown = 0  # characters from the beginning on
+    for passage in passages:
+        yield from _between(text, shown, passage.start_char)
+        shown = max(shown, passage.end_char)
         n_chars = passage.end_char - passage.start_char
         known = passage.text if text is None else text[passage.start_char : passage.end_char]
         yield Part(known, n_chars, passage)
     if text is not None:
-        yield from _between(text, passages[-1].end_char, len(text))
+        yield from _between(text, shown, len(text))
 
 
 def _between(text: str | None, start: int, end: int) -> Iterator[Part]:

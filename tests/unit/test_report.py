@@ -89,9 +89,12 @@ def test_a_table_names_no_file_but_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_passages_of_two_runs_come_one_after_the_other(tmp_path: Path) -> None:
-    rows = ask(TEA, "tea.txt", (3, 26, ["b"]), (0, 15, ["a"]), (0, 26, ["c"]))
+    rows = ask(TEA, "tea.txt", (3, 20, ["b"]), (0, 15, ["a"]), (0, 26, ["c"]))
+    (tmp_path / "tea.txt").write_text(TEA)
+    for row in rows:
+        row["source"] = str(tmp_path / "tea.txt")
     parts = data_of(make_page(tmp_path, rows))["documents"][0][1]
-    assert [part[0] for part in parts] == ["Tea is a drink.", TEA[:26], TEA[3:26]]
+    assert [part[0] for part in parts] == ["Tea is a drink.", TEA[:26], TEA[3:20], TEA[28:]]
     assert [question[1] for question in data_of(make_page(tmp_path, rows))["questions"]] == [2, 0, 1]
 
 
