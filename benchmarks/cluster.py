@@ -23,11 +23,11 @@ from typing import Any
 
 from measuring import seconds, show
 
-from qgbatch.distributed.cluster import connected
-from qgbatch.distributed.parts import file_version, read_part, write_part
-from qgbatch.distributed.worker import cut_into_blocks
-from qgbatch.readers import list_inputs
-from qgbatch.writers import COLUMNS
+from qgbatch.output.rows import COLUMNS
+from qgbatch.pipeline.distributed.cluster import connected
+from qgbatch.pipeline.distributed.parts import file_version, read_part, write_part
+from qgbatch.pipeline.distributed.worker import cut_into_blocks
+from qgbatch.readers.listing import list_inputs
 
 MEDIAN_CHUNKS, SIGMA = 10, 1.2
 CHUNKS_PER_S = 300.0

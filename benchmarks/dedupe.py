@@ -22,7 +22,7 @@ from pathlib import Path
 
 from measuring import SAMPLES, run_python, show, spread
 
-from qgbatch.dedupe import find_duplicates
+from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.settings import DedupeMethod
 
 _ASKING = ("What is", "Who made", "When did people use", "Where is", "How does one see", "Why is there")

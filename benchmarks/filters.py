@@ -11,7 +11,7 @@ from pathlib import Path
 
 from measuring import show
 
-from qgbatch.filters import grounding, is_standalone, is_well_formed_english
+from qgbatch.questions.filters import grounding, is_standalone, is_well_formed_english
 
 
 def main() -> None:

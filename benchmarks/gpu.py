@@ -41,11 +41,12 @@ from shapes import make_model
 from torch.profiler import ProfilerActivity, profile
 from training import train
 
-from qgbatch.batching import BatchRoom, make_batches
-from qgbatch.engines import Batch, EngineChoice, SpecialIds
+from qgbatch.engines.base import Batch, SpecialIds
+from qgbatch.engines.batching import BatchRoom, make_batches
+from qgbatch.engines.choice import EngineChoice
 from qgbatch.engines.torch import TorchEngine
-from qgbatch.models import find_model
-from qgbatch.prompt import load_prompt
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import load_prompt
 from qgbatch.settings import Decoding
 from qgbatch.training.data import Example, make_examples, read_split
 from qgbatch.training.metrics import score_overlap

@@ -21,10 +21,10 @@ import transformers
 from measuring import show
 from rouge_score.rouge_scorer import RougeScorer
 
-from qgbatch.questions import decode_generation, extract_questions
+from qgbatch.pipeline.components import Stages
+from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document, Generation
 from qgbatch.settings import CacheSettings, Options, Settings
-from qgbatch.stages import Stages
 
 Asked = list[list[str]]
 FLOAT32 = "ctranslate2, float32"

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 import transformers
 
-from qgbatch.engines import CONVERSIONS
-from qgbatch.models import find_model
-from qgbatch.stages import Stages
+from qgbatch.engines.base import CONVERSIONS
+from qgbatch.models.checkpoint import find_model
+from qgbatch.pipeline.components import Stages
 
 # d_model, d_ff, layers and heads, as in T5's own configurations.
 SHAPES = {

@@ -23,16 +23,17 @@ from corpus import make_documents
 from measuring import interleave, show
 
 from qgbatch import CacheSettings, Document, Settings
-from qgbatch.chunking import chunk_document
-from qgbatch.dedupe import find_duplicates
-from qgbatch.prompt import Prompt
-from qgbatch.questions import decode_generation, extract_questions
-from qgbatch.readers import read_document
+from qgbatch.chunking.chunker import chunk_document
+from qgbatch.models.tokenizer import Prompt
+from qgbatch.output.rows import COLUMNS, to_row
+from qgbatch.output.writers import open_writer
+from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.questions.dedupe import find_duplicates
+from qgbatch.questions.extraction import decode_generation, extract_questions
+from qgbatch.readers.reading import read_document
 from qgbatch.records import Chunk, DecodedGeneration, Generation, Question
 from qgbatch.settings import DedupeMethod, Format
-from qgbatch.stages import Stages
-from qgbatch.store import Store
-from qgbatch.writers import COLUMNS, open_writer, to_row
 
 ENGINE = "engine (CTranslate2, int8)"
 BARE = "(bare tokenizer)"
@@ -67,7 +68,7 @@ class Bench:
         return [self.stages.prompt.tokenizer(document.text, verbose=False) for document in self.documents]
 
     def read(self) -> object:
-        """Reading."""
+        """InputReader."""
         return [read_document(path) for path in self.paths]
 
     def split(self) -> object:

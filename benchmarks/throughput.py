@@ -37,12 +37,12 @@ from shapes import converted, make_model
 
 import qgbatch
 from qgbatch import CacheSettings, Settings
-from qgbatch.batching import BatchRoom, make_batches
-from qgbatch.engines import n_cores
+from qgbatch.engines.batching import BatchRoom, make_batches
 from qgbatch.engines.ctranslate2 import translate_options
-from qgbatch.readers import read_document
+from qgbatch.engines.devices import n_cores
+from qgbatch.pipeline.components import Stages
+from qgbatch.readers.reading import read_document
 from qgbatch.records import Chunk, InputIds
-from qgbatch.stages import Stages
 
 NEW_TOKENS = 64
 

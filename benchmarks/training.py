@@ -25,7 +25,7 @@ import torch
 import transformers
 from measuring import interleave, show, spread
 
-from qgbatch.prompt import load_new_prompt
+from qgbatch.models.tokenizer import load_new_prompt
 from qgbatch.training.base import load_base
 from qgbatch.training.data import Example, make_examples, read_split
 from qgbatch.training.settings import TrainingSettings

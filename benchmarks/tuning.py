@@ -24,12 +24,12 @@ from measuring import interleave, show, spread
 from shapes import SHAPES, converted, make_model
 
 from qgbatch import Settings
-from qgbatch.batching import BatchRoom, make_batches
-from qgbatch.engines import n_cores
+from qgbatch.engines.batching import BatchRoom, make_batches
 from qgbatch.engines.ctranslate2 import translate_options
-from qgbatch.readers import read_document
+from qgbatch.engines.devices import n_cores
+from qgbatch.pipeline.components import Stages
+from qgbatch.readers.reading import read_document
 from qgbatch.records import InputIds
-from qgbatch.stages import Stages
 
 NEW_TOKENS = 64
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qgbatch.errors import ExitCode, QgbatchError
-    from qgbatch.pipeline import generate_questions, iter_questions, run
+    from qgbatch.output.rows import to_dataframe
+    from qgbatch.pipeline.api import generate_questions, iter_questions, run
     from qgbatch.records import Chunk, Document, Question, RunReport
     from qgbatch.settings import CacheSettings, FileSettings, Settings
-    from qgbatch.writers import to_dataframe
 
 __version__ = "0.1.0"
 
@@ -28,10 +28,10 @@ _HOMES = {
     "Question": "records",
     "RunReport": "records",
     "Settings": "settings",
-    "generate_questions": "pipeline",
-    "iter_questions": "pipeline",
-    "run": "pipeline",
-    "to_dataframe": "writers",
+    "generate_questions": "pipeline.api",
+    "iter_questions": "pipeline.api",
+    "run": "pipeline.api",
+    "to_dataframe": "output.rows",
 }
 
 __all__ = [

@@ -17,7 +17,7 @@ def entry() -> None:
     takes minutes, and nobody waits for them.
     """
     try:
-        from qgbatch.cli import main  # here, where Ctrl-C is met
+        from qgbatch.cli import main
 
         main()
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from qgbatch.store import FILE_NAME
+from qgbatch.pipeline.sqlite_store import FILE_NAME
 from tests.conftest import SAMPLES
 
 Qgbatch = Callable[..., Result]

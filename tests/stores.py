@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch.store import FILE_NAME, Store
+from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
 
 OpenStore = Callable[..., Store]
 

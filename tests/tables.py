@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from qgbatch.output.rows import COLUMNS, Row, columns_of, to_row
+from qgbatch.output.writers import open_writer
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
-from qgbatch.writers import COLUMNS, Row, columns_of, open_writer, to_row
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 FACTS = {

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from qgbatch.cli import main
 from qgbatch.errors import ExitCode, ModelError
-from qgbatch.models import find_model
+from qgbatch.models.checkpoint import find_model
 from tests.conftest import MINI, SAMPLES
 
 Words = Sequence[str | Path]

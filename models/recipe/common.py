@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from qgbatch.sentences import SentenceSplitter
+from qgbatch.chunking.sentences import SentenceSplitter
 
 WORD = re.compile(r"[^\W_]+")
 _STOP_WORDS = """

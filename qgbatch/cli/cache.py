@@ -44,8 +44,8 @@ def info(*, cache_dir: str | None) -> None:
 @_cache_dir
 def clear(*, cache_dir: str | None) -> None:
     """Forget everything; runs at work go on."""
-    from qgbatch.engines import CONVERSIONS
-    from qgbatch.store import FILE_NAME, Store
+    from qgbatch.engines.base import CONVERSIONS
+    from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
 
     settings = CacheSettings(cache_dir=cache_dir)
     if (settings.directory / FILE_NAME).exists():
@@ -56,7 +56,7 @@ def clear(*, cache_dir: str | None) -> None:
 
 
 def _print_info(directory: Path) -> None:
-    from qgbatch.engines import CONVERSIONS
+    from qgbatch.engines.base import CONVERSIONS
 
     n_entries, n_bytes = _results(directory)
     models = [path for path in (directory / CONVERSIONS).glob("*") if path.is_dir()]
@@ -67,7 +67,7 @@ def _print_info(directory: Path) -> None:
 
 
 def _results(directory: Path) -> tuple[int, int]:
-    from qgbatch.store import FILE_NAME, Store
+    from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
 
     if not (directory / FILE_NAME).exists():
         return 0, 0

@@ -79,7 +79,7 @@ def dataset(
     A file whose name has dev, val or validation as a word becomes the split validation, one with test
     the split test, any other the split train.
     """
-    from qgbatch.hub import prepare_repository, publish
+    from qgbatch.models.hub import prepare_repository, publish
     from qgbatch.training.dataset import read_splits, write_dataset
 
     splits = read_splits(inputs, keep_unanswerable=keep_unanswerable)

@@ -23,7 +23,7 @@ from qgbatch.errors import ExitCode
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 if TYPE_CHECKING:
-    from qgbatch.doctor.findings import Finding
+    from qgbatch.pipeline.doctor.findings import Finding
 
 _EPILOG = """\b
 Examples:
@@ -74,8 +74,8 @@ def doctor(
     side_outputs = {name: path for name, path in (("report", report), ("failures", failures)) if path}
     console.set_up_libraries()
 
-    from qgbatch.doctor import diagnose
-    from qgbatch.outputs import STDOUT, open_output
+    from qgbatch.output.atomic import STDOUT, open_output
+    from qgbatch.pipeline.doctor.diagnosis import diagnose
 
     exit_code = ExitCode.OK
     with open_output(STDOUT) as stream:

@@ -13,7 +13,7 @@ import click
 from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
 from qgbatch.errors import SettingsError
-from qgbatch.outputs import replacing
+from qgbatch.output.atomic import replacing
 from qgbatch.settings import Settings
 from qgbatch.training.packages import require
 
@@ -87,8 +87,8 @@ def evaluate(
     require("rouge_score", "sacrebleu", "scipy")
     console.set_up_libraries()
 
-    from qgbatch.pipeline import check_places
-    from qgbatch.readers import Listing
+    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.listing import Listing
     from qgbatch.training.data import read_split
     from qgbatch.training.evaluation import evaluate_model, evaluate_questions
 

@@ -15,9 +15,9 @@ from qgbatch.cli.options import (
     data_set_options,
 )
 from qgbatch.errors import SettingsError
-from qgbatch.exports import TARGETS, export
+from qgbatch.exports.export import TARGETS, export
+from qgbatch.exports.format import CARD
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.target import CARD
 
 _EPILOG = """\b
 beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
@@ -75,7 +75,7 @@ def export_command(
     QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
     --runner ray.
     """
-    from qgbatch.hub import prepare_repository, publish
+    from qgbatch.models.hub import prepare_repository, publish
 
     if push_to_hub and to != "hf":
         raise SettingsError(f"--push-to-hub does not go with --to {to}.", "Use --to hf.")

@@ -28,8 +28,8 @@ def models() -> None:
     under another id, is taken for one of the notebook's unless a qgbatch.json beside its weights
     says otherwise.
     """
-    from qgbatch.families import KNOWN_MODELS
-    from qgbatch.models import EMBEDDED_MODELS, find_model
+    from qgbatch.models.checkpoint import EMBEDDED_MODELS, find_model
+    from qgbatch.models.known_models import KNOWN_MODELS
 
     embedded = [(name, find_model(name).metadata) for name in EMBEDDED_MODELS]
     known = [(name, model.metadata) for name, model in KNOWN_MODELS.items()]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 import click
 from click.shell_completion import CompletionItem
 
+from qgbatch.cli.presets import PRESETS
 from qgbatch.errors import SettingsError
-from qgbatch.families import KNOWN_MODELS
-from qgbatch.models import EMBEDDED_MODELS
-from qgbatch.presets import PRESETS
+from qgbatch.models.checkpoint import EMBEDDED_MODELS
+from qgbatch.models.known_models import KNOWN_MODELS
 from qgbatch.settings import choices, option_name, why_refused
 
 if TYPE_CHECKING:

@@ -45,8 +45,8 @@ def report_command(*, questions: str, output: Path, run_report: Path | None, con
     --runner ray. Documents are read again where they are there and unchanged; of others the page has the
     passages, if the run kept them with --with-context.
     """
+    from qgbatch.exports.report.writer import write_report
     from qgbatch.exports.table import QuestionTable
-    from qgbatch.report import write_report
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise SettingsError(f"-o {output}: not the name of a page.", "Give a name that ends in .html.")

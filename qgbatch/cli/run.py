@@ -30,8 +30,8 @@ from qgbatch.cli.options import (
     settings_options,
     side_output_options,
 )
+from qgbatch.cli.presets import PRESETS, as_options
 from qgbatch.errors import LockedError
-from qgbatch.presets import PRESETS, as_options
 from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
@@ -104,9 +104,9 @@ def run(
     settings, files = pick(Settings, values), pick(FileSettings, values)
     cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
 
-    from qgbatch.pipeline import check_places
-    from qgbatch.pipeline import run as run_pipeline
-    from qgbatch.readers import list_inputs, read_list
+    from qgbatch.pipeline.api import run as run_pipeline
+    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.listing import list_inputs, read_list
 
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
     if not all_inputs:
@@ -127,7 +127,7 @@ def run(
             progress(share, chunks_done(so_far))
 
         if runner.runner == "ray":
-            from qgbatch.distributed.driver import run_distributed
+            from qgbatch.pipeline.distributed.driver import run_distributed
 
             run_distributed(
                 all_inputs,
@@ -150,7 +150,7 @@ def run(
 def _print_plan(
     inputs: list[str], settings: Settings, files: FileSettings, cache: CacheSettings
 ) -> NoReturn:
-    from qgbatch.plan import plan
+    from qgbatch.pipeline.dry_run import plan
 
     report, seconds = plan(inputs, settings, files, cache)
     log_failures(report)
@@ -164,8 +164,8 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
 
     Both files are opened before the run, so that one that cannot be written stops it.
     """
-    from qgbatch.outputs import replacing
-    from qgbatch.writers import json_line
+    from qgbatch.output.atomic import replacing
+    from qgbatch.output.writers import json_line
 
     run_report = RunReport()
     with ExitStack() as files:

@@ -21,11 +21,13 @@ from ctranslate2.converters.converter import Converter
 from ctranslate2.converters.transformers import MT5Loader, T5Loader
 from ctranslate2.specs.model_spec import OPTIONAL
 
-from qgbatch.batching import BatchRoom
-from qgbatch.engines import CONVERSIONS, Batch, EngineChoice, SpecialIds, n_cores, to_generation
+from qgbatch.engines.base import CONVERSIONS, Batch, SpecialIds, to_generation
+from qgbatch.engines.batching import BatchRoom
+from qgbatch.engines.choice import EngineChoice
+from qgbatch.engines.devices import n_cores
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError, OutputError
-from qgbatch.models import ModelFiles
+from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.records import Generation
 from qgbatch.settings import Decoding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgbatch.batching import BatchRoom
+from qgbatch.engines.batching import BatchRoom
 from qgbatch.settings import Decoding
 
 _SHARE = 0.8

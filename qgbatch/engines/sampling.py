@@ -16,7 +16,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from qgbatch.engines import Batch
+from qgbatch.engines.base import Batch
 from qgbatch.settings import Decoding
 
 

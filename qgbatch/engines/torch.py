@@ -18,12 +18,13 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from qgbatch.batching import BatchRoom
-from qgbatch.engines import Batch, EngineChoice, SpecialIds, merge_generations, to_generation
+from qgbatch.engines.base import Batch, SpecialIds, merge_generations, to_generation
+from qgbatch.engines.batching import BatchRoom
+from qgbatch.engines.choice import EngineChoice
 from qgbatch.engines.memory import batch_room
 from qgbatch.engines.sampling import SeededSampling
 from qgbatch.errors import ModelError
-from qgbatch.models import ModelFiles
+from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.records import Generation
 from qgbatch.settings import Decoding
 

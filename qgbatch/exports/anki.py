@@ -12,9 +12,9 @@ import io
 import logging
 import re
 
+from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.target import Files, Lines, Target
-from qgbatch.exports.values import CheckedRow
 
 logger = logging.getLogger("qgbatch")
 

@@ -11,10 +11,10 @@ because evaluators put them before the text; where a passage comes from is in ``
 
 from __future__ import annotations
 
+from qgbatch.exports.format import Files, Lines, Target
 from qgbatch.exports.passages import collect
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.target import Files, Lines, Target
-from qgbatch.writers import json_line
+from qgbatch.output.writers import json_line
 
 _CORPUS, _QUERIES, _QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
 _ABOUT = f"""A retrieval test set in the layout of [BEIR](https://github.com/beir-cellar/beir).

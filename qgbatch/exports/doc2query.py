@@ -11,10 +11,10 @@ documents, or they will not be found.
 
 from __future__ import annotations
 
+from qgbatch.exports.format import Files, Lines, Target
 from qgbatch.exports.passages import collect
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.target import Files, Lines, Target
-from qgbatch.writers import json_line
+from qgbatch.output.writers import json_line
 
 _FILE = "documents.jsonl"
 _ABOUT = f"""Passages for a search index that finds more, because the questions asked of them are in it.

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO
 
+from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.target import Files, Lines, Target
-from qgbatch.exports.values import OPTIONAL_COLUMNS, CheckedRow
-from qgbatch.writers import COLUMNS, NULLABLE, ROWS_PER_GROUP
+from qgbatch.output.rows import COLUMNS, NULLABLE
+from qgbatch.output.writers import ROWS_PER_GROUP
 
 _FILE = "data/train-00000-of-00001.parquet"
 _ABOUT = f"""Questions that a model asked of passages, a row each: `{_FILE}`.

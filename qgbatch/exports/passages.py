@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import Any
 
 from qgbatch.errors import InputError, OutputError
+from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.values import CheckedRow
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;

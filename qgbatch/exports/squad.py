@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import IO
 
+from qgbatch.exports.format import Files, Lines, Target
 from qgbatch.exports.passages import Asked, Passage, collect
 from qgbatch.exports.table import QuestionTable
-from qgbatch.exports.target import Files, Lines, Target
 
 _FILE = "squad.json"
 _ABOUT = f"""Questions in the form of SQuAD v1.1: `{_FILE}`.

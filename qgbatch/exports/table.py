@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import InputError
-from qgbatch.exports.values import OPTIONAL_COLUMNS, CheckedRow, check_row, from_csv
-from qgbatch.writers import COLUMNS, NULLABLE
+from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow, check_row, from_csv
+from qgbatch.output.rows import COLUMNS, NULLABLE
 
 logger = logging.getLogger("qgbatch")
 
@@ -35,7 +35,7 @@ Places = Iterator[tuple[str, dict[str, Any]]]
 class QuestionTable:
     """The questions of a file or of a directory of Parquet files.
 
-    ``columns`` are those of :data:`qgbatch.writers.COLUMNS` and what there is of
+    ``columns`` are those of :data:`qgbatch.output.rows.COLUMNS` and what there is of
     :data:`OPTIONAL_COLUMNS`; others are not read. ``facts`` is what Parquet's metadata say
     of the run.
 

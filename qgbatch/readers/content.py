@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qgbatch.errors import DocumentError
-from qgbatch.stores import is_uri, opened_uri
+from qgbatch.output.remote import is_uri, opened_uri
 
 STDIN = "-"
 MAX_DOCUMENT_BYTES = 1 << 28

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.paths import match, walk
+from qgbatch.output.remote import find_files, is_uri
 from qgbatch.readers.content import STDIN, advice, display
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
+from qgbatch.readers.paths import match, walk
 from qgbatch.records import Failure
-from qgbatch.stores import find_files, is_uri
 
 
 @dataclass(slots=True)

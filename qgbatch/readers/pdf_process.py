@@ -1,7 +1,7 @@
 """PDFium in a process of its own: what hangs, crashes or devours memory there is one document's failure.
 
 Its :func:`main` reads documents from standard input, each behind its length, and
-writes what :func:`qgbatch.readers.pdf.read_pages` gives, as JSON behind its length.
+writes what :func:`qgbatch.readers.reading.pdf.read_pages` gives, as JSON behind its length.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LENGTH = struct.Struct(">Q")
 
 
 def extract_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
-    """As :func:`qgbatch.readers.pdf.read_pages`, within :data:`MOST_SECONDS` and 4 GiB.
+    """As :func:`qgbatch.readers.reading.pdf.read_pages`, within :data:`MOST_SECONDS` and 4 GiB.
 
     Raises:
         DocumentError: it is no PDF, has a password, is damaged, too large or takes too long.

@@ -13,9 +13,9 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, GenerationConfig, se
 
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError
-from qgbatch.families import ModelMetadata
-from qgbatch.models import SUPPORTED_TYPES, find_model
-from qgbatch.prompt import Prompt, load_new_prompt, load_prompt
+from qgbatch.models.checkpoint import SUPPORTED_TYPES, find_model
+from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.tokenizer import Prompt, load_new_prompt, load_prompt
 from qgbatch.settings import Decoding
 from qgbatch.training.settings import TrainingSettings
 

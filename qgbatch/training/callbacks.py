@@ -10,9 +10,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from qgbatch.outputs import replacing
+from qgbatch.output.atomic import replacing
+from qgbatch.output.writers import json_line
 from qgbatch.training.sampling import StepSampler
-from qgbatch.writers import json_line
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import ModelCardData
 
 import qgbatch
-from qgbatch.outputs import replacing
+from qgbatch.output.atomic import replacing
 
 _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 

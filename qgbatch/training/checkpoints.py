@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from qgbatch.errors import ModelError, OutputError, SettingsError
-from qgbatch.outputs import replacing
+from qgbatch.output.atomic import replacing
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import InputError
-from qgbatch.families import ModelMetadata
+from qgbatch.models.known_models import ModelMetadata
 from qgbatch.training.packages import require
 
 MAX_UNPACKED_BYTES = 1 << 30

@@ -12,13 +12,13 @@ from typing import IO, Any, Literal
 from huggingface_hub import DatasetCardData
 
 from qgbatch.errors import OutputError, SettingsError
-from qgbatch.families import ModelMetadata
-from qgbatch.outputs import replacing
-from qgbatch.pipeline import check_places
-from qgbatch.prompt import source_text, target_text
-from qgbatch.readers import Listing
+from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.tokenizer import source_text, target_text
+from qgbatch.output.atomic import replacing
+from qgbatch.output.writers import json_line
+from qgbatch.readers.conflicts import check_places
+from qgbatch.readers.listing import Listing
 from qgbatch.training.data import Split, load_splits, read_split
-from qgbatch.writers import json_line
 
 DataFormat = Literal["parquet", "jsonl"]
 _SPLIT_NAMES = (

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import qgbatch
-from qgbatch.dedupe import find_duplicates
 from qgbatch.errors import InputError, SettingsError
-from qgbatch.questions import is_well_formed
+from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.stream import Stream
+from qgbatch.questions.dedupe import find_duplicates
+from qgbatch.questions.extraction import is_well_formed
 from qgbatch.records import Document, RunReport
 from qgbatch.settings import CacheSettings, Settings
-from qgbatch.stages import Stages
-from qgbatch.store import Store
-from qgbatch.stream import Stream
 from qgbatch.training.data import Paragraph, Split, field, jsonl_rows, parquet_rows, read_bytes
 from qgbatch.training.loss import validation_loss
 from qgbatch.training.metrics import METRICS, Asked, score_overlap, score_sets, score_variety

@@ -18,7 +18,7 @@ import torch
 from transformers import TrainingArguments
 
 from qgbatch.errors import ModelError, OutputError, SettingsError
-from qgbatch.hub import prepare_repository, publish
+from qgbatch.models.hub import prepare_repository, publish
 from qgbatch.training import checkpoints
 from qgbatch.training.base import Base, load_base
 from qgbatch.training.callbacks import LOG, OnProgress

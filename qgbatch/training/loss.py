@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import cross_entropy
 
-from qgbatch.batching import BatchRoom, make_batches
-from qgbatch.engines import find_device
+from qgbatch.engines.batching import BatchRoom, make_batches
+from qgbatch.engines.devices import find_device
 from qgbatch.engines.torch import load_weights
-from qgbatch.stages import Stages
+from qgbatch.pipeline.components import Stages
 from qgbatch.training.data import Paragraph, make_examples
 
 _BATCH_TOKENS = 4096

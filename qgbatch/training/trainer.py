@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from qgbatch.errors import ModelError, OutputError, SettingsError
-from qgbatch.models import METADATA
+from qgbatch.models.checkpoint import METADATA
 from qgbatch.training.base import Base
 from qgbatch.training.callbacks import Epochs, Log, OnProgress, SaveBest, StopEarly
 from qgbatch.training.checkpoints import RECIPE, read_state, unmark

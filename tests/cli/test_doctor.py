@@ -16,8 +16,8 @@ from click.testing import Result
 
 from qgbatch.cli.doctor import doctor as doctor_command
 from qgbatch.cli.run import run as run_command
-from qgbatch.engines import n_cores
-from qgbatch.outputs import open_output
+from qgbatch.engines.devices import n_cores
+from qgbatch.output.atomic import open_output
 from tests.answering import make_answer_model
 from tests.conftest import MINI
 
@@ -195,7 +195,7 @@ def test_pipe_is_not_waited_for(here: Path, doctor: Doctor) -> None:
 def test_engine_that_cannot_be_imported_matters_if_it_is_chosen(
     monkeypatch: pytest.MonkeyPatch, doctor: Doctor, engine: str, exit_code: int, status: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "qgbatch.engines.ctranslate2", None)
+    monkeypatch.setitem(sys.modules, "qgbatch.engines.base.ctranslate2", None)
     found_code, findings = doctor("--engine", engine, "--device", "cpu")
     assert found_code == exit_code
     assert findings["ctranslate2"]["status"] == status
@@ -241,7 +241,7 @@ def test_version_that_is_old_missing_or_sets_off_an_error_stops_no_other_check(
             raise found
         return str(found) if name == "torch" else version(name)
 
-    monkeypatch.setattr("qgbatch.doctor.parts.version", version_of)
+    monkeypatch.setattr("qgbatch.pipeline.doctor.component_checks.version", version_of)
     found_code, findings = doctor()
     assert (found_code, _not_ok(findings)) == (exit_code, {"versions": status})
     assert reason in findings["versions"]["finding"]

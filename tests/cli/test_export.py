@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
-from qgbatch.exports import TARGETS
+from qgbatch.exports.export import TARGETS
 from tests.conftest import SAMPLES
 from tests.loopback_hub import LoopbackHub, hub_environment
 from tests.runs import GREEDY

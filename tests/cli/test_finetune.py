@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from qgbatch.errors import ExitCode
-from qgbatch.models import find_model
+from qgbatch.models.checkpoint import find_model
 from tests.training import (
     LEFT,
     QUICK,

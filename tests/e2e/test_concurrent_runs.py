@@ -15,7 +15,7 @@ import pytest
 
 import qgbatch
 from qgbatch import Settings
-from qgbatch.outputs import open_output, replacing
+from qgbatch.output.atomic import open_output, replacing
 from qgbatch.settings import CacheSettings
 from tests.runs import (
     AT_ONCE,
@@ -36,8 +36,8 @@ __all__ = ["cached_run"]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by forking")
 OK, LOCKED = 0, 75
 SLOW = (
-    "qgbatch.engines.ctranslate2",
-    "qgbatch.sentences",
+    "qgbatch.engines.base.ctranslate2",
+    "qgbatch.chunking.sentences",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.t5.modeling_t5",
     "transformers.models.t5.tokenization_t5",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch.store import FILE_NAME, _checksum
+from qgbatch.pipeline.sqlite_store import FILE_NAME, _checksum
 from tests.runs import CachedRun, Qgbatch, cached_run, read_json
 
 __all__ = ["cached_run"]

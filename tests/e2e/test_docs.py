@@ -20,9 +20,9 @@ import pytest
 import qgbatch
 from qgbatch.cli import main
 from qgbatch.errors import ExitCode
-from qgbatch.families import ModelMetadata
+from qgbatch.models.known_models import ModelMetadata
+from qgbatch.output.rows import columns_of
 from qgbatch.settings import FileSettings, Settings
-from qgbatch.writers import columns_of
 from tests.conftest import ROOT, SAMPLES
 from tests.loopback_hub import LoopbackHub, hub_environment
 from tests.training import make_base, paragraphs, write_squad

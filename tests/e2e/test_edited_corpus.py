@@ -13,8 +13,8 @@ import pytest
 
 import qgbatch
 from qgbatch import Document, RunReport, Settings
+from qgbatch.pipeline.components import Stages
 from qgbatch.settings import CacheSettings
-from qgbatch.stages import Stages
 from tests.conftest import SAMPLES
 from tests.runs import make_cache
 
@@ -96,7 +96,7 @@ def test_one_changed_paragraph_costs_its_chunks_alone(corpus: Corpus) -> None:
 
 
 def test_deleted_documents_leave_the_output(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qgbatch.stages.load_engine", no_engine)
+    monkeypatch.setattr("qgbatch.pipeline.components.load_engine", no_engine)
     gone = [corpus.docs / name for name in ("000.txt", "100.txt", "199.txt")]
     texts = [path.read_text(encoding="utf-8") for path in gone]
     for path in gone:
@@ -116,7 +116,7 @@ def test_deleted_documents_leave_the_output(corpus: Corpus, monkeypatch: pytest.
 def test_renamed_and_reordered_documents_cost_nothing(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qgbatch.stages.load_engine", no_engine)
+    monkeypatch.setattr("qgbatch.pipeline.components.load_engine", no_engine)
     new_names = {path: path.with_name(f"{999 - int(path.stem)}.txt") for path in corpus.docs.iterdir()}
     for path, new in new_names.items():
         path.rename(new)

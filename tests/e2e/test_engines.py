@@ -17,7 +17,7 @@ import torch
 from click.testing import Result
 
 import qgbatch
-from qgbatch.engines import find_device
+from qgbatch.engines.devices import find_device
 from qgbatch.errors import ModelError, OutputError, SettingsError
 from tests.conftest import MINI
 

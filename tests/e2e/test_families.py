@@ -9,7 +9,7 @@ import pytest
 
 from qgbatch import generate_questions
 from qgbatch.errors import SettingsError
-from qgbatch.families import KNOWN_MODELS, ModelMetadata
+from qgbatch.models.known_models import KNOWN_MODELS, ModelMetadata
 from qgbatch.settings import Options
 from tests.training import make_base
 

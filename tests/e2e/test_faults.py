@@ -15,8 +15,8 @@ import pytest
 
 import qgbatch
 from qgbatch import RunReport, Settings
-from qgbatch.cache import Cache
-from qgbatch.engines import n_cores
+from qgbatch.engines.devices import n_cores
+from qgbatch.pipeline.cache import Cache
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 from tests.runs import (
@@ -174,9 +174,9 @@ def test_a_run_killed_ten_times_in_a_row_loses_nothing(
 @pytest.mark.parametrize(
     ("function", "finished"),
     [
-        ("qgbatch.store:_connect", False),
-        ("qgbatch.outputs:_rename", False),
-        ("qgbatch.outputs:_sync_directory", True),
+        ("qgbatch.pipeline.sqlite_store:_connect", False),
+        ("qgbatch.output.atomic:_rename", False),
+        ("qgbatch.output.atomic:_sync_directory", True),
     ],
 )
 def test_a_run_killed_between_two_steps_leaves_the_old_output_or_the_new(

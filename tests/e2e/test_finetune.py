@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, get_linear_schedule_with_warmup
 
 from qgbatch.errors import ExitCode, ModelError
-from qgbatch.models import find_model
+from qgbatch.models.checkpoint import find_model
 from qgbatch.training.data import read_split
 from qgbatch.training.sampling import StepSampler
 from tests.training import logged, make_base, paragraphs, write_squad

@@ -21,10 +21,10 @@ import pytest
 import qgbatch
 import qgbatch.readers.content
 from qgbatch import Document, FileSettings, RunReport, Settings
-from qgbatch.chunking import ChunkLimits, chunk_document
-from qgbatch.models import find_model
-from qgbatch.prompt import Prompt, load_prompt
-from qgbatch.sentences import SentenceSplitter
+from qgbatch.chunking.chunker import ChunkLimits, chunk_document
+from qgbatch.chunking.sentences import SentenceSplitter
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import Prompt, load_prompt
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 from tests.hostile import deep_directory, meanwhile

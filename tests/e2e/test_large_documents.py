@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from qgbatch import Document
-from qgbatch.chunking import ChunkLimits, chunk_document
-from qgbatch.models import find_model
-from qgbatch.prompt import load_prompt
-from qgbatch.sentences import SentenceSplitter
+from qgbatch.chunking.chunker import ChunkLimits, chunk_document
+from qgbatch.chunking.sentences import SentenceSplitter
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import load_prompt
 from tests.conftest import MINI
 from tests.hostile_files import GOOD
 from tests.training import make_base

@@ -13,9 +13,9 @@ import torch
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 import qgbatch
+from qgbatch.pipeline.components import Stages
 from qgbatch.records import Generation
 from qgbatch.settings import CacheSettings, Settings
-from qgbatch.stages import Stages
 from tests.conftest import MINI
 
 TEXTS = (

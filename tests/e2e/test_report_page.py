@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from qgbatch.cli import main
+from qgbatch.exports.report.writer import write_report
 from qgbatch.exports.table import QuestionTable
-from qgbatch.report import write_report
 from tests.conftest import SAMPLES
 from tests.runs import GREEDY
 from tests.tables import ask, write

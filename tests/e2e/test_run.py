@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 import qgbatch
-from qgbatch import Document, FileSettings, RunReport, Settings, chunking
+from qgbatch import Document, FileSettings, RunReport, Settings
+from qgbatch.chunking import chunker as chunking
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.errors import DocumentError
-from qgbatch.models import find_model
-from qgbatch.prompt import load_prompt
-from qgbatch.readers import read_document
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import load_prompt
+from qgbatch.readers.reading import read_document
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 
@@ -192,7 +193,7 @@ def test_a_document_that_fails_while_it_is_chunked_stays_alone(
         yield from islice(chunks, n_good_chunks)
         raise RecursionError("odd text")
 
-    monkeypatch.setattr("qgbatch.stages.chunk_document", chunk_document)
+    monkeypatch.setattr("qgbatch.pipeline.components.chunk_document", chunk_document)
     small_windows = Settings(num_beams=1, max_new_tokens=32, window_chunks=4)
     report = qgbatch.run([tmp_path], tmp_path / "q.csv", small_windows, cache=ANEW)
     (failure,) = report.failures
@@ -221,6 +222,8 @@ def test_a_new_version_of_a_package_costs_what_it_decides(
 ) -> None:
     (tmp_path / "a.txt").write_text(TEXT)
     qgbatch.run([tmp_path], tmp_path / "q.csv", FAST)
-    monkeypatch.setattr("qgbatch.stages.version", lambda name: "99" if name == package else version(name))
+    monkeypatch.setattr(
+        "qgbatch.pipeline.components.version", lambda name: "99" if name == package else version(name)
+    )
     report = qgbatch.run([tmp_path], tmp_path / "q.csv", FAST)
     assert (report.n_reused, report.n_generated) == ((1, 0) if is_reused else (0, 1))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch.batching import BatchRoom, make_batches
+from qgbatch.engines.batching import BatchRoom, make_batches
 
 inputs = st.lists(st.integers(1, 600))
 

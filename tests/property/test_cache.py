@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qgbatch.cache import Cache, _parse_chunks, _parse_generation
+from qgbatch.pipeline.cache import Cache, _parse_chunks, _parse_generation
+from qgbatch.pipeline.sqlite_store import Store
 from qgbatch.records import DecodedGeneration, Document
-from qgbatch.store import Store
 from tests.property.strategies import texts
 
 DOCUMENT = Document.from_text("Text. " * 9, "a.txt")

@@ -5,11 +5,11 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qgbatch.chunking import ChunkLimits, chunk_document
-from qgbatch.models import find_model
-from qgbatch.prompt import Prompt, load_prompt
+from qgbatch.chunking.chunker import ChunkLimits, chunk_document
+from qgbatch.chunking.sentences import SentenceSplitter
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import Prompt, load_prompt
 from qgbatch.records import Chunk, Document
-from qgbatch.sentences import SentenceSplitter
 from tests.property.strategies import documents
 
 

@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
 
-from qgbatch.dedupe import differ_in_meaning, find_duplicates, numbers_and_names, question_key
+from qgbatch.questions.dedupe import differ_in_meaning, find_duplicates, numbers_and_names, question_key
 from qgbatch.settings import DedupeMethod
 from tests.property.strategies import words
 

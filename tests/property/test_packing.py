@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch import packing
-from qgbatch.packing import Unit, pack
+from qgbatch.chunking import packing
+from qgbatch.chunking.packing import Unit, pack
 
 units = st.lists(
     st.builds(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch.engines import SpecialIds, to_generation
-from qgbatch.questions import decode_generation, extract_questions
+from qgbatch.engines.base import SpecialIds, to_generation
+from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document
 
 SPECIAL = SpecialIds(pad=0, eos=1, unk=2, separators=frozenset({3}))

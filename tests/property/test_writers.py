@@ -9,8 +9,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qgbatch.output.rows import COLUMNS, Row, columns_of
+from qgbatch.output.writers import open_writer
 from qgbatch.settings import Format
-from qgbatch.writers import COLUMNS, Row, columns_of, open_writer
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 DANGEROUS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from qgbatch.answers import Answerer, find_answer_model
-from qgbatch.answers.windows import ModelLimits, WindowMaker
 from qgbatch.errors import ModelError, SettingsError
+from qgbatch.questions.answers.answerer import Answerer, find_answer_model
+from qgbatch.questions.answers.strides import ModelLimits, WindowMaker
 from tests.answering import edit_json, make_answer_model
 from tests.conftest import MINI
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from qgbatch.answers import Answerer
-from qgbatch.answers.checkpoint import ANSWER_TYPES
-from qgbatch.answers.spans import MAX_ANSWER_TOKENS, best_spans
-from qgbatch.batching import BatchRoom
+from qgbatch.engines.batching import BatchRoom
+from qgbatch.questions.answers.answerer import Answerer
+from qgbatch.questions.answers.checkpoint import ANSWER_TYPES
+from qgbatch.questions.answers.spans import MAX_ANSWER_TOKENS, best_spans
 from qgbatch.records import Answer
 from tests.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 from tests.conftest import SAMPLES

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from qgbatch.batching import BatchRoom, make_batches
+from qgbatch.engines.batching import BatchRoom, make_batches
 
 
 def test_batches_are_longest_first_and_bounded() -> None:

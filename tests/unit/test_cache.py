@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from qgbatch.cache import Cache
-from qgbatch.models import find_model
+from qgbatch.models.checkpoint import find_model
+from qgbatch.pipeline.cache import Cache
+from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.sqlite_store import FILE_NAME, Store, _checksum
 from qgbatch.records import Chunk, DecodedGeneration, Document
 from qgbatch.settings import Settings
-from qgbatch.stages import Stages
-from qgbatch.store import FILE_NAME, Store, _checksum
 from tests.conftest import SAMPLES
 
 DOCUMENT = Document.from_text("0123456789" * 100, "a.txt")

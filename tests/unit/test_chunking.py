@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from qgbatch.chunking import ChunkLimits, chunk_document
+from qgbatch.chunking.chunker import ChunkLimits, chunk_document
+from qgbatch.chunking.sentences import Sentence, SentenceSplitter
 from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.records import Chunk, Document
-from qgbatch.sentences import Sentence, SentenceSplitter
 from tests.conftest import SAMPLES
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qgbatch.dedupe import find_duplicates, question_key
+from qgbatch.questions.dedupe import find_duplicates, question_key
 
 
 @pytest.mark.parametrize(

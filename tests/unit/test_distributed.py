@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from qgbatch.distributed.cluster import share_cores
-from qgbatch.distributed.worker import cut_into_blocks, decode_result
 from qgbatch.errors import ModelError
+from qgbatch.pipeline.distributed.cluster import share_cores
+from qgbatch.pipeline.distributed.worker import cut_into_blocks, decode_result
 
 
 @pytest.mark.parametrize(

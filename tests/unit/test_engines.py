@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from qgbatch.engines import n_cores
+from qgbatch.engines.devices import n_cores
 
 
 @pytest.mark.parametrize(("limit", "cores"), [("1", 1), ("1000000", None), ("0", None), ("many", None)])

@@ -16,14 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
 
-from qgbatch.distributed.parts import write_part
 from qgbatch.errors import InputError, OutputError
-from qgbatch.exports import TARGETS, export
 from qgbatch.exports import table as table_module
+from qgbatch.exports.export import TARGETS, export
 from qgbatch.exports.hf import size_category
 from qgbatch.exports.table import QuestionTable
+from qgbatch.output.rows import COLUMNS, Row
+from qgbatch.output.writers import json_line
+from qgbatch.pipeline.distributed.parts import write_part
 from qgbatch.training.data import read_split
-from qgbatch.writers import COLUMNS, Row, json_line
 from tests.tables import FACTS, WITH_CONTEXT, ask, write
 
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"

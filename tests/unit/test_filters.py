@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from qgbatch.filters import (
+from qgbatch.questions.filters import (
     filter_questions,
     first_of_each_chunk,
     grounding,

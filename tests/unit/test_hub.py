@@ -15,9 +15,9 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
-from qgbatch.answers import find_answer_model
 from qgbatch.errors import ModelError, OutputError, SettingsError
-from qgbatch.hub import RepoType, download, prepare_repository, publish
+from qgbatch.models.hub import RepoType, download, prepare_repository, publish
+from qgbatch.questions.answers.answerer import find_answer_model
 from tests.loopback_hub import LFS_FROM, LoopbackHub, hub_environment
 
 CALL = """

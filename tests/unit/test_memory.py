@@ -10,11 +10,12 @@ import torch
 import transformers
 from torch.profiler import ProfilerActivity, profile
 
-from qgbatch.batching import BatchRoom, make_batches
-from qgbatch.engines import Batch, EngineChoice, SpecialIds
+from qgbatch.engines.base import Batch, SpecialIds
+from qgbatch.engines.batching import BatchRoom, make_batches
+from qgbatch.engines.choice import EngineChoice
 from qgbatch.engines.memory import batch_room
 from qgbatch.engines.torch import TorchEngine
-from qgbatch.models import find_model
+from qgbatch.models.checkpoint import find_model
 from qgbatch.settings import Decoding
 
 GIB = 1 << 30

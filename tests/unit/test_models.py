@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.families import ModelMetadata
-from qgbatch.models import choose_decoding, find_model
-from qgbatch.prompt import load_prompt
+from qgbatch.models.checkpoint import choose_decoding, find_model
+from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.tokenizer import load_prompt
 from qgbatch.settings import Decoding, Settings
 
 COMMIT = "0123456789" * 4

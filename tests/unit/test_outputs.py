@@ -13,7 +13,7 @@ from typing import IO, get_args
 import pytest
 
 from qgbatch.errors import OutputError
-from qgbatch.outputs import open_output, replacing
+from qgbatch.output.atomic import open_output, replacing
 from qgbatch.settings import Format
 
 FORMATS: tuple[Format, ...] = get_args(Format)

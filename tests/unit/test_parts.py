@@ -10,9 +10,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from qgbatch.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
 from qgbatch.errors import OutputError
-from qgbatch.writers import COLUMNS, Row
+from qgbatch.output.rows import COLUMNS, Row
+from qgbatch.pipeline.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
 from tests.runs import names
 
 FACTS = {"model": "mini", "device": "cpu"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch.paths import match, walk
+from qgbatch.readers.paths import match, walk
 from tests.hostile import deep_directory, without_rights
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from qgbatch.models import find_model
-from qgbatch.prompt import Prompt, load_prompt
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import Prompt, load_prompt
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 TEXTS = [

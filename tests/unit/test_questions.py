@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qgbatch.questions import decode_generation, extract_questions
+from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, DecodedGeneration, Document, Generation
 
 UNK = 2

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.readers import Listing, content, list_inputs, read_document, read_list
+from qgbatch.readers import content
+from qgbatch.readers.listing import Listing, list_inputs, read_list
+from qgbatch.readers.reading import read_document
 from qgbatch.records import Failure
 
 TEXT = "The ferry crosses at noon. It carries käse and tea."

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers import docx, epub, read_document
+from qgbatch.readers import docx, epub
+from qgbatch.readers.reading import read_document
 from tests.documents import CONTAINER, make_docx, make_epub, make_zip, with_member
 
 MAIN = "word/document.xml"

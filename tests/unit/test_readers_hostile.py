@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers import Listing, content, list_inputs, read_document
+from qgbatch.readers import content
+from qgbatch.readers.listing import Listing, list_inputs
+from qgbatch.readers.reading import read_document
 from qgbatch.records import Failure
 from tests.hostile import meanwhile, without_rights
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers import content, html, markdown, read_document, rst
+from qgbatch.readers import content, html, markdown, rst
+from qgbatch.readers.reading import read_document
 
 NAVIGATION = "<nav><a href=/>Home</a> <a href=/about>About us</a></nav>"
 PARAGRAPHS = [

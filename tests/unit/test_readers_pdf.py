@@ -10,7 +10,8 @@ from threading import Timer
 import pytest
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers import pdf, pdf_process, read_document
+from qgbatch.readers import pdf, pdf_process
+from qgbatch.readers.reading import read_document
 from qgbatch.records import Chunk
 from tests.documents import join_objects, make_pdf
 

@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.pipeline import Reading
-from qgbatch.readers import Listing, kinds, list_inputs, read_all, require_packages, tables
+from qgbatch.readers import kinds, tables
+from qgbatch.readers.kinds import require_packages
+from qgbatch.readers.listing import Listing, list_inputs
+from qgbatch.readers.reading import InputReader, read_all
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
@@ -216,7 +218,7 @@ def test_progress_is_counted_in_inputs_though_tables_have_many_documents() -> No
     Path("a.txt").write_text("a")
     put("parquet", [{"text": "Tea is hot."}] * 100)
     lost = Failure("x", "read", "E", "x")
-    reading = Reading(Listing(["a.txt", "t.parquet", lost, "a.txt"]), FileSettings())
+    reading = InputReader(Listing(["a.txt", "t.parquet", lost, "a.txt"]), FileSettings())
     assert len(list(reading)) == 103
     shares = [reading.share(n_done) for n_done in (0, 0.5, 1, 51, 51.5, 101, 102, 103)]
     assert shares == pytest.approx([0, 0.125, 0.25, 0.375, 0.37625, 0.5, 0.75, 1])

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-import qgbatch.report as report_module
 from qgbatch.errors import InputError, OutputError
+from qgbatch.exports.report import writer as report_module
+from qgbatch.exports.report.charts import bar_chart, histogram
+from qgbatch.exports.report.writer import write_report
 from qgbatch.exports.table import QuestionTable
-from qgbatch.report import write_report
-from qgbatch.report.charts import bar_chart, histogram
-from qgbatch.writers import Row
+from qgbatch.output.rows import Row
 from tests.tables import FACTS, ask, write
 
 TEA = "Tea is a drink. It is hot.\n\nIt came to Europe in 1610. 🍵 Ships\ncarried it."

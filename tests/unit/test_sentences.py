@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qgbatch.sentences import WINDOW_CHARS, SentenceSplitter
+from qgbatch.chunking.sentences import WINDOW_CHARS, SentenceSplitter
 
 
 def split(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch.store import FILE_NAME, Store
+from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
 from tests.stores import NEW, PAGE_BYTES, PLENTY, VALUES, OpenStore, edit, fill, log, open_store
 
 __all__ = ["log", "open_store"]

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from qgbatch.batching import BatchRoom
-from qgbatch.engines import Batch
+from qgbatch.engines.base import Batch
+from qgbatch.engines.batching import BatchRoom
+from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.stream import Stream
 from qgbatch.records import Document, Generation, RunReport
 from qgbatch.settings import CacheSettings, Settings
-from qgbatch.stages import Stages
-from qgbatch.store import Store
-from qgbatch.stream import Stream
 
 N_AHEAD = 2
 

@@ -15,8 +15,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from qgbatch.errors import InputError
-from qgbatch.families import ModelMetadata
-from qgbatch.prompt import Prompt, load_new_prompt
+from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.tokenizer import Prompt, load_new_prompt
 from qgbatch.training.data import Paragraph, load_splits, make_examples, read_split
 from tests.conftest import MINI, ROOT
 

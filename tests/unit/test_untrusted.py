@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.models import find_model
-from qgbatch.untrusted import check_config, check_tokenizer, check_weights, read_json
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.validation import check_config, check_tokenizer, check_weights, read_json
 from tests.conftest import MINI, ROOT
 
 SHARD = "model-00001-of-00001.safetensors"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from qgbatch.errors import ModelError
+from qgbatch.pipeline.chunk_windows import Window, make_windows
 from qgbatch.records import Chunk, Document, Failure
-from qgbatch.windows import Window, make_windows
 
 
 def document(name: str, n_chars: int = 10) -> Document:

@@ -5,9 +5,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
-from qgbatch import words as words_module
-from qgbatch.models import find_model
-from qgbatch.words import Words
+from qgbatch.models import word_table as words_module
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.word_table import Words
 from tests.conftest import SAMPLES
 from tests.property.strategies import documents
 

@@ -16,20 +16,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from qgbatch import writers
 from qgbatch.errors import SettingsError
-from qgbatch.outputs import replacing
+from qgbatch.output import writers
+from qgbatch.output.atomic import replacing
+from qgbatch.output.rows import COLUMNS, columns_of, to_dataframe, to_row
+from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
-from qgbatch.writers import (
-    COLUMNS,
-    choose_format,
-    columns_of,
-    json_line,
-    open_writer,
-    to_dataframe,
-    to_row,
-)
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -1,0 +1,1 @@
+"""Documents to chunks: sentences, packed up to a token limit."""

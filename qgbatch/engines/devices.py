@@ -1,0 +1,87 @@
+"""Which devices, cores and precisions this machine has."""
+
+from __future__ import annotations
+
+import os
+import platform
+from glob import glob
+
+from qgbatch.errors import SettingsError
+from qgbatch.settings import ComputeType, Dtype
+
+# What drivers of NVIDIA (also Jetson), WSL and AMD put there.
+_LINUX_GPUS = ("/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+
+
+def find_device(name: str) -> str:
+    """Turn ``auto`` into the best device here, and check a given one.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
+
+    import torch
+
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return "cuda" if has_cuda else "mps" if has_mps else "cpu"
+    kind, _, index = name.partition(":")
+    known = {"mps": has_mps and not index, "cuda": has_cuda}
+    if kind not in known or (index and not index.isdecimal()):
+        raise SettingsError(f"--device {name}: not known.", "Give auto, cpu, cuda, cuda:N or mps.")
+    if not known[kind] or (index and int(index) >= torch.cuda.device_count()):
+        raise SettingsError(f"--device {name}: not on this machine.", "Use --device auto.")
+    return name
+
+
+def n_cores() -> int:
+    """Cores that this process may use, which a container, taskset or ``OMP_NUM_THREADS`` can make fewer."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdecimal() and int(limit):
+        return min(int(limit), _n_cores_of_process())
+    return _n_cores_of_process()
+
+
+def _n_cores_of_process() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _may_have_gpu() -> bool:
+    """False where there surely is none: importing torch to ask takes seconds."""
+    if platform.system() == "Linux":
+        return any(glob(pattern) for pattern in _LINUX_GPUS)
+    return platform.system() != "Darwin" or platform.machine() == "arm64"
+
+
+def torch_precision(dtype: Dtype, device: str) -> str:
+    """Turn ``auto`` into the weights' precision in torch that is best on a device."""
+    if dtype != "auto":
+        return dtype
+    if not device.startswith("cuda"):
+        return "float32"
+
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+
+
+def ctranslate2_precision(compute_type: ComputeType, device: str) -> str:
+    kind = device.partition(":")[0]
+    if compute_type == "auto" and kind == "cpu":
+        return "int8"  # which it has on every CPU
+
+    import ctranslate2
+
+    supported = ctranslate2.get_supported_compute_types(kind)
+    if compute_type == "auto":
+        return "bfloat16" if "bfloat16" in supported else "float32"
+    if compute_type not in supported:
+        raise SettingsError(
+            f"--compute-type {compute_type}: not on this {kind}.",
+            f"It has: {', '.join(sorted(supported))}.",
+        )
+    return compute_type

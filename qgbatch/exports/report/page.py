@@ -1,0 +1,163 @@
+"""What a page shows -> HTML with its own style, script and pictures, and a policy that lets in no other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from qgbatch.exports.report.charts import bar_chart, histogram
+from qgbatch.exports.report.run_counts import Counts
+from qgbatch.exports.report.source_texts import SourceText
+from qgbatch.exports.row_checks import CheckedRow
+from qgbatch.exports.table import QuestionTable
+
+_FIRST_WORDS = 12
+_FAILURES = 1_000
+"""So many are named one by one; the run's own --failures names all."""
+
+
+def render(
+    name: str,
+    rows: Sequence[CheckedRow],
+    documents: Sequence[SourceText],
+    table: QuestionTable,
+    counts: Counts | None,
+) -> str:
+    """Make the page.
+
+    ``name`` is what the questions are called; ``counts`` are of the run that wrote them, if known.
+    """
+    import jinja2
+
+    templates = files("qgbatch.exports.report") / "templates"
+    style, script, template = (
+        (templates / file).read_text(encoding="utf-8") for file in ("page.css", "page.js", "page.html")
+    )
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template).render(
+        name=name,
+        totals=_totals(rows, documents, table.models, counts),
+        charts=_charts(rows, documents, counts),
+        settings=_settings(table.facts or (counts.facts if counts else {})),
+        failures=[_failure(failure) for failure in counts.failures[:_FAILURES]] if counts else [],
+        n_failures=len(counts.failures) if counts else 0,
+        data=_json(_data(rows, documents)),
+        style=style,
+        script=script,
+        policy=(
+            f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+            "base-uri 'none'; form-action 'none'"
+        ),
+    )
+
+
+def _totals(
+    rows: Sequence[CheckedRow],
+    documents: Sequence[SourceText],
+    models: Sequence[str],
+    counts: Counts | None,
+) -> list[tuple[str, str]]:
+    n_chunks = sum(part.passage is not None for document in documents for part in document.parts)
+    totals = [
+        ("questions", f"{len(rows):,}"),
+        ("documents with questions", f"{len(documents):,}"),
+        ("chunks with questions", f"{n_chunks:,}"),
+    ]
+    if counts:
+        totals += [
+            ("documents read", f"{counts.n_documents:,}"),
+            ("documents failed", f"{len(counts.failures):,}"),
+            ("chunks", f"{counts.n_chunks:,}"),
+            ("pieces left out", f"{sum(counts.dropped.values()):,}"),
+        ]
+    return [*totals, ("model", ", ".join(models))]
+
+
+def _charts(
+    rows: Sequence[CheckedRow], documents: Sequence[SourceText], counts: Counts | None
+) -> list[tuple[str, str]]:
+    """Titles and SVG. Documents and chunks without a question are known of from the run's report alone."""
+    passages = [[len(p.passage.rows) for p in document.parts if p.passage] for document in documents]
+    per_chunk = [n for document in passages for n in document]
+    n_other_documents = counts.n_documents - len(documents) if counts else 0
+    n_other_chunks = counts.n_chunks - len(per_chunk) if counts else 0
+    words = [str(row["question"]).split() for row in rows]
+    first = Counter(question[0].casefold() if question else "" for question in words)
+    charts = [
+        ("Questions of a document", histogram([sum(document) for document in passages], n_other_documents)),
+        ("Questions of a chunk", histogram(per_chunk, n_other_chunks)),
+        ("Words of a question", histogram([len(question) for question in words])),
+        ("First word", bar_chart(first.most_common(_FIRST_WORDS))),
+        ("Score", histogram([float(row["score"]) for row in rows])),
+    ]
+    if counts and (dropped := +Counter(counts.dropped)):
+        charts.append(("Left out, by reason", bar_chart(dropped.most_common())))
+    return charts
+
+
+def _settings(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What ran, then what was asked for, without what was left unset; what ran is said once."""
+    asked = facts.get("settings")
+    values = (
+        {**facts, **{k: v for k, v in asked.items() if k not in facts}}
+        if isinstance(asked, dict)
+        else facts
+    )
+    return [
+        (str(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for key, value in values.items()
+        if key != "settings" and value is not None
+    ]
+
+
+def _failure(failure: Mapping[str, str]) -> tuple[str, str]:
+    source = failure.get("source", "")
+    return source, failure.get("message", "").removeprefix(f"{source}: ")
+
+
+def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[str, Any]:
+    """What the script reads, in the order of the table.
+
+    ``documents`` are a source and its parts, each a text or a number of characters and the part's
+    place, None between passages; ``questions`` are document, part, question, score and answer.
+    """
+    questions: list[Any] = [None] * len(rows)
+    described = []
+    for document_index, document in enumerate(documents):
+        parts: list[Any] = []
+        for part in document.parts:
+            passage, place = part.passage, None
+            if passage:
+                place = f"characters {passage.start_char:,} to {passage.end_char:,}"
+                place = f"page {passage.page}, {place}" if passage.page else place
+                for position in passage.rows:
+                    row = rows[position]
+                    answer = row.get("answer", "")
+                    questions[position] = [
+                        document_index,
+                        len(parts),
+                        row["question"],
+                        row["score"],
+                        answer,
+                    ]
+            parts.append([part.n_chars if part.text is None else part.text, place])
+        described.append([document.source, parts])
+    return {"documents": described, "questions": questions}
+
+
+def _json(value: object) -> str:
+    """JSON in which no text can end the element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _hash(text: str) -> str:
+    """What a content-security policy calls a text by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,123 @@
+"""The values of a row: of the right type and range, or an error that names their place."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from qgbatch.errors import InputError
+from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, NULLABLE
+from qgbatch.output.writers import without_apostrophe
+from qgbatch.records import identify
+
+OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
+"""Columns that an output may have beside :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow types."""
+CheckedRow: TypeAlias = dict[str, str | int | float]
+"""A row of :mod:`qgbatch.output.writers` whose empty columns are left out."""
+_ALL = {**COLUMNS, **OPTIONAL_COLUMNS}
+_FORMS = {
+    "question_id": re.compile(r"q[0-9a-f]{16}"),
+    "document_sha256": re.compile(r"[0-9a-f]{64}"),
+}
+"""What becomes a part of ids and file names elsewhere."""
+
+
+def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> CheckedRow:
+    """The values of these columns, those that may be empty and are left out.
+
+    Raises:
+        InputError: a value is missing, of another type or out of range.
+    """
+    row: CheckedRow = {}
+    for name in columns:
+        value = values.get(name)
+        if name in NULLABLE and (value in (None, "") or value != value):
+            continue
+        row[name] = _CHECKS[_ALL[name]](value, f"{place}: {name}")
+        form = _FORMS.get(name)
+        if form and not form.fullmatch(str(value)):
+            raise _wrong(f"{place}: {name}", f"{str(value)[:80]!r}, which qgbatch does not write")
+    if int(row["end_char"]) < int(row["start_char"]):
+        raise _wrong(f"{place}: end_char", "before start_char")
+    return row
+
+
+def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
+    """The cells of a row with numbers for their texts, and without what ``--csv-safe`` put there.
+
+    A text may have begun with an apostrophe before a formula by itself; a question's id
+    and the length of a passage tell.
+    """
+    row: dict[str, Any] = dict(cells)
+    for name, kind in _ALL.items():
+        cell = cells.get(name)
+        if cell is None:
+            continue
+        if kind == "string":
+            row[name] = without_apostrophe(cell)
+        elif cell or name not in NULLABLE:
+            row[name] = _from_cell(cell, kind, f"{place}: {name}")
+    start, end, asked = row["start_char"], row["end_char"], cells["question"]
+    if identify(cells["document_sha256"], start, end, asked) == cells["question_id"]:
+        row["question"] = asked
+    if "context" in cells and len(cells["context"]) == end - start:
+        row["context"] = cells["context"]
+    return row
+
+
+def _from_cell(cell: str, kind: str, place: str) -> int | float:
+    try:
+        return int(cell) if kind == "int64" else float(cell)
+    except ValueError:
+        raise _wrong(place, f"{cell[:80]!r}, not a number") from None
+
+
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(place, f"{_kind_of(value)}, not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(place, f"half of a surrogate pair at offset {error.start}") from error
+    return value
+
+
+def _whole_number(value: Any, place: str) -> int:
+    if isinstance(value, float) and value.is_integer():  # pandas has columns with gaps as such
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(place, f"{_kind_of(value)}, not a whole number")
+    if not 0 <= value < 1 << 63:
+        raise _wrong(place, "out of range")
+    return value
+
+
+def _number(value: Any, place: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _wrong(place, f"{_kind_of(value)}, not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _wrong(place, "not a finite number")
+    return number
+
+
+_CHECKS: Mapping[str, Callable[[Any, str], str | int | float]] = {
+    "string": _text,
+    "int64": _whole_number,
+    "float64": _number,
+}
+
+
+def _kind_of(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", type(None): "missing", bool: "a boolean"}
+    names |= {int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _wrong(place: str, what: str) -> InputError:
+    return InputError(f"{place} is {what}.", "Give a file that qgbatch run wrote, as it wrote it.")

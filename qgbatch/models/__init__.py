@@ -1,0 +1,1 @@
+"""Checkpoints: finding, checking and describing them, and their tokenizers."""

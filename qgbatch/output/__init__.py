@@ -1,0 +1,1 @@
+"""Questions to files: rows, formats, atomic replacement and remote storage."""

@@ -1,0 +1,90 @@
+"""The schema of the output: one row per question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from qgbatch.records import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Row: TypeAlias = dict[str, str | int | float | None]
+
+
+COLUMNS: Mapping[str, str] = {
+    "question_id": "string",
+    "question": "string",
+    "source": "string",
+    "document_sha256": "string",
+    "chunk_index": "int64",
+    "question_index": "int64",
+    "start_char": "int64",
+    "end_char": "int64",
+    "page": "int64",
+    "score": "float64",
+    "model": "string",
+}
+"""Columns of the output, in order, with their pyarrow types."""
+
+
+ANSWER_COLUMNS: Mapping[str, str] = {
+    "answer": "string",
+    "answer_start_char": "int64",
+    "answer_score": "float64",
+}
+"""Columns more, where the questions come with answers."""
+
+
+NULLABLE = frozenset({"page", *ANSWER_COLUMNS})
+"""Columns that may be without a value in a row."""
+
+
+def columns_of(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
+    """The columns of an output, in order, with their pyarrow types."""
+    context = {"context": "string"} if with_context else {}
+    return {**COLUMNS, **context, **(ANSWER_COLUMNS if with_answers else {})}
+
+
+def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
+    """The output row of a question, in the order of the columns.
+
+    All formats hold its values alike.
+    """
+    chunk = question.chunk
+    row: Row = {
+        "question_id": question.question_id,
+        "question": question.question,
+        "source": chunk.document.source,
+        "document_sha256": chunk.document.sha256,
+        "chunk_index": chunk.chunk_index,
+        "question_index": question.question_index,
+        "start_char": chunk.start_char,
+        "end_char": chunk.end_char,
+        "page": chunk.page,
+        "score": question.score,
+        "model": model,
+        "context": chunk.text,
+        "answer": question.answer,
+        "answer_start_char": question.answer_start_char,
+        "answer_score": question.answer_score,
+    }
+    return {name: row[name] for name in columns}
+
+
+def to_dataframe(questions: Iterable[Question], model: str, *, with_context: bool = False) -> pd.DataFrame:
+    """The rows of :func:`to_row` as a pandas table, with the same columns and types as the files.
+
+    There are columns for answers if a question has one.
+    """
+    import pandas as pd
+
+    questions = list(questions)
+    with_answers = any(question.answer is not None for question in questions)
+    columns = columns_of(with_context=with_context, with_answers=with_answers)
+    dtypes = {name: "str" if kind == "string" else kind for name, kind in columns.items()}
+    dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # integers, or missing
+    rows = [to_row(question, model, columns) for question in questions]
+    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)

@@ -1,0 +1,173 @@
+"""Inputs -> output file, and texts -> questions: what the command and Python call."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from typing_extensions import Unpack
+
+from qgbatch.output.atomic import open_output, temporary_file
+from qgbatch.output.rows import Row, columns_of, to_row
+from qgbatch.output.writers import choose_format, json_line, open_writer
+from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.stream import Stream, unique
+from qgbatch.questions.dedupe import find_duplicates
+from qgbatch.readers.conflicts import check_places
+from qgbatch.readers.content import display
+from qgbatch.readers.kinds import require_packages
+from qgbatch.readers.listing import Listing, list_inputs
+from qgbatch.readers.reading import InputReader
+from qgbatch.records import Document, Failure, Question, RunReport
+from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
+
+OnProgress = Callable[[float, RunReport], None]
+"""Called after each batch with the share of the input that is done, 0 to 1."""
+
+
+def generate_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> list[Question]:
+    """Ask questions of texts: :func:`iter_questions` as a list."""
+    return list(iter_questions(texts, **options))
+
+
+def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> Iterator[Question]:
+    """Yield the questions of texts in order, reading them as it goes.
+
+    The options are the fields of :class:`qgbatch.Settings`. A plain text gets its
+    position (``"0"``, ``"1"``, ...) as ``source``; use :meth:`Document.from_text` to give
+    another. With ``dedupe_scope="corpus"`` all questions are made before the first is
+    given. Nothing is kept in the cache.
+
+    Raises:
+        DocumentError: a text cannot be used. Nothing is skipped.
+        ModelError: the model is missing or damaged.
+        SettingsError: an option is out of range.
+        TypeError: the texts are one string, not a list.
+    """
+    if isinstance(texts, str):
+        raise TypeError("texts is one string: give a list of texts.")
+    stages = Stages.find(Settings(**options), CacheSettings().directory)
+    documents = (
+        text if isinstance(text, Document) else Document.from_text(text, str(position))
+        for position, text in enumerate(texts)
+    )
+    report, cache = RunReport(), stages.open_cache(Store(None, 0))
+    questions = Stream(stages, cache, report, fail_fast=True).questions(documents)
+    if stages.settings.dedupe_scope == "corpus":
+        yield from unique(list(questions), stages.settings, report)
+    else:
+        yield from questions
+
+
+def run(
+    inputs: Iterable[str | Path],
+    output: str | Path,
+    settings: Settings | None = None,
+    files: FileSettings | None = None,
+    cache: CacheSettings | None = None,
+    *,
+    report: RunReport | None = None,
+    on_progress: OnProgress | None = None,
+) -> RunReport:
+    """Read documents, write their questions to ``output`` and report.
+
+    The output is replaced only if at least one document could be used. Each batch of
+    chunks that the model is done with is in the cache, for the next run. ``report``, if
+    given, is filled as the run goes and returned.
+
+    Raises:
+        DocumentError: with ``fail_fast``, the first document that fails.
+        LockedError: another run is writing this output.
+        ModelError: the model is missing or damaged.
+        OutputError: the output cannot be written, or would be read as an input.
+        SettingsError: a setting is out of range.
+        TypeError: the inputs are one string, not a list.
+    """
+    if isinstance(inputs, str):
+        raise TypeError("inputs is one string: give a list of paths.")
+    settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
+    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
+    report = report if report is not None else RunReport()
+    file_format = choose_format(output, files.format)
+    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
+    with report.timed_total():
+        listing = list_inputs(arguments)
+        check_places(listing, arguments, [output])
+        report.skipped.update(listing.skipped)
+        require_packages(listing.paths)
+        if not listing.paths:
+            report.n_inputs = len(listing.items)
+            report.failures.extend(item for item in listing.items if isinstance(item, Failure))
+            return report
+        with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
+            stages = Stages.find(settings, cache.directory)
+            report.facts = stages.facts()
+            with (
+                closing(Store(cache.directory if cache.cache else None, cache.max_bytes)) as store,
+                open_writer(
+                    stream,
+                    file_format,
+                    report.facts,
+                    columns_of(with_context=files.with_context, with_answers=stages.gives_answers),
+                    csv_safe=files.csv_safe,
+                ) as writer,
+            ):
+                for row in _rows(listing, stages, store, files, report, on_progress):
+                    with report.timed("write"):
+                        writer.write(row)
+                    report.n_written += 1
+                if not report.n_documents:
+                    raise _NothingToWriteError
+    return report
+
+
+class _NothingToWriteError(Exception):
+    """Not one document could be used: the output stays as it is."""
+
+
+def _rows(
+    listing: Listing,
+    stages: Stages,
+    store: Store,
+    files: FileSettings,
+    report: RunReport,
+    on_progress: OnProgress | None,
+) -> Iterator[Row]:
+    reading = InputReader(listing, files)
+
+    def on_batch(inputs_done: float) -> None:
+        share = reading.share(inputs_done)
+        if on_progress:
+            on_progress(share, report)
+
+    cache = stages.open_cache(store)
+    stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
+    questions = stream.questions(reading)
+    columns = columns_of(with_context=files.with_context, with_answers=stages.gives_answers)
+    rows = (to_row(question, stages.model.name, columns) for question in questions)
+    if stages.settings.dedupe_scope == "corpus":
+        return _unique_in_corpus(rows, stages.settings, report)
+    return rows
+
+
+def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport) -> Iterator[Row]:
+    """Rows without duplicates; they wait on disk, only questions and scores in memory."""
+    questions: list[str] = []
+    scores: list[float] = []
+    with temporary_file() as waiting:
+        for row in rows:
+            questions.append(str(row["question"]))
+            scores.append(float(row["score"] or 0.0))
+            waiting.write(json_line(row))
+        with report.timed("dedupe"):
+            duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
+        report.dropped.update(duplicates.values())
+        waiting.seek(0)
+        for index, line in enumerate(waiting):
+            if index not in duplicates:
+                yield json.loads(line)

@@ -1,0 +1,1 @@
+"""``qgbatch doctor``: checks that a run would succeed, before it starts."""

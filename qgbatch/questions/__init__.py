@@ -1,0 +1,1 @@
+"""Generations to questions: extraction, filters, deduplication and answers."""

@@ -1,0 +1,1 @@
+"""Answers to questions, found in the chunk by an extractive model."""

@@ -1,0 +1,72 @@
+"""Name -> the directory of an extractive question answering checkpoint, its files checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgbatch.errors import ModelError
+from qgbatch.models.checkpoint import locate_checkpoint, read_checkpoint
+from qgbatch.models.validation import check_config, shown
+
+ANSWER_TYPES = ("bert", "deberta", "deberta-v2", "distilbert", "electra", "roberta", "xlm-roberta")
+_TOKENIZER_FILES = ("vocab.txt", "merges.txt", "spm.model", "sentencepiece.bpe.model")
+"""One of them is there, or ``tokenizer.json``."""
+_HEAD = "ForQuestionAnswering"
+_WIDTH, _LAYERS = (1, 1_000_000), (1, 1_000)
+_SIZES = {
+    "hidden_size": _WIDTH,
+    "num_hidden_layers": _LAYERS,
+    "num_attention_heads": _WIDTH,
+    "intermediate_size": _WIDTH,
+    "embedding_size": _WIDTH,
+    "dim": _WIDTH,
+    "n_layers": _LAYERS,
+    "n_heads": _WIDTH,
+    "hidden_dim": _WIDTH,
+    "max_position_embeddings": _WIDTH,
+    "max_relative_positions": (-1, 1_000_000),
+    "position_buckets": (-1, 1_000_000),
+    "type_vocab_size": (0, 1_000),
+    "conv_kernel_size": (0, 100),
+    "pad_token_id": (0, 1_000_000),
+    "num_labels": (2, 2),
+}
+"""Of all of :data:`ANSWER_TYPES`; labels are start and end."""
+
+
+def find_answer_model(name: str, revision: str | None = None) -> Path:
+    """Find a model that answers questions and check its files without loading its weights.
+
+    Only a hub id touches the network, and not with ``HF_HUB_OFFLINE=1``.
+
+    Raises:
+        SettingsError: a revision of something that has none.
+        ModelError: nothing is there, a file is missing or damaged, or it is of another kind.
+    """
+    directory = locate_checkpoint(name, revision, _TOKENIZER_FILES, "Give a directory or a hub id.")
+    check_answer_model(name, directory)
+    return directory
+
+
+def check_answer_model(name: str, directory: Path) -> None:
+    """See that a checkpoint's files are there and those of an extractive model.
+
+    Raises:
+        ModelError: they are not.
+    """
+    config = read_checkpoint(name, directory)
+    if config.get("model_type") not in ANSWER_TYPES:
+        raise ModelError(
+            f"{name}: a model of type {shown(config.get('model_type'))}.",
+            f"Answers come from models of type: {', '.join(ANSWER_TYPES)}.",
+        )
+    path = directory / "config.json"
+    heads = config.get("architectures")
+    if heads and not (isinstance(heads, list) and str(heads[0]).endswith(_HEAD)):
+        raise ModelError(
+            f"{path}: architectures is {shown(heads)}.",
+            f"Give a checkpoint that was trained to answer questions: its architecture ends in {_HEAD}.",
+        )
+    check_config(config, path, _SIZES, is_encoder_decoder=False)
+    if not any((directory / file).is_file() for file in ("tokenizer.json", *_TOKENIZER_FILES)):
+        raise ModelError(f"{name}: no tokenizer in {directory}.", "Get the checkpoint again.")

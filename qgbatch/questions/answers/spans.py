@@ -1,0 +1,126 @@
+"""Windows -> the likeliest span of each, with PyTorch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import pad
+from transformers import AutoModelForQuestionAnswering
+
+from qgbatch.engines.torch import load_checkpoint, run_halving
+from qgbatch.errors import ModelError
+from qgbatch.questions.answers.strides import ModelLimits, Window
+
+MAX_ANSWER_TOKENS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The likeliest span of a window."""
+
+    first: int
+    last: int
+    """Tokens of the window, both included."""
+    log_score: float
+    """In nats; minus infinity where the window has no token that could end an answer."""
+    no_answer: float
+    """Probability, 0 to 1."""
+
+
+class SpanModel:
+    """The model on its device.
+
+    Raises:
+        ModelError: the weights are damaged or incomplete.
+    """
+
+    def __init__(self, directory: Path, device: str, precision: str) -> None:
+        self._directory = directory
+        self._device = device
+        dtype = getattr(torch, precision)
+        self._model = load_checkpoint(AutoModelForQuestionAnswering, str(directory), directory, dtype)
+        self._model.to(device)
+        config = self._model.config
+        if config.pad_token_id is None:  # that it is an id, loading has seen
+            raise ModelError(
+                f"{directory / 'config.json'}: pad_token_id is null.", "Get the checkpoint again."
+            )
+        self._pad_id: int = config.pad_token_id
+        self.limits = _limits(config)
+
+    def find_spans(self, batch: Sequence[Window]) -> list[Span]:
+        """The best span of each window; a batch that does not fit is halved.
+
+        Raises:
+            ModelError: a window alone does not fit into memory, or the model gives no numbers.
+        """
+        spans = [span for span in run_halving(self._run, batch, self._device) if span]
+        if len(spans) < len(batch):
+            raise ModelError(
+                f"{self._directory}: {max(map(len, batch))} tokens do not fit into the memory of "
+                f"{self._device}.",
+                "Give a smaller model, or --device cpu.",
+            )
+        if any(math.isnan(span.log_score) for span in spans):
+            raise ModelError(
+                f"{self._directory}: the model computes no numbers (NaN).", "Get the checkpoint again."
+            )
+        return spans
+
+    @torch.inference_mode()
+    def _run(self, batch: Sequence[Window]) -> list[Span]:
+        """All tensors are (rows, longest)."""
+        tensors = {
+            "input_ids": self._padded([window.input_ids for window in batch], self._pad_id),
+            "attention_mask": self._padded([[1] * len(window) for window in batch], 0),
+        }
+        if self.limits.n_types > 1:
+            tensors["token_type_ids"] = self._padded([window.type_ids for window in batch], 0)
+        output = self._model(**tensors, return_dict=True)
+        return best_spans(
+            output.start_logits,
+            output.end_logits,
+            self._padded([window.in_context for window in batch], False),
+            self._padded([window.can_end for window in batch], False),
+        )
+
+    def _padded(self, rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+        longest = max(map(len, rows))
+        return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], device=self._device)
+
+
+def best_spans(
+    start_logits: torch.Tensor, end_logits: torch.Tensor, in_context: torch.Tensor, can_end: torch.Tensor
+) -> list[Span]:
+    """The likeliest span of each row, the first of equals; all tensors are (rows, longest).
+
+    As the question answering pipeline of transformers 4 had it: the logits of the context
+    and of the first token become probabilities, and a span's is that of its first token
+    as a start times that of its last as an end.
+    """
+    readable = in_context.clone()
+    readable[:, 0] = True
+    start = start_logits.float().masked_fill(~readable, -math.inf).log_softmax(-1)
+    end = end_logits.float().masked_fill(~readable, -math.inf).log_softmax(-1)
+    no_answer = (start[:, 0] + end[:, 0]).exp()
+    start = start.masked_fill(~in_context, -math.inf)
+    end = end.masked_fill(~can_end, -math.inf)
+    # (rows, longest, MAX_ANSWER_TOKENS): the ends that each start can have
+    ends = pad(end, (0, MAX_ANSWER_TOKENS - 1), value=-math.inf).unfold(1, MAX_ANSWER_TOKENS, 1)
+    best_end, n_more = ends.max(-1)
+    log_score, first = (start + best_end).max(-1)
+    last = first + n_more.gather(1, first.unsqueeze(1)).squeeze(1)
+    columns: Any = (first.tolist(), last.tolist(), log_score.tolist(), no_answer.tolist())
+    return [Span(*row) for row in zip(*columns, strict=True)]
+
+
+def _limits(config: Any) -> ModelLimits:
+    n_positions = config.max_position_embeddings
+    if config.model_type in ("roberta", "xlm-roberta"):  # its positions begin behind the pad token's number
+        n_positions -= config.pad_token_id + 1
+    return ModelLimits(n_positions, config.vocab_size, getattr(config, "type_vocab_size", 0))
