@@ -41,12 +41,11 @@ from shapes import make_model
 from torch.profiler import ProfilerActivity, profile
 from training import train
 
-from qgbatch.engines.base import Batch, SpecialIds
-from qgbatch.engines.batching import BatchRoom, make_batches
-from qgbatch.engines.choice import EngineChoice
+from qgbatch.engines.base import Batch, EngineChoice, SpecialIds
+from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.torch import TorchEngine
 from qgbatch.models.checkpoint import find_model
-from qgbatch.models.tokenizer import load_prompt
+from qgbatch.models.tokenizer import load_tokenizer
 from qgbatch.settings import Decoding
 from qgbatch.training.data import Example, make_examples, read_split
 from qgbatch.training.metrics import score_overlap
@@ -188,7 +187,7 @@ def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_r
         rows = draw_rows(lengths, n_rows)
         ours = [
             [rows[index] for index in batch]
-            for batch in make_batches([len(row) for row in rows], engine.room)
+            for batch in make_batches([len(row) for row in rows], engine.budget)
         ]
         plain = partial(through_transformers, engine)
         by_length = sorted(rows, key=len, reverse=True)
@@ -254,17 +253,17 @@ def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
     handler.emit = lambda record: halved.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("qgbatch").addHandler(handler)
     table = []
-    for name, room in (("absurd", BatchRoom(10**9)), ("qgbatch's own", engine.room)):
+    for name, budget in (("absurd", BatchBudget(10**9)), ("qgbatch's own", engine.budget)):
         halved.clear()
         results: list[object] = []
-        batches = make_batches([len(row) for row in rows], room)
+        batches = make_batches([len(row) for row in rows], budget)
         start = time.perf_counter()
         for generations in engine.generate([[rows[index] for index in batch] for batch in batches]):
             results += generations
         wall = time.perf_counter() - start
         table.append(
             {
-                "batch tokens": f"{name}, {room.batch_tokens:,}",
+                "batch tokens": f"{name}, {budget.batch_tokens:,}",
                 "batches": len(batches),
                 "times halved": len(halved),
                 "rows without a result": sum(result is None for result in results),
@@ -278,17 +277,17 @@ def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
 def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
     """Outputs of the embedded model: here and on the CPU in float32, and here in bfloat16."""
     model = find_model("mini")
-    prompt = load_prompt(model, None)
-    special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_ids)
+    tokenizer = load_tokenizer(model, None)
+    special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
     paragraphs = read_split(squad).paragraphs
     paragraphs = paragraphs[:: max(1, len(paragraphs) // n_paragraphs)][:n_paragraphs]
-    rows = [tuple(ids) for ids in prompt.encode([paragraph.context for paragraph in paragraphs])]
+    rows = [tuple(ids) for ids in tokenizer.encode([paragraph.context for paragraph in paragraphs])]
     asked: dict[str, list[list[str]]] = {}
     for device, precision in (("cpu", "float32"), (card.device, "float32"), (card.device, "bfloat16")):
         engine = TorchEngine(EngineChoice("torch", device, precision), model, model.decoding, special)
         results = [result for result in next(engine.generate([rows])) if result]
         asked[f"{device}, {precision}"] = [
-            [prompt.decode(piece) for piece in result.pieces] for result in results
+            [tokenizer.decode(piece) for piece in result.pieces] for result in results
         ]
     first = next(iter(asked.values()))
     references = [list(paragraph.questions) for paragraph in paragraphs]
@@ -348,12 +347,12 @@ def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
 
 def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
     """The embedded model trained on in float32 and bfloat16: the same examples in the same order."""
-    prompt = load_prompt(find_model("mini"), None)
+    tokenizer = load_tokenizer(find_model("mini"), None)
     paragraphs = read_split(path).paragraphs[: n_steps * 64]
     examples = make_examples(
-        prompt.encode([paragraph.context for paragraph in paragraphs]),
-        prompt.encode_targets([paragraph.questions for paragraph in paragraphs]),
-        prompt.eos_id, 512, 64,
+        tokenizer.encode([paragraph.context for paragraph in paragraphs]),
+        tokenizer.encode_targets([paragraph.questions for paragraph in paragraphs]),
+        tokenizer.eos_id, 512, 64,
     )  # fmt: skip
     table = []
     for precision in ("float32", "bfloat16"):

@@ -21,7 +21,7 @@ import transformers
 from measuring import show
 from rouge_score.rouge_scorer import RougeScorer
 
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document, Generation
 from qgbatch.settings import CacheSettings, Options, Settings
@@ -46,12 +46,12 @@ def read_paragraphs(path: Path, n_paragraphs: int) -> list[tuple[str, list[str]]
     return random.Random(11).sample(paragraphs, n_paragraphs)
 
 
-def ask(stages: Stages, contexts: list[str]) -> list[Generation]:
+def ask(components: Components, contexts: list[str]) -> list[Generation]:
     """Outputs of an engine, each paragraph in one chunk."""
-    inputs = stages.prompt.encode(contexts)
+    inputs = components.tokenizer.encode(contexts)
     outputs = {
         input_ids: generation
-        for batch, generations in stages.generate(stages.batches(inputs))
+        for batch, generations in components.generate(components.batches(inputs))
         for input_ids, generation in zip(batch, generations, strict=True)
         if generation is not None
     }
@@ -59,14 +59,14 @@ def ask(stages: Stages, contexts: list[str]) -> list[Generation]:
 
 
 def read_questions(
-    stages: Stages, contexts: list[str], generations: list[Generation]
+    components: Components, contexts: list[str], generations: list[Generation]
 ) -> tuple[Asked, float]:
     """The questions of each paragraph, and the share of pieces that they are."""
     dropped: Counter[str] = Counter()
     asked = []
     for generation, context in zip(generations, contexts, strict=True):
         chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
-        decoded = decode_generation(generation, stages.prompt.decode, stages.prompt.unk_id)
+        decoded = decode_generation(generation, components.tokenizer.decode, components.tokenizer.unk_id)
         asked.append(
             [question.question for question in extract_questions(chunk, decoded, "questions", dropped)]
         )
@@ -107,9 +107,9 @@ def main() -> None:
         kept: dict[str, float] = {}
         for name, options in CONTENDERS.items():
             chosen: Options = {**options, "num_beams": beams}
-            stages = Stages.find(Settings(**chosen), CacheSettings().directory)
-            ids[name] = ask(stages, contexts)
-            asked[name], kept[name] = read_questions(stages, contexts, ids[name])
+            components = Components.find(Settings(**chosen), CacheSettings().directory)
+            ids[name] = ask(components, contexts)
+            asked[name], kept[name] = read_questions(components, contexts, ids[name])
         expected = next(iter(ids.values()))
         rows = [
             {

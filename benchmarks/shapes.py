@@ -11,7 +11,7 @@ import transformers
 
 from qgbatch.engines.base import CONVERSIONS
 from qgbatch.models.checkpoint import find_model
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 
 # d_model, d_ff, layers and heads, as in T5's own configurations.
 SHAPES = {
@@ -52,9 +52,9 @@ def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
     return place
 
 
-def converted(stages: Stages) -> str:
+def converted(components: Components) -> str:
     """The directory of a model as CTranslate2 has it."""
-    stages.load()
-    name = f"{stages.model.sha256[:32]}-{stages.engine_choice.precision}-*"
-    (directory,) = (stages.cache_dir / CONVERSIONS).glob(name)
+    components.load()
+    name = f"{components.model.sha256[:32]}-{components.engine_choice.precision}-*"
+    (directory,) = (components.cache_dir / CONVERSIONS).glob(name)
     return str(directory)

@@ -24,11 +24,11 @@ from measuring import interleave, show
 
 from qgbatch import CacheSettings, Document, Settings
 from qgbatch.chunking.chunker import chunk_document
-from qgbatch.models.tokenizer import Prompt
+from qgbatch.models.tokenizer import PromptTokenizer
 from qgbatch.output.rows import COLUMNS, to_row
 from qgbatch.output.writers import open_writer
-from qgbatch.pipeline.components import Stages
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.readers.reading import read_document
@@ -45,8 +45,8 @@ class Bench:
     def __init__(self, place: Path, n_documents: int) -> None:
         self.place = place
         self.paths = [str(path) for path in make_documents(place / "docs", n_documents)]
-        self.stages = Stages.find(Settings(), CacheSettings().directory)
-        self.stages.load()
+        self.components = Components.find(Settings(), CacheSettings().directory)
+        self.components.load()
         self.documents = [read_document(path) for path in self.paths]
         self.chunks: list[Chunk] = [c for document in self.documents for c in self.cut(document)]
         self.generations: dict[tuple[int, ...], Generation] = {}
@@ -54,18 +54,23 @@ class Bench:
         self.decoded = self.decode()
         self.questions = self.extract()
 
-    def fresh_prompt(self) -> Prompt:
+    def fresh_prompt(self) -> PromptTokenizer:
         """A prompt whose table of words is empty."""
-        return Prompt(self.stages.prompt.tokenizer, self.stages.model.metadata)
+        return PromptTokenizer(self.components.tokenizer.hf_tokenizer, self.components.model.metadata)
 
-    def cut(self, document: Document, prompt: Prompt | None = None) -> list[Chunk]:
+    def cut(self, document: Document, tokenizer: PromptTokenizer | None = None) -> list[Chunk]:
         """The chunks of a document."""
-        prompt = prompt or self.stages.prompt
-        return [*chunk_document(document, prompt, self.stages.split_sentences, self.stages.limits)]
+        tokenizer = tokenizer or self.components.tokenizer
+        return [
+            *chunk_document(document, tokenizer, self.components.split_sentences, self.components.limits)
+        ]
 
     def tokenize(self) -> object:
         """Transformers' tokenizer, as one would call it."""
-        return [self.stages.prompt.tokenizer(document.text, verbose=False) for document in self.documents]
+        return [
+            self.components.tokenizer.hf_tokenizer(document.text, verbose=False)
+            for document in self.documents
+        ]
 
     def read(self) -> object:
         """InputReader."""
@@ -73,23 +78,24 @@ class Bench:
 
     def split(self) -> object:
         """Sentences alone."""
-        return [[*self.stages.split_sentences(document.text)] for document in self.documents]
+        return [[*self.components.split_sentences(document.text)] for document in self.documents]
 
     def chunk(self) -> object:
         """All of chunking, with sentences and tokens."""
-        prompt = self.fresh_prompt()
-        return [self.cut(document, prompt) for document in self.documents]
+        tokenizer = self.fresh_prompt()
+        return [self.cut(document, tokenizer) for document in self.documents]
 
     def generate(self) -> None:
         """The model."""
-        for batch, made in self.stages.generate(self.stages.batches([c.input_ids for c in self.chunks])):
+        batches = self.components.batches([chunk.input_ids for chunk in self.chunks])
+        for batch, made in self.components.generate(batches):
             self.generations |= {ids: g for ids, g in zip(batch, made, strict=True) if g}
 
     def decode(self) -> list[DecodedGeneration]:
         """Ids to text."""
-        prompt = self.stages.prompt
+        tokenizer = self.components.tokenizer
         return [
-            decode_generation(self.generations[chunk.input_ids], prompt.decode, prompt.unk_id)
+            decode_generation(self.generations[chunk.input_ids], tokenizer.decode, tokenizer.unk_id)
             for chunk in self.chunks
         ]
 
@@ -115,8 +121,8 @@ class Bench:
         """Looking for what is not there, and keeping it: a first run."""
         for path in (self.place / "cache").glob("*"):
             path.unlink()
-        store = Store(self.place / "cache", 10**9)
-        cache = self.stages.open_cache(store)
+        store = SqliteStore(self.place / "cache", 10**9)
+        cache = self.components.open_cache(store)
         by_document = {d: [*chunks] for d, chunks in groupby(self.chunks, key=lambda c: c.document)}
         for document in self.documents:
             list(cache.chunks(document, by_document.__getitem__))
@@ -129,7 +135,7 @@ class Bench:
 
     def write(self, file_format: Format) -> None:
         """Questions to a file."""
-        name, facts = self.stages.model.name, self.stages.facts()
+        name, facts = self.components.model.name, self.components.facts()
         with (
             (self.place / "out").open("wb") as stream,
             open_writer(stream, file_format, facts, COLUMNS) as writer,

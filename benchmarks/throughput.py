@@ -37,10 +37,10 @@ from shapes import converted, make_model
 
 import qgbatch
 from qgbatch import CacheSettings, Settings
-from qgbatch.engines.batching import BatchRoom, make_batches
+from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.engines.devices import n_cores
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.readers.reading import read_document
 from qgbatch.records import Chunk, InputIds
 
@@ -66,17 +66,17 @@ class Bench:
     def __init__(self, model: str, paths: list[Path], place: Path) -> None:
         self.model, self.paths, self.place = model, paths, place
         self.cache = CacheSettings(cache_dir=str(place / "cache"))
-        self.stages = self.find(engine="torch", dtype="float32")
-        self.decoding = self.stages.decoding
+        self.components = self.find(engine="torch", dtype="float32")
+        self.decoding = self.components.decoding
         self.translators: dict[str, ctranslate2.Translator] = {}
-        self.chunks = {p: [*self.stages.chunks(read_document(str(p)))] for p in paths}
+        self.chunks = {p: [*self.components.chunks(read_document(str(p)))] for p in paths}
         self.transformer: Any = transformers.T5ForConditionalGeneration.from_pretrained(
-            self.stages.model.directory, dtype=torch.float32
+            self.components.model.directory, dtype=torch.float32
         )
 
-    def find(self, **options: Any) -> Stages:
+    def find(self, **options: Any) -> Components:
         """Stages for this model."""
-        return Stages.find(Settings(model=self.model, **options), self.cache.directory)
+        return Components.find(Settings(model=self.model, **options), self.cache.directory)
 
     def drawn(self, n_documents: int) -> list[Path]:
         """That many documents, drawn evenly."""
@@ -88,7 +88,7 @@ class Bench:
 
     def notebook_loop(self, n_documents: int) -> float:
         """Chunks a second of the notebook's ``hf_run_model``."""
-        tokenizer = self.stages.prompt.tokenizer
+        tokenizer = self.components.tokenizer.hf_tokenizer
         chunks: list[Chunk] = [chunk for path in self.drawn(n_documents) for chunk in self.chunks[path]]
         start = time.perf_counter()
         for chunk in chunks:
@@ -122,9 +122,9 @@ class Bench:
     def translator(self, precision: str) -> ctranslate2.Translator:
         """The converted model, one worker a core as in qgbatch."""
         if precision not in self.translators:
-            stages = self.find(engine="ctranslate2", compute_type=precision)
+            components = self.find(engine="ctranslate2", compute_type=precision)
             self.translators[precision] = ctranslate2.Translator(
-                converted(stages), compute_type=precision, inter_threads=n_cores()
+                converted(components), compute_type=precision, inter_threads=n_cores()
             )
         return self.translators[precision]
 
@@ -134,7 +134,7 @@ class Bench:
         inputs = self.inputs(n_documents)
         batches = [
             [[str(token) for token in inputs[index]] for index in batch]
-            for batch in make_batches([len(row) for row in inputs], BatchRoom())
+            for batch in make_batches([len(row) for row in inputs], BatchBudget())
         ]
         options = translate_options(self.decoding)
         start = time.perf_counter()
@@ -224,7 +224,7 @@ def main() -> None:
         max_new_tokens=bench.decoding.max_new_tokens,
         torch_threads=torch.get_num_threads(),
         workers=n_cores(),
-        batch_tokens=BatchRoom().batch_tokens,
+        batch_tokens=BatchBudget().batch_tokens,
         window_chunks=Settings.window_chunks,
     )
 

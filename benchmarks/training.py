@@ -25,7 +25,7 @@ import torch
 import transformers
 from measuring import interleave, show, spread
 
-from qgbatch.models.tokenizer import load_new_prompt
+from qgbatch.models.tokenizer import load_new_tokenizer
 from qgbatch.training.base import load_base
 from qgbatch.training.data import Example, make_examples, read_split
 from qgbatch.training.settings import TrainingSettings
@@ -54,7 +54,7 @@ def train(
         arguments.save_strategy = transformers.trainer_utils.SaveStrategy.NO
         trainer = QuestionTrainer(base, arguments, settings, examples, None, {}, None)
         if static:
-            trainer.data_collator = partial(pad_statically, pad_id=base.prompt.pad_id)
+            trainer.data_collator = partial(pad_statically, pad_id=base.tokenizer.pad_id)
         start = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - start
@@ -79,12 +79,16 @@ def main() -> None:
     )
     paragraphs = read_split(str(arguments.squad)).paragraphs
     base = load_base(settings)
-    prompt = load_new_prompt(arguments.lengths_of, base.metadata) if arguments.lengths_of else base.prompt
+    tokenizer = (
+        load_new_tokenizer(arguments.lengths_of, base.metadata) if arguments.lengths_of else base.tokenizer
+    )
     vocab_size = base.weights.config.vocab_size
+    sources = tokenizer.encode([p.context for p in paragraphs])
+    targets = tokenizer.encode_targets([p.questions for p in paragraphs])
     examples = make_examples(
-        [[i % vocab_size for i in row] for row in prompt.encode([p.context for p in paragraphs])],
-        [[i % vocab_size for i in row] for row in prompt.encode_targets([p.questions for p in paragraphs])],
-        prompt.eos_id,
+        [[i % vocab_size for i in row] for row in sources],
+        [[i % vocab_size for i in row] for row in targets],
+        tokenizer.eos_id,
         settings.max_source_length,
         settings.max_target_length,
     )

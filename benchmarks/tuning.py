@@ -24,10 +24,10 @@ from measuring import interleave, show, spread
 from shapes import SHAPES, converted, make_model
 
 from qgbatch import Settings
-from qgbatch.engines.batching import BatchRoom, make_batches
+from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.engines.devices import n_cores
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.readers.reading import read_document
 from qgbatch.records import InputIds
 
@@ -40,7 +40,7 @@ class Choice:
 
     workers: int = n_cores()
     threads: int = 1
-    batch_tokens: int = BatchRoom().batch_tokens
+    batch_tokens: int = BatchBudget().batch_tokens
     window_chunks: int = Settings.window_chunks
     equal_lengths: bool = True
     batches_per_worker: int = 2
@@ -62,10 +62,10 @@ CHOICES = {
 class Bench:
     """A model and chunks."""
 
-    def __init__(self, stages: Stages, inputs: list[InputIds]) -> None:
+    def __init__(self, components: Components, inputs: list[InputIds]) -> None:
         self.inputs = inputs
-        self.directory = converted(stages)
-        self.options = translate_options(stages.decoding)
+        self.directory = converted(components)
+        self.options = translate_options(components.decoding)
 
     def rate(self, choice: Choice) -> float:
         """Chunks a second."""
@@ -92,7 +92,9 @@ class Bench:
         for first in range(0, len(self.inputs), choice.window_chunks):
             window = self.inputs[first : first + choice.window_chunks]
             lengths = [len(row) for row in window]
-            made = make_batches(lengths, BatchRoom(choice.batch_tokens), equal_lengths=choice.equal_lengths)
+            made = make_batches(
+                lengths, BatchBudget(choice.batch_tokens), equal_lengths=choice.equal_lengths
+            )
             batches += [[[str(token) for token in window[index]] for index in batch] for batch in made]
         return batches
 
@@ -109,10 +111,10 @@ def main() -> None:
         place = Path(name)
         shape = arguments.model
         model = shape if shape == "mini" else str(make_model(shape, place, NEW_TOKENS))
-        stages = Stages.find(Settings(model=model, compute_type="int8"), place / "cache")
+        components = Components.find(Settings(model=model, compute_type="int8"), place / "cache")
         documents = map(str, make_documents(place / "docs", arguments.documents))
-        chunks = [chunk for path in documents for chunk in stages.chunks(read_document(path))]
-        bench = Bench(stages, [chunk.input_ids for chunk in chunks])
+        chunks = [chunk for path in documents for chunk in components.chunks(read_document(path))]
+        bench = Bench(components, [chunk.input_ids for chunk in chunks])
         contenders = {key: partial(bench.rate, choice) for key, choice in CHOICES.items()}
         rates = interleave(contenders, arguments.rounds)
         rows = [
@@ -130,8 +132,8 @@ def main() -> None:
         rows,
         rounds=arguments.rounds,
         default=str(DEFAULT),
-        num_beams=stages.decoding.num_beams,
-        max_new_tokens=stages.decoding.max_new_tokens,
+        num_beams=components.decoding.num_beams,
+        max_new_tokens=components.decoding.max_new_tokens,
     )
 
 

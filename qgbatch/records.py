@@ -139,10 +139,10 @@ class Question:
         keeps readers of CSV and JSON from taking an id for a number.
         """
         chunk = self.chunk
-        return identify(chunk.document.sha256, chunk.start_char, chunk.end_char, self.question)
+        return make_question_id(chunk.document.sha256, chunk.start_char, chunk.end_char, self.question)
 
 
-def identify(document_sha256: str, start_char: int, end_char: int, question: str) -> str:
+def make_question_id(document_sha256: str, start_char: int, end_char: int, question: str) -> str:
     """The :attr:`Question.question_id` of a question asked of this span."""
     identity = f"{document_sha256}:{start_char}:{end_char}:{question}"
     return "q" + hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -40,7 +40,7 @@ DEFAULT_MAX_TOKENS = 512
 """Length that T5 was pre-trained with, and the notebook's bound."""
 
 
-def knob(
+def setting(
     default: Any,
     group: str,
     text: str,
@@ -55,7 +55,7 @@ def knob(
 
 
 @dataclass(frozen=True)
-class SelfChecking:
+class Validated:
     """Checks each field against its literal choices and its range."""
 
     def __post_init__(self) -> None:
@@ -107,51 +107,51 @@ def _one_sided(low: float | None, high: float | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(SelfChecking):
+class Settings(Validated):
     """What decides which questions come out. ``None`` means: as the model says.
 
     Raises:
         SettingsError: a value is out of its range or not among its choices.
     """
 
-    model: str = knob(
+    model: str = setting(
         "mini", "Model", "Embedded name (mini), directory, or hub id such as valhalla/t5-base-e2e-qg."
     )
-    revision: str | None = knob(None, "Model", "Branch, tag or commit of a hub id.")
-    tokenizer: str | None = knob(
+    revision: str | None = setting(None, "Model", "Branch, tag or commit of a hub id.")
+    tokenizer: str | None = setting(
         None,
         "Model",
         "Tokenizer, a directory or hub id.  [default: the model's own, else t5-base]",
         metavar="DIR|ID",
     )
-    engine: EngineName = knob(
+    engine: EngineName = setting(
         "auto",
         "Model",
         "auto, torch or ctranslate2; auto is torch on a GPU and ctranslate2 on a CPU, whichever is faster.",
     )
-    device: str = knob("auto", "Model", "auto, cpu, cuda, cuda:N or mps.")
-    dtype: Dtype = knob(
+    device: str = setting("auto", "Model", "auto, cpu, cuda, cuda:N or mps.")
+    dtype: Dtype = setting(
         "auto",
         "Model",
         "Weights in the torch engine: auto, float32 or bfloat16; auto is bfloat16 on GPUs that have it, "
         "else float32.",
         metavar="TYPE",
     )
-    compute_type: ComputeType = knob(
+    compute_type: ComputeType = setting(
         "auto",
         "Model",
         "Weights in the ctranslate2 engine: auto, int8, int8_bfloat16, int16, bfloat16 or float32; auto is "
         "int8 on a CPU, bfloat16 on a GPU.",
         metavar="TYPE",
     )
-    max_tokens: int | None = knob(
+    max_tokens: int | None = setting(
         None,
         "Chunking",
         "Hard bound of a chunk in tokens, prompt included.  [default: the model's, else 512]",
         metavar="TOKENS",
         low=1,
     )
-    target_tokens: int | None = knob(
+    target_tokens: int | None = setting(
         None,
         "Chunking",
         "Size that chunks are packed to, in tokens, prompt included; smaller chunks give more and "
@@ -159,13 +159,13 @@ class Settings(SelfChecking):
         metavar="TOKENS",
         low=1,
     )
-    language: Language = knob(
+    language: Language = setting(
         "english", "Chunking", f"Language of the sentence splitter: {', '.join(get_args(Language))}."
     )
-    num_beams: int | None = knob(
+    num_beams: int | None = setting(
         None, "Generation", "Beams; 1 is greedy.  [default: the model's, else 4]", low=1, high=64
     )
-    max_new_tokens: int | None = knob(
+    max_new_tokens: int | None = setting(
         None,
         "Generation",
         "Tokens the model may write for a chunk.  [default: the model's, else 255]",
@@ -173,31 +173,31 @@ class Settings(SelfChecking):
         low=1,
         high=1_000_000,
     )
-    length_penalty: float | None = knob(
+    length_penalty: float | None = setting(
         None,
         "Generation",
         "Above 0 favours longer outputs, needs beams.  [default: the model's, else 1.5]",
         low=-10,
         high=10,
     )
-    no_repeat_ngram_size: int | None = knob(
+    no_repeat_ngram_size: int | None = setting(
         None,
         "Generation",
         "No n-gram of this many tokens twice in one output; 0 allows all.  [default: the model's, else 3]",
         low=0,
         high=1_000_000,
     )
-    do_sample: bool | None = knob(
+    do_sample: bool | None = setting(
         None, "Generation", "Draw tokens instead of searching the best.  [default: the model's, else no]"
     )
-    top_k: int | None = knob(
+    top_k: int | None = setting(
         None,
         "Generation",
         "Draw among this many tokens; 0 is all.  [default: the model's, else 50]",
         low=0,
         high=1_000_000,
     )
-    top_p: float | None = knob(
+    top_p: float | None = setting(
         None,
         "Generation",
         "Draw among the likeliest tokens of this probability.  [default: the model's, else 1.0]",
@@ -205,22 +205,22 @@ class Settings(SelfChecking):
         low=0.001,
         high=1,
     )
-    temperature: float | None = knob(
+    temperature: float | None = setting(
         None,
         "Generation",
         "Below 1 draws likely tokens more often.  [default: the model's, else 1.0]",
         low=0.01,
         high=100,
     )
-    num_return_sequences: int | None = knob(
+    num_return_sequences: int | None = setting(
         None,
         "Generation",
         "Outputs drawn for each chunk.  [default: the model's, else 1]",
         low=1,
         high=1_000,
     )
-    seed: int = knob(42, "Generation", "Seed of what is drawn.", low=0, high=2**32 - 1)
-    batch_tokens: int | None = knob(
+    seed: int = setting(42, "Generation", "Seed of what is drawn.", low=0, high=2**32 - 1)
+    batch_tokens: int | None = setting(
         None,
         "Speed",
         "Padded tokens (rows x longest) of a batch; halved when memory runs out.  [default: 4096; on a GPU "
@@ -228,21 +228,21 @@ class Settings(SelfChecking):
         metavar="TOKENS",
         low=1,
     )
-    window_chunks: int = knob(
+    window_chunks: int = setting(
         2048,
         "Speed",
         "Chunks that are sorted by length and batched together; questions come window by window.",
         metavar="CHUNKS",
         low=1,
     )
-    dedupe: DedupeMethod = knob(
+    dedupe: DedupeMethod = setting(
         "exact",
         "Duplicates",
         "none, exact or near; exact ignores case, punctuation and spacing; near also drops questions that "
         "read alike and have the same numbers, names and content words.",
         metavar="METHOD",
     )
-    near_threshold: float = knob(
+    near_threshold: float = setting(
         0.9,
         "Duplicates",
         "Similarity, 0 to 1, from which questions are near duplicates.",
@@ -250,31 +250,31 @@ class Settings(SelfChecking):
         low=0,
         high=1,
     )
-    dedupe_scope: DedupeScope = knob(
+    dedupe_scope: DedupeScope = setting(
         "document",
         "Duplicates",
         "Where duplicates are looked for: chunk, document or corpus.",
         metavar="SCOPE",
     )
-    min_score: float | None = knob(
+    min_score: float | None = setting(
         None,
         "Filters",
         "Drop questions of a lower score, the mean log-probability of a token.",
         metavar="SCORE",
         high=0,
     )
-    max_questions_per_chunk: int | None = knob(
+    max_questions_per_chunk: int | None = setting(
         None, "Filters", "Keep the first questions of each chunk.", low=1
     )
-    well_formed: bool = knob(
+    well_formed: bool = setting(
         False, "Filters", "Drop what is not built as one English question: stutter, no word that asks."
     )
-    standalone: bool = knob(
+    standalone: bool = setting(
         False,
         "Filters",
         "Drop English questions that need their text: the passage, this paper, an unexplained she.",
     )
-    min_grounding: float | None = knob(
+    min_grounding: float | None = setting(
         None,
         "Filters",
         "Drop questions with a smaller share, 0 to 1, of their content words and names in the chunk.",
@@ -282,14 +282,14 @@ class Settings(SelfChecking):
         low=0,
         high=1,
     )
-    answers: str | None = knob(
+    answers: str | None = setting(
         None,
         "Answers",
         "Extractive model, directory or hub id, that answers each question from its chunk: columns answer, "
         "answer_start_char, answer_score.",
         metavar="DIR|ID",
     )
-    min_answer_score: float | None = knob(
+    min_answer_score: float | None = setting(
         None,
         "Answers",
         "Drop questions whose answer has a lower score, 0 to 1: what the text does not answer.",
@@ -310,44 +310,44 @@ class Settings(SelfChecking):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileSettings(SelfChecking):
+class FileSettings(Validated):
     """How files are read and written.
 
     Raises:
         SettingsError: a value is out of its range or not among its choices.
     """
 
-    encoding: tuple[str, ...] = knob(
+    encoding: tuple[str, ...] = setting(
         (),
         "Input",
         "Encoding to try on files that are not UTF-8 and have no byte order mark; "
         "repeat it to try several in order.",
     )
-    text_column: str = knob(
+    text_column: str = setting(
         "text",
         "Input",
         "Column of tables that holds the text of each row's document.",
         metavar="COLUMN",
     )
-    id_column: str | None = knob(
+    id_column: str | None = setting(
         None,
         "Input",
         "Column of tables that names each row in source.  [default: its number, from 0]",
         metavar="COLUMN",
     )
-    fail_fast: bool = knob(False, "Input", "Stop at the first document that fails, write nothing.")
-    format: Format | None = knob(
+    fail_fast: bool = setting(False, "Input", "Stop at the first document that fails, write nothing.")
+    format: Format | None = setting(
         None,
         "Output",
         "Format of the output: parquet, csv or jsonl.  [default: by its suffix; jsonl for -]",
     )
-    with_context: bool = knob(False, "Output", "Add the chunk's text as column context.")
-    csv_safe: bool = knob(
+    with_context: bool = setting(False, "Output", "Add the chunk's text as column context.")
+    csv_safe: bool = setting(
         False,
         "Output",
         "Put ' before CSV text that a spreadsheet would run as a formula; other formats stay as they are.",
     )
-    wait_lock: float = knob(
+    wait_lock: float = setting(
         0.0,
         "Output",
         "Seconds to wait while another run writes this output; exits 75 after that.",
@@ -368,21 +368,21 @@ class FileSettings(SelfChecking):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheSettings(SelfChecking):
+class CacheSettings(Validated):
     """What is kept for the next run, and where.
 
     Raises:
         SettingsError: the size is none.
     """
 
-    cache: bool = knob(True, "Cache", "Keep each chunk's result, so that no run does the same work again.")
-    cache_dir: str | None = knob(
+    cache: bool = setting(True, "Cache", "Store each chunk's result and reuse it in later runs.")
+    cache_dir: str | None = setting(
         None,
         "Cache",
         "Directory of results and converted models.  [default: the user's cache directory]",
         metavar="DIR",
     )
-    cache_size: str = knob(
+    cache_size: str = setting(
         "2GB",
         "Cache",
         "Disk space for results, in MB or GB; those that were not used for longest go.",
@@ -408,29 +408,29 @@ class CacheSettings(SelfChecking):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunnerSettings(SelfChecking):
+class RunnerSettings(Validated):
     """Where the work is done.
 
     Raises:
         SettingsError: a value is out of its range, or at odds with another one.
     """
 
-    runner: Runner = knob(
+    runner: Runner = setting(
         "local", "Runner", "local or ray; ray is for several GPUs or machines, its output is a directory."
     )
-    ray_address: str | None = knob(
+    ray_address: str | None = setting(
         None,
         "Runner",
         "Ray cluster to join.  [default: RAY_ADDRESS, else one of this machine alone]",
         metavar="ADDRESS",
     )
-    num_workers: int | None = knob(
+    num_workers: int | None = setting(
         None, "Runner", "Processes that hold the model.  [default: one a GPU, else one a core]", low=1
     )
-    workers: str | None = knob(
+    workers: str | None = setting(
         None, "Runner", "From MIN to MAX processes, as the cluster has room.", metavar="MIN:MAX"
     )
-    gpus_per_worker: float | None = knob(
+    gpus_per_worker: float | None = setting(
         None, "Runner", "GPUs of each, also a part of one.  [default: 1 where there are any]", low=0
     )
 
@@ -445,8 +445,8 @@ class RunnerSettings(SelfChecking):
             raise SettingsError(f"{given[0]}: only goes with --runner ray.", "Add that, or leave it out.")
         if self.num_workers and self.workers:
             raise SettingsError("--num-workers and --workers exclude each other.", "Use one of them.")
-        fewest, most = self.bounds or (1, 1)
-        if not 1 <= fewest <= most:
+        min_workers, max_workers = self.bounds or (1, 1)
+        if not 1 <= min_workers <= max_workers:
             raise SettingsError(f"--workers {self.workers}: not MIN:MAX.", "For instance: 2:8.")
 
     @property

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
+from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 
-OpenStore = Callable[..., Store]
+OpenStore = Callable[..., SqliteStore]
 
 PLENTY = 10**9
 PAGE_BYTES = 4096
@@ -24,10 +24,10 @@ NEW = {b"n" * 20: b"new"}
 @pytest.fixture
 def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     """Open the store in ``tmp_path``; it is closed at the end."""
-    stores: list[Store] = []
+    stores: list[SqliteStore] = []
 
-    def open_it(max_bytes: int = PLENTY) -> Store:
-        stores.append(Store(tmp_path, max_bytes))
+    def open_it(max_bytes: int = PLENTY) -> SqliteStore:
+        stores.append(SqliteStore(tmp_path, max_bytes))
         return stores[-1]
 
     yield open_it
@@ -43,7 +43,7 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> py
 
 
 def fill(directory: Path) -> Path:
-    filled = Store(directory, PLENTY)
+    filled = SqliteStore(directory, PLENTY)
     filled.put(VALUES)
     filled.close()
     return directory / FILE_NAME

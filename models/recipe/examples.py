@@ -31,7 +31,7 @@ VAGUE = re.compile(
 """Words of questions that need more than the passage, or a page that is not there."""
 DANGLING = re.compile(r"\b(?:he|she|they|it|this|these|that|those|him|them)\b", re.IGNORECASE)
 """Pronouns: as a subject they leave open whom the question is about."""
-LEAST_SHARED = {
+MIN_SHARED = {
     "squad-v1.1-train-head": 0.0, "squad-v1.1-train-via-nqg": 0.34, "qamr": 0.67, "fairytaleqa": 0.5,
     "openstax-review+glossary": 0.67, "medquad": 0.67,
 }  # fmt: skip
@@ -135,7 +135,7 @@ def why_not(question: str, shared: float, source: str) -> str | None:
             return "vague"
         if any(DANGLING.fullmatch(word) for word in words[2:4]):
             return "pronoun"
-    return "not in the passage" if shared < LEAST_SHARED[source] else None
+    return "not in the passage" if shared < MIN_SHARED[source] else None
 
 
 def read_rules(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:

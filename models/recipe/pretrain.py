@@ -23,8 +23,8 @@ from common import read_jsonl
 from export import export
 from muon import Muon
 from torch.nn.functional import cross_entropy
+from training_pairs import Batch, Encoder, PairMaker, Stream
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
-from views import Batch, Encoder, Stream, Views
 
 MATCH, STRENGTH = 8.0, 1.5
 """Sharpness of the copying heads' attention, and weight of what they copy; of the first model's trials."""
@@ -229,9 +229,9 @@ def train(training: Training, arguments: argparse.Namespace, encoder: Encoder, s
     """Step after step until the minutes are over."""
     mix = {kind: float(share) for kind, share in (item.split("=") for item in arguments.mix.split(","))}
     texts = [row["text"] for row in read_jsonl(arguments.corpus)] if mix.get("spans") else []
-    views = Views(encoder, list(read_jsonl(arguments.examples)), texts, arguments.p_whole)
+    pair_maker = PairMaker(encoder, list(read_jsonl(arguments.examples)), texts, arguments.p_whole)
     # A run that goes on draws other batches than it has had.
-    stream = Stream(views, mix, arguments.batch_tokens, arguments.seed + training.step)
+    stream = Stream(pair_maker, mix, arguments.batch_tokens, arguments.seed + training.step)
     loader = torch.utils.data.DataLoader(
         stream, batch_size=None, num_workers=arguments.workers, pin_memory=training.device.type == "cuda",
         prefetch_factor=32 if arguments.workers else None,
@@ -272,8 +272,8 @@ def read_validation(arguments: argparse.Namespace, encoder: Encoder) -> list[Bat
     """Four hundred windows of passages that are not trained on."""
     if not arguments.validation:
         return []
-    views = Views(encoder, list(read_jsonl(arguments.validation)), [], arguments.p_whole)
-    stream = Stream(views, {"real": 1.0}, arguments.batch_tokens, seed=0)
+    pair_maker = PairMaker(encoder, list(read_jsonl(arguments.validation)), [], arguments.p_whole)
+    stream = Stream(pair_maker, {"real": 1.0}, arguments.batch_tokens, seed=0)
     return [batch for batch, _ in zip(stream, range(6), strict=False)]
 
 

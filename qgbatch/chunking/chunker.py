@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MIN_CONTENT_TOKENS = 32
 """Least room for text in a chunk. One code point can become 18 characters in NFKC
 (U+FDFA), so that with less room a chunk of one character might not fit."""
-_MIN_PART_TOKENS = 16
+_MIN_PIECE_TOKENS = 16
 """Parts of a sentence that is too long are not made smaller than this, whatever the target."""
 
 # What a chunk pays for its last cut, against (unused share of the target) ** 2 for its size.
@@ -126,8 +126,8 @@ def _units(
             if n_tokens <= max_content:
                 yield Unit(sentence.start_char, sentence.end_char, max(1, n_tokens), _cut_cost(sentence))
             else:
-                part_content = max(target_content, _MIN_PART_TOKENS)
-                yield from _split_sentence(text, sentence, encoder, part_content)
+                piece_content = max(target_content, _MIN_PIECE_TOKENS)
+                yield from _split_sentence(text, sentence, encoder, piece_content)
 
 
 def _cut_cost(sentence: Sentence) -> float:
@@ -141,29 +141,29 @@ def _split_sentence(text: str, sentence: Sentence, encoder: Encoder, budget: int
     start, end = sentence.start_char, sentence.end_char
     while start < end:
         # English has about 4 characters a token: enough for a full part, little to read twice.
-        window = text[start : min(end, start + 6 * budget)]
-        token_ends = encoder.token_ends(window)
-        cut = len(window)
+        excerpt = text[start : min(end, start + 6 * budget)]
+        token_ends = encoder.token_ends(excerpt)
+        cut = len(excerpt)
         if len(token_ends) > budget:
-            cut = _best_cut(window, token_ends[budget - 1])
+            cut = _best_cut(excerpt, token_ends[budget - 1])
         elif start + cut < end:
-            cut = _best_cut(window, cut)
+            cut = _best_cut(excerpt, cut)
         n_tokens = max(1, bisect_right(token_ends, cut))
         cost = _cut_cost(sentence) if start + cut == end else _CUT_IN_SENTENCE
-        yield Unit(start, start + len(window[:cut].rstrip()), n_tokens, cost, hard_split=True)
+        yield Unit(start, start + len(excerpt[:cut].rstrip()), n_tokens, cost, hard_split=True)
         start += cut
         while start < end and text[start].isspace():
             start += 1
 
 
-def _best_cut(window: str, limit: int) -> int:
+def _best_cut(excerpt: str, limit: int) -> int:
     """Offset of at most ``limit``: behind a clause, else a space, in the second half, else there."""
     for boundary in (_CLAUSE_END, _SPACE):
-        cuts = [m.end() for m in boundary.finditer(window, 0, limit) if m.end() > limit // 2]
+        cuts = [m.end() for m in boundary.finditer(excerpt, 0, limit) if m.end() > limit // 2]
         if cuts:
             return cuts[-1]
     cut = limit
-    while cut > limit // 2 and cut < len(window) and unicodedata.combining(window[cut]):
+    while cut > limit // 2 and cut < len(excerpt) and unicodedata.combining(excerpt[cut]):
         cut -= 1
     return max(cut, 1)
 

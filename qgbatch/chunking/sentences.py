@@ -18,7 +18,7 @@ from punkt.model.prefixes import with_nonbreaking_prefixes
 
 from qgbatch.settings import Language
 
-WINDOW_CHARS = 10_000
+BUFFER_CHARS = 10_000
 """Characters that Punkt sees at once.
 
 nltk gives up after five seconds on one text, which a book of some megabytes takes;
@@ -73,31 +73,31 @@ class SentenceSplitter:
     def _spans(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Sentences of a block, read through a window that moves on from sentence to sentence."""
         while start < end:
-            window = text[start : min(end, start + WINDOW_CHARS)]
-            cuts = self._cuts(window)
-            if start + len(window) < end:
+            buffer = text[start : min(end, start + BUFFER_CHARS)]
+            cuts = self._cuts(buffer)
+            if start + len(buffer) < end:
                 # What follows the window may belong to its last sentence: read that again.
-                cuts = cuts[:-1] or [_last_space(window)]
+                cuts = cuts[:-1] or [_last_space(buffer)]
             for previous, cut in pairwise([0, *cuts]):
-                if not window[previous:cut].isspace():
+                if not buffer[previous:cut].isspace():
                     yield _strip(text, start + previous, start + cut)
             start += cuts[-1]
 
-    def _cuts(self, window: str) -> list[int]:
+    def _cuts(self, buffer: str) -> list[int]:
         """Offsets where sentences end, the last one being the window's end."""
         try:
-            ends = [end for _, end in self._punkt.span_tokenize(window)]
+            ends = [end for _, end in self._punkt.span_tokenize(buffer)]
         except TimeoutError:  # nltk's guard against slow regular expressions
             ends = []
-        cuts = [end for end in ends[:-1] if not self._is_reference(window, end)]
-        return [*cuts, len(window)]
+        cuts = [end for end in ends[:-1] if not self._is_reference(buffer, end)]
+        return [*cuts, len(buffer)]
 
-    def _is_reference(self, window: str, end: int) -> bool:
+    def _is_reference(self, buffer: str, end: int) -> bool:
         """Whether the full stop belongs to an abbreviation like the one in ``No. 5``."""
-        following = window[end : end + 20].lstrip()[:1]
+        following = buffer[end : end + 20].lstrip()[:1]
         if not following.isdigit():
             return False
-        word = _LAST_WORD.search(window[max(0, end - 20) : end])
+        word = _LAST_WORD.search(buffer[max(0, end - 20) : end])
         return word is not None and word[1].lower() in self._before_numbers
 
 
@@ -136,9 +136,9 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(part) - len(part.lstrip()), end - len(part) + len(part.rstrip())
 
 
-def _last_space(window: str) -> int:
+def _last_space(buffer: str) -> int:
     """Offset behind the last white space in the second half of a window, else its end."""
-    for index in range(len(window) - 1, len(window) // 2, -1):
-        if window[index].isspace():
+    for index in range(len(buffer) - 1, len(buffer) // 2, -1):
+        if buffer[index].isspace():
             return index + 1
-    return len(window)
+    return len(buffer)

@@ -45,11 +45,11 @@ def info(*, cache_dir: str | None) -> None:
 def clear(*, cache_dir: str | None) -> None:
     """Forget everything; runs at work go on."""
     from qgbatch.engines.base import CONVERSIONS
-    from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
+    from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 
     settings = CacheSettings(cache_dir=cache_dir)
     if (settings.directory / FILE_NAME).exists():
-        with closing(Store(settings.directory, settings.max_bytes)) as store:
+        with closing(SqliteStore(settings.directory, settings.max_bytes)) as store:
             store.clear()
     shutil.rmtree(settings.directory / CONVERSIONS, ignore_errors=True)
     _print_info(settings.directory)
@@ -67,9 +67,9 @@ def _print_info(directory: Path) -> None:
 
 
 def _results(directory: Path) -> tuple[int, int]:
-    from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
+    from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 
     if not (directory / FILE_NAME).exists():
         return 0, 0
-    with closing(Store(directory, CacheSettings().max_bytes)) as store:
+    with closing(SqliteStore(directory, CacheSettings().max_bytes)) as store:
         return store.size()

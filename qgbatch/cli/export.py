@@ -15,7 +15,7 @@ from qgbatch.cli.options import (
     data_set_options,
 )
 from qgbatch.errors import SettingsError
-from qgbatch.exports.export import TARGETS, export
+from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.format import CARD
 from qgbatch.exports.table import QuestionTable
 
@@ -41,11 +41,11 @@ Examples:
 @click.option(
     "--to",
     required=True,
-    type=click.Choice(list(TARGETS)),
+    type=click.Choice(list(FORMATS)),
     metavar="FORM",
     cls=GroupedOption,
     group="Output",
-    help=f"One of the forms below: {', '.join(TARGETS)}.",
+    help=f"One of the forms below: {', '.join(FORMATS)}.",
 )
 @click.option(
     "-o",
@@ -79,7 +79,7 @@ def export_command(
 
     if push_to_hub and to != "hf":
         raise SettingsError(f"--push-to-hub does not go with --to {to}.", "Use --to hf.")
-    table, target = QuestionTable(questions), TARGETS[to]
+    table, target = QuestionTable(questions), FORMATS[to]
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol, TypeAlias
 
-from qgbatch.engines.batching import BatchRoom
+from qgbatch.engines.batching import BatchBudget
 from qgbatch.records import Generation, InputIds
 
 Batch: TypeAlias = Sequence[InputIds]
@@ -21,11 +21,32 @@ CONVERSIONS = "ctranslate2"
 """Directory of converted models in the cache directory."""
 
 
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine, where it runs and in which precision."""
+
+    name: Literal[torch, ctranslate2]
+    device: str
+    """``cpu``, ``cuda``, ``cuda:N`` or ``mps``."""
+    precision: str
+    """Of the weights: ``float32``, ``bfloat16``, ``int8``, ..."""
+
+    @property
+    def needs_equal_lengths(self) -> bool:
+        """Whether rows of a batch must be of one length for their results to be theirs alone.
+
+        Integer products are exact, but padding moves the float ones between them in their
+        last bit, which rounding to integers makes large: of 240 chunks in int8 with 4
+        beams 8 came out with other words in batches of 64, none in batches of one length.
+        """
+        return self.name == "ctranslate2" and self.precision in ("int8", "int16")
+
+
 class Engine(Protocol):
     """Runs a model."""
 
     @property
-    def room(self) -> BatchRoom:
+    def budget(self) -> BatchBudget:
         """What a batch may hold where the settings do not say."""
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRoom:
+class BatchBudget:
     """What a batch may hold: ``rows * (longest + row_tokens) <= batch_tokens``."""
 
     batch_tokens: int = 4096
@@ -17,7 +17,7 @@ class BatchRoom:
 
 
 def make_batches(
-    lengths: Sequence[int], room: BatchRoom, *, equal_lengths: bool = False
+    lengths: Sequence[int], budget: BatchBudget, *, equal_lengths: bool = False
 ) -> list[list[int]]:
     """Group the indices of ``lengths`` into batches, longest first.
 
@@ -31,8 +31,8 @@ def make_batches(
     for index in order:
         batch = batches[-1] if batches else []
         longest = lengths[batch[0]] if batch else 0
-        has_room = bool(batch) and (len(batch) + 1) * (longest + room.row_tokens) <= room.batch_tokens
-        if has_room and (lengths[index] == longest or not equal_lengths):
+        fits = bool(batch) and (len(batch) + 1) * (longest + budget.row_tokens) <= budget.batch_tokens
+        if fits and (lengths[index] == longest or not equal_lengths):
             batch.append(index)
         else:
             batches.append([index])

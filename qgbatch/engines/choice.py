@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from qgbatch.engines.base import Engine, SpecialIds
+from qgbatch.engines.base import Engine, EngineChoice, SpecialIds
 from qgbatch.engines.devices import ctranslate2_precision, find_device, torch_precision
 from qgbatch.errors import SettingsError
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.settings import Decoding, Settings
-
-
-@dataclass(frozen=True, slots=True)
-class EngineChoice:
-    """An engine, where it runs and in which precision."""
-
-    name: Literal["torch", "ctranslate2"]
-    device: str
-    """``cpu``, ``cuda``, ``cuda:N`` or ``mps``."""
-    precision: str
-    """Of the weights: ``float32``, ``bfloat16``, ``int8``, ..."""
-
-    @property
-    def needs_equal_lengths(self) -> bool:
-        """Whether rows of a batch must be of one length for their results to be theirs alone.
-
-        Integer products are exact, but padding moves the float ones between them in their
-        last bit, which rounding to integers makes large: of 240 chunks in int8 with 4
-        beams 8 came out with other words in batches of 64, none in batches of one length.
-        """
-        return self.name == "ctranslate2" and self.precision in ("int8", "int16")
 
 
 def choose_engine(settings: Settings, *, do_sample: bool = False) -> EngineChoice:

@@ -21,9 +21,8 @@ from ctranslate2.converters.converter import Converter
 from ctranslate2.converters.transformers import MT5Loader, T5Loader
 from ctranslate2.specs.model_spec import OPTIONAL
 
-from qgbatch.engines.base import CONVERSIONS, Batch, SpecialIds, to_generation
-from qgbatch.engines.batching import BatchRoom
-from qgbatch.engines.choice import EngineChoice
+from qgbatch.engines.base import CONVERSIONS, Batch, EngineChoice, SpecialIds, to_generation
+from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.devices import n_cores
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError, OutputError
@@ -56,7 +55,7 @@ class CTranslate2Engine:
         special: SpecialIds,
         cache_dir: Path,
     ) -> None:
-        self.room = BatchRoom()
+        self.budget = BatchBudget()
         self._special = special
         self._length_penalty = decoding.length_penalty
         self._options = translate_options(decoding)

@@ -70,6 +70,11 @@ def torch_precision(dtype: Dtype, device: str) -> str:
 
 
 def ctranslate2_precision(compute_type: ComputeType, device: str) -> str:
+    """Resolve ``auto`` to the fastest precision that CTranslate2 has on a device, and check a given one.
+
+    Raises:
+        SettingsError: the device does not support this precision.
+    """
     kind = device.partition(":")[0]
     if compute_type == "auto" and kind == "cpu":
         return "int8"  # which it has on every CPU

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgbatch.engines.batching import BatchRoom
+from qgbatch.engines.batching import BatchBudget
 from qgbatch.settings import Decoding
 
 _SHARE = 0.8
@@ -17,7 +17,7 @@ _FLOAT32_BYTES = 4
 
 def batch_room(
     free_bytes: int, config: Any, decoding: Decoding, max_tokens: int, n_bytes: int
-) -> BatchRoom:
+) -> BatchBudget:
     """What a batch may hold that has ``free_bytes`` of memory for itself.
 
     Args:
@@ -40,7 +40,7 @@ def batch_room(
     # Beam search keeps the scores of all steps.
     n_steps = decoding.max_new_tokens if decoding.num_beams > 1 else 0
     logits = n_outputs * config.vocab_size * _FLOAT32_BYTES * (n_steps + _STEP_COPIES)
-    return BatchRoom(
+    return BatchBudget(
         batch_tokens=max(1, int(_SHARE * free_bytes / token_bytes)),
         row_tokens=round((written + logits) / token_bytes),
     )

@@ -18,9 +18,8 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from qgbatch.engines.base import Batch, SpecialIds, merge_generations, to_generation
-from qgbatch.engines.batching import BatchRoom
-from qgbatch.engines.choice import EngineChoice
+from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, merge_generations, to_generation
+from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.memory import batch_room
 from qgbatch.engines.sampling import SeededSampling
 from qgbatch.errors import ModelError
@@ -124,10 +123,10 @@ class TorchEngine:
         )
 
     @cached_property
-    def room(self) -> BatchRoom:
+    def budget(self) -> BatchBudget:
         """What a batch may hold: on a GPU by the memory that was free with the weights loaded."""
         if not self._device.startswith("cuda"):
-            return BatchRoom()
+            return BatchBudget()
         torch.cuda.empty_cache()
         free_bytes, _ = torch.cuda.mem_get_info(self._device)
         return batch_room(

@@ -12,7 +12,7 @@ import io
 import logging
 import re
 
-from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.format import ExportFormat, Files, Lines
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
 
@@ -64,4 +64,4 @@ def _safe(text: str) -> str:
     return _MARKUP.sub("[" + _WORD_JOINER, " ".join(text.replace("\0", " ").split()))
 
 
-TARGET = Target("anki", (_FILE,), _ABOUT, needs_context=False, write=_write)
+FORMAT = ExportFormat("anki", (_FILE,), _ABOUT, needs_context=False, write=_write)

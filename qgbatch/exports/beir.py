@@ -11,7 +11,7 @@ because evaluators put them before the text; where a passage comes from is in ``
 
 from __future__ import annotations
 
-from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.format import ExportFormat, Files, Lines
 from qgbatch.exports.passages import collect
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.writers import json_line
@@ -58,4 +58,4 @@ def _write(table: QuestionTable, files: Files) -> Lines:
     ]
 
 
-TARGET = Target("beir", (_CORPUS, _QUERIES, _QRELS), _ABOUT, needs_context=True, write=_write)
+FORMAT = ExportFormat("beir", (_CORPUS, _QUERIES, _QRELS), _ABOUT, needs_context=True, write=_write)

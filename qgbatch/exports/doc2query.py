@@ -11,7 +11,7 @@ documents, or they will not be found.
 
 from __future__ import annotations
 
-from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.format import ExportFormat, Files, Lines
 from qgbatch.exports.passages import collect
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.writers import json_line
@@ -48,4 +48,4 @@ def _write(table: QuestionTable, files: Files) -> Lines:
     ]
 
 
-TARGET = Target("doc2query", (_FILE,), _ABOUT, needs_context=True, write=_write)
+FORMAT = ExportFormat("doc2query", (_FILE,), _ABOUT, needs_context=True, write=_write)

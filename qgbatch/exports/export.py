@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qgbatch.exports import anki, beir, doc2query, hf, squad
-from qgbatch.exports.format import CARD, Lines, Target, open_directory, write_card
+from qgbatch.exports.format import CARD, ExportFormat, Lines, open_directory, write_card
 from qgbatch.exports.table import QuestionTable
 
-TARGETS: Mapping[str, Target] = {
-    module.TARGET.name: module.TARGET for module in (beir, squad, hf, anki, doc2query)
+FORMATS: Mapping[str, ExportFormat] = {
+    module.FORMAT.name: module.FORMAT for module in (beir, squad, hf, anki, doc2query)
 }
 
 
-def export(table: QuestionTable, target: Target, directory: Path, license_name: str | None) -> Lines:
+def export(table: QuestionTable, target: ExportFormat, directory: Path, license_name: str | None) -> Lines:
     """Write a table's questions in the form of a target, and tell what there is.
 
     The same table makes the same bytes.

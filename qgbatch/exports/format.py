@@ -21,7 +21,7 @@ Lines = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Target:
+class ExportFormat:
     """A form that questions are exported in."""
 
     name: str
@@ -36,7 +36,7 @@ class Target:
 
 
 @contextmanager
-def open_directory(directory: Path, target: Target) -> Iterator[Files]:
+def open_directory(directory: Path, target: ExportFormat) -> Iterator[Files]:
     """Give the files of an export and its card, which are all replaced when the block ends well.
 
     Raises:
@@ -54,7 +54,7 @@ def open_directory(directory: Path, target: Target) -> Iterator[Files]:
                 path.rmdir()
 
 
-def _make_directories(directory: Path, target: Target) -> list[Path]:
+def _make_directories(directory: Path, target: ExportFormat) -> list[Path]:
     """Make what is missing, and give it, outermost first."""
     _check_directory(directory, target)
     inner = {(directory / name).parent for name in target.files}
@@ -72,7 +72,7 @@ def _make_directories(directory: Path, target: Target) -> list[Path]:
     return made
 
 
-def _check_directory(directory: Path, target: Target) -> None:
+def _check_directory(directory: Path, target: ExportFormat) -> None:
     card = directory / CARD
     is_ours = card.is_file() and _made_by(target) in card.read_text(encoding="utf-8", errors="replace")
     for name in (*target.files, CARD):
@@ -84,7 +84,7 @@ def _check_directory(directory: Path, target: Target) -> None:
 
 def write_card(
     stream: IO[bytes],
-    target: Target,
+    target: ExportFormat,
     table: QuestionTable,
     lines: Lines,
     title: str,
@@ -116,5 +116,5 @@ A model wrote the questions; nobody has read them all. {_made_by(target)}, from 
     )
 
 
-def _made_by(target: Target) -> str:
+def _made_by(target: ExportFormat) -> str:
     return f"Made with `qgbatch export --to {target.name}`"

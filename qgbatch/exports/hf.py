@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO
 
-from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.format import ExportFormat, Files, Lines
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, NULLABLE
@@ -84,4 +84,4 @@ def size_category(n_rows: int) -> str:
     return f"{_SIZES[rank - 1]}<n<{_SIZES[rank]}" if rank < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
-TARGET = Target("hf", (_FILE,), _ABOUT, needs_context=False, write=_write, front_matter=_front_matter)
+FORMAT = ExportFormat("hf", (_FILE,), _ABOUT, needs_context=False, write=_write, front_matter=_front_matter)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from qgbatch.errors import InputError
 from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, NULLABLE
 from qgbatch.output.writers import without_apostrophe
-from qgbatch.records import identify
+from qgbatch.records import make_question_id
 
 OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
 """Columns that an output may have beside :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow types."""
@@ -60,7 +60,7 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
         elif cell or name not in NULLABLE:
             row[name] = _from_cell(cell, kind, f"{place}: {name}")
     start, end, asked = row["start_char"], row["end_char"], cells["question"]
-    if identify(cells["document_sha256"], start, end, asked) == cells["question_id"]:
+    if make_question_id(cells["document_sha256"], start, end, asked) == cells["question_id"]:
         row["question"] = asked
     if "context" in cells and len(cells["context"]) == end - start:
         row["context"] = cells["context"]

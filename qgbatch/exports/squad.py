@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import IO
 
-from qgbatch.exports.format import Files, Lines, Target
+from qgbatch.exports.format import ExportFormat, Files, Lines
 from qgbatch.exports.passages import Asked, Passage, collect
 from qgbatch.exports.table import QuestionTable
 
@@ -81,4 +81,4 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-TARGET = Target("squad", (_FILE,), _ABOUT, needs_context=True, write=_write)
+FORMAT = ExportFormat("squad", (_FILE,), _ABOUT, needs_context=True, write=_write)

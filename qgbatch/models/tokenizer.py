@@ -64,42 +64,42 @@ def tokenizer_sha256(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def load_prompt(
+def load_tokenizer(
     model: ModelFiles, tokenizer_name: str | None = None, *, embedding_grows: bool = False
-) -> Prompt:
+) -> PromptTokenizer:
     """Load the tokenizer of :func:`find_tokenizer`; the separator is added where it lacks it.
 
     Raises:
         ModelError: no tokenizer is to be had, or it is larger than the model's embedding
             and ``embedding_grows`` does not promise that this will change.
     """
-    prompt = _make_prompt(find_tokenizer(model, tokenizer_name), model.metadata)
-    if prompt.vocab_size > model.vocab_size and not embedding_grows:
+    tokenizer = _make_tokenizer(find_tokenizer(model, tokenizer_name), model.metadata)
+    if tokenizer.vocab_size > model.vocab_size and not embedding_grows:
         raise ModelError(
-            f"{model.name}: its tokenizer has {prompt.vocab_size} tokens with {model.metadata.separator}, "
-            f"its embedding only {model.vocab_size} rows.",
+            f"{model.name}: the tokenizer has {tokenizer.vocab_size} tokens (with "
+            f"{model.metadata.separator}), but the model's embedding only has {model.vocab_size} rows.",
             "The tokenizer is not this model's: give the right one with --tokenizer.",
         )
-    return prompt
+    return tokenizer
 
 
-def load_new_prompt(tokenizer_name: str, metadata: ModelMetadata) -> Prompt:
+def load_new_tokenizer(tokenizer_name: str, metadata: ModelMetadata) -> PromptTokenizer:
     """Load a tokenizer, a directory or hub id, for a model that is yet to be made.
 
     Raises:
         ModelError: there is no such tokenizer, or it is damaged.
     """
-    return _make_prompt(_locate_tokenizer(tokenizer_name, "a new model"), metadata)
+    return _make_tokenizer(_locate_tokenizer(tokenizer_name, "a new model"), metadata)
 
 
-def _make_prompt(directory: Path, metadata: ModelMetadata) -> Prompt:
+def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer:
     from tokenizers import AddedToken
 
     tokenizer = open_tokenizer(directory)
     if metadata.parser != "query" and not _separator_ids(tokenizer, metadata):
         # As it is: a tokenizer may take other characters for its own.
         tokenizer.add_tokens([AddedToken(metadata.separator, normalized=False)])
-    return Prompt(tokenizer, metadata)
+    return PromptTokenizer(tokenizer, metadata)
 
 
 def _separator_ids(tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> frozenset[int]:
@@ -149,11 +149,11 @@ def target_text(questions: Sequence[str], metadata: ModelMetadata) -> str:
     return joined.rstrip() + metadata.suffix
 
 
-class Prompt:
+class PromptTokenizer:
     """A tokenizer with a model's prefix, ending and separator."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
-        self.tokenizer = tokenizer
+        self.hf_tokenizer = tokenizer
         self._metadata = metadata
         self._backend: Tokenizer = tokenizer.backend_tokenizer
         self._backend.no_padding()

@@ -14,8 +14,8 @@ from typing_extensions import Unpack
 from qgbatch.output.atomic import open_output, temporary_file
 from qgbatch.output.rows import Row, columns_of, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
-from qgbatch.pipeline.components import Stages
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream, unique
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.readers.conflicts import check_places
@@ -51,15 +51,15 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of texts.")
-    stages = Stages.find(Settings(**options), CacheSettings().directory)
+    components = Components.find(Settings(**options), CacheSettings().directory)
     documents = (
         text if isinstance(text, Document) else Document.from_text(text, str(position))
         for position, text in enumerate(texts)
     )
-    report, cache = RunReport(), stages.open_cache(Store(None, 0))
-    questions = Stream(stages, cache, report, fail_fast=True).questions(documents)
-    if stages.settings.dedupe_scope == "corpus":
-        yield from unique(list(questions), stages.settings, report)
+    report, cache = RunReport(), components.open_cache(SqliteStore(None, 0))
+    questions = Stream(components, cache, report, fail_fast=True).questions(documents)
+    if components.settings.dedupe_scope == "corpus":
+        yield from unique(list(questions), components.settings, report)
     else:
         yield from questions
 
@@ -105,19 +105,19 @@ def run(
             report.failures.extend(item for item in listing.items if isinstance(item, Failure))
             return report
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
-            stages = Stages.find(settings, cache.directory)
-            report.facts = stages.facts()
+            components = Components.find(settings, cache.directory)
+            report.facts = components.facts()
             with (
-                closing(Store(cache.directory if cache.cache else None, cache.max_bytes)) as store,
+                closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(
                     stream,
                     file_format,
                     report.facts,
-                    columns_of(with_context=files.with_context, with_answers=stages.gives_answers),
+                    columns_of(with_context=files.with_context, with_answers=components.gives_answers),
                     csv_safe=files.csv_safe,
                 ) as writer,
             ):
-                for row in _rows(listing, stages, store, files, report, on_progress):
+                for row in _rows(listing, components, store, files, report, on_progress):
                     with report.timed("write"):
                         writer.write(row)
                     report.n_written += 1
@@ -132,8 +132,8 @@ class _NothingToWriteError(Exception):
 
 def _rows(
     listing: Listing,
-    stages: Stages,
-    store: Store,
+    components: Components,
+    store: SqliteStore,
     files: FileSettings,
     report: RunReport,
     on_progress: OnProgress | None,
@@ -145,13 +145,13 @@ def _rows(
         if on_progress:
             on_progress(share, report)
 
-    cache = stages.open_cache(store)
-    stream = Stream(stages, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
+    cache = components.open_cache(store)
+    stream = Stream(components, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
     questions = stream.questions(reading)
-    columns = columns_of(with_context=files.with_context, with_answers=stages.gives_answers)
-    rows = (to_row(question, stages.model.name, columns) for question in questions)
-    if stages.settings.dedupe_scope == "corpus":
-        return _unique_in_corpus(rows, stages.settings, report)
+    columns = columns_of(with_context=files.with_context, with_answers=components.gives_answers)
+    rows = (to_row(question, components.model.name, columns) for question in questions)
+    if components.settings.dedupe_scope == "corpus":
+        return _unique_in_corpus(rows, components.settings, report)
     return rows
 
 

@@ -16,7 +16,7 @@ from itertools import count, islice
 from math import isnan
 from typing import Any
 
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.records import Answer, Chunk, DecodedGeneration, Document, InputIds
 
 _FORMAT = 1
@@ -35,7 +35,7 @@ class Cache:
 
     def __init__(
         self,
-        store: Store,
+        store: SqliteStore,
         chunking: Mapping[str, Any],
         generating: Mapping[str, Any],
         answering: Mapping[str, Any],

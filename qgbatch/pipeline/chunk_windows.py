@@ -14,7 +14,7 @@ CutDocument = Callable[[Document], Iterable[Chunk]]
 
 
 @dataclass(slots=True)
-class Window:
+class ChunkWindow:
     """Consecutive chunks that are sorted by length and batched together; the last one may have none."""
 
     chunks: list[Chunk] = field(default_factory=list)
@@ -43,9 +43,9 @@ class Window:
 
 def make_windows(
     documents: Iterable[Document | Failure], cut: CutDocument, window_chunks: int
-) -> Iterator[Window]:
+) -> Iterator[ChunkWindow]:
     """Read and cut documents into windows of ``window_chunks`` chunks, the last one shorter."""
-    window, items = Window(), iter(documents)
+    window, items = ChunkWindow(), iter(documents)
     while True:
         with window.timed("read"):
             document = next(items, None)
@@ -73,5 +73,5 @@ def make_windows(
             window.chunks.append(chunk)
             if len(window.chunks) == window_chunks:
                 yield window
-                window = Window()
+                window = ChunkWindow()
     yield window

@@ -13,26 +13,26 @@ from threading import RLock
 
 import qgbatch
 from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
-from qgbatch.engines.base import Batch, Engine, SpecialIds
-from qgbatch.engines.batching import BatchRoom, make_batches
-from qgbatch.engines.choice import EngineChoice, choose_engine, load_engine
+from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
+from qgbatch.engines.batching import BatchBudget, make_batches
+from qgbatch.engines.choice import choose_engine, load_engine
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
-from qgbatch.models.tokenizer import Prompt, find_tokenizer, load_prompt, tokenizer_sha256
+from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
 from qgbatch.pipeline.cache import Cache
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.records import Chunk, Document, Generation, InputIds
 from qgbatch.settings import Decoding, Settings
 
 
 @dataclass(frozen=True)
-class Stages:
+class Components:
     """The parts that a run needs; a run whose results are all in the cache loads none of the heavy ones."""
 
     settings: Settings
     model: ModelFiles
     decoding: Decoding
-    tokenizer: Path
+    tokenizer_dir: Path
     limits: ChunkLimits
     engine_choice: EngineChoice
     cache_dir: Path
@@ -41,7 +41,7 @@ class Stages:
     """Held while something is loaded, as documents are cut in a thread of their own."""
 
     @classmethod
-    def find(cls, settings: Settings, cache_dir: Path) -> Stages:
+    def find(cls, settings: Settings, cache_dir: Path) -> Components:
         """Find the model and what goes with it.
 
         Raises:
@@ -69,16 +69,16 @@ class Stages:
         return self.answer_model is not None or self.model.metadata.parser == "question-answer"
 
     @cached_property
-    def prompt(self) -> Prompt:
+    def tokenizer(self) -> PromptTokenizer:
         """The tokenizer, which the limits are checked against.
 
         Raises:
             ModelError: it is damaged, or does not fit the model.
             SettingsError: the limits leave no room for text.
         """
-        prompt = load_prompt(self.model, str(self.tokenizer))
-        self.limits.check(prompt.n_prompt_tokens)
-        return prompt
+        tokenizer = load_tokenizer(self.model, str(self.tokenizer_dir))
+        self.limits.check(tokenizer.n_prompt_tokens)
+        return tokenizer
 
     @cached_property
     def split_sentences(self) -> SplitSentences:
@@ -94,8 +94,8 @@ class Stages:
         Raises:
             ModelError: the weights are damaged.
         """
-        prompt = self.prompt
-        special = SpecialIds(prompt.pad_id, prompt.eos_id, prompt.unk_id, prompt.separator_ids)
+        tokenizer = self.tokenizer
+        special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
         return load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
 
     @cached_property
@@ -111,7 +111,7 @@ class Stages:
             self.answer_model,
             device=settings.device,
             dtype=settings.dtype,
-            room=BatchRoom(settings.batch_tokens) if settings.batch_tokens else BatchRoom(),
+            budget=BatchBudget(settings.batch_tokens) if settings.batch_tokens else BatchBudget(),
         )
 
     def load(self) -> None:
@@ -122,13 +122,13 @@ class Stages:
             SettingsError: the limits leave no room for text.
         """
         with self._loading:
-            _ = self.prompt, self.engine
+            _ = self.tokenizer, self.engine
 
     def chunks(self, document: Document) -> Iterator[Chunk]:
         """Cut a document."""
         with self._loading:
-            prompt, split_sentences = self.prompt, self.split_sentences
-        return chunk_document(document, prompt, split_sentences, self.limits)
+            tokenizer, split_sentences = self.tokenizer, self.split_sentences
+        return chunk_document(document, tokenizer, split_sentences, self.limits)
 
     def batches(self, inputs: Sequence[InputIds]) -> list[Batch]:
         """Group inputs for the engine, longest first."""
@@ -137,7 +137,7 @@ class Stages:
         given = self.settings.batch_tokens
         indices = make_batches(
             [len(input_ids) for input_ids in inputs],
-            BatchRoom(given) if given else self.engine.room,
+            BatchBudget(given) if given else self.engine.budget,
             equal_lengths=self.engine_choice.needs_equal_lengths,
         )
         return [[inputs[index] for index in batch] for batch in indices]
@@ -164,11 +164,11 @@ class Stages:
         for generations in self.engine.generate(map(note, batches)):
             yield taken.popleft(), generations
 
-    def open_cache(self, store: Store) -> Cache:
+    def open_cache(self, store: SqliteStore) -> Cache:
         """The part of a store that holds what these stages make."""
         metadata, choice = self.model.metadata, self.engine_choice
         tokenizer = {
-            "tokenizer": tokenizer_sha256(self.tokenizer),
+            "tokenizer": tokenizer_sha256(self.tokenizer_dir),
             "separator": metadata.separator,
             "parser": metadata.parser,
             **_versions("tokenizers", "transformers"),

@@ -10,8 +10,8 @@ from pathlib import Path
 from safetensors import safe_open
 
 from qgbatch.engines.devices import n_cores
-from qgbatch.pipeline.components import Stages
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import list_inputs
@@ -41,21 +41,23 @@ def plan(
     report, listing = RunReport(), list_inputs(inputs)
     report.skipped.update(listing.skipped)
     require_packages(listing.paths)
-    with closing(Store(cache.directory if cache.cache else None, cache.max_bytes)) as store:
-        stages = Stages.find(settings, cache.directory)
-        its_cache = stages.open_cache(store)
-        Stream(stages, its_cache, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
-        rate = its_cache.rate() or _guess_rate(stages)
+    with closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store:
+        components = Components.find(settings, cache.directory)
+        its_cache = components.open_cache(store)
+        Stream(components, its_cache, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
+        rate = its_cache.rate() or _guess_rate(components)
     return report, rate and rate * report.n_generated
 
 
-def _guess_rate(stages: Stages) -> float | None:
+def _guess_rate(components: Components) -> float | None:
     """Seconds a chunk, on a CPU."""
-    choice = stages.engine_choice
+    choice = components.engine_choice
     if choice.device != "cpu":
         return None
     core_seconds = (
-        _CORE_SECONDS[choice.name] * stages.decoding.num_beams * _n_parameters(stages.model.directory)
+        _CORE_SECONDS[choice.name]
+        * components.decoding.num_beams
+        * _n_parameters(components.model.directory)
     )
     return core_seconds / n_cores()
 

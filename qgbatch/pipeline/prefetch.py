@@ -19,7 +19,7 @@ class _End:
     error: BaseException | None = None
 
 
-def read_ahead(items: Iterable[Item], n_ahead: int) -> Iterator[Item]:
+def prefetch(items: Iterable[Item], n_ahead: int) -> Iterator[Item]:
     """Yield items in order while a thread makes up to ``n_ahead`` of the following ones.
 
     An error in making one is raised where that one would have come. Once this iterator is

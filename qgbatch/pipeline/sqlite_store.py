@@ -41,7 +41,7 @@ _KEEP = 0.8
 """Share of the size limit that is kept once old entries have to go."""
 
 
-class Store:
+class SqliteStore:
     """Bytes by key; the least recently used ones go when the file outgrows its limit.
 
     ``directory`` is made if it is missing; with ``None`` nothing is kept. A file that is

@@ -17,9 +17,9 @@ from itertools import groupby
 from qgbatch.engines.base import Batch
 from qgbatch.errors import DocumentError
 from qgbatch.pipeline.cache import Cache
-from qgbatch.pipeline.chunk_windows import Window, make_windows
-from qgbatch.pipeline.components import Stages
-from qgbatch.pipeline.prefetch import read_ahead
+from qgbatch.pipeline.chunk_windows import ChunkWindow, make_windows
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
 from qgbatch.questions.filters import filter_questions, first_of_each_chunk
@@ -72,14 +72,14 @@ class Stream:
 
     def __init__(
         self,
-        stages: Stages,
+        components: Components,
         cache: Cache,
         report: RunReport,
         *,
         fail_fast: bool,
         on_batch: OnBatch | None = None,
     ) -> None:
-        self._stages = stages
+        self._components = components
         self._cache = cache
         self._report = report
         self._fail_fast = fail_fast
@@ -90,7 +90,7 @@ class Stream:
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
         """Questions in input order, without duplicates but for those across documents."""
-        most = self._stages.settings.max_questions_per_chunk
+        most = self._components.settings.max_questions_per_chunk
         for questions in self._answered(self._selected(documents)):
             yield from first_of_each_chunk(questions, most, self._report.dropped)
         if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
@@ -108,13 +108,13 @@ class Stream:
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
             with self._report.timed("filter"):
-                questions = filter_questions(questions, self._stages.settings, dropped)
+                questions = filter_questions(questions, self._components.settings, dropped)
             self._report.dropped.update(dropped)
             yield self._drop_duplicates(questions)
 
     def _answered(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
         """The questions with answers, where there is an answer model, enough at once to fill batches."""
-        if not self._stages.answer_model:
+        if not self._components.answer_model:
             yield from selected
             return
         waiting: list[Question] = []
@@ -131,10 +131,10 @@ class Stream:
             pairs = [(question.question, question.chunk.text) for question in questions]
             answers = self._cache.answers(pairs)
             if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
-                made = dict(zip(new, self._stages.answerer.answer(new), strict=True))
+                made = dict(zip(new, self._components.answerer.answer(new), strict=True))
                 self._cache.keep_answers(made)
                 answers |= made
-        least = self._stages.settings.min_answer_score or 0.0
+        least = self._components.settings.min_answer_score or 0.0
         answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
         kept = [question for question in answered if (question.answer_score or 0.0) >= least]
         self._report.dropped["unanswered"] += len(questions) - len(kept)
@@ -153,7 +153,7 @@ class Stream:
     def _generations(
         self, documents: Iterable[Document | Failure]
     ) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
-        results = self._stages.generate(self._batches(documents))
+        results = self._components.generate(self._batches(documents))
         for batch, generations in self._report.timed_iter("generate", results):
             self._keep(batch, generations)
             if self._open:
@@ -173,18 +173,18 @@ class Stream:
             self._open.append(opened)
             if new:
                 with self._report.timed("load"):
-                    self._stages.load()
-            yield from self._stages.batches(new) or [()]
+                    self._components.load()
+            yield from self._components.batches(new) or [()]
 
-    def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[Window]:
+    def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[ChunkWindow]:
         """Windows as they come from their thread, counted."""
-        report, stages = self._report, self._stages
+        report, components = self._report, self._components
 
         def cut(document: Document) -> Iterator[Chunk]:
-            return self._cache.chunks(document, stages.chunks)
+            return self._cache.chunks(document, components.chunks)
 
-        windows = make_windows(documents, cut, stages.settings.window_chunks)
-        for window in report.timed_iter("wait", read_ahead(windows, _WINDOWS_AHEAD)):
+        windows = make_windows(documents, cut, components.settings.window_chunks)
+        for window in report.timed_iter("wait", prefetch(windows, _WINDOWS_AHEAD)):
             report.n_inputs += window.n_inputs
             report.n_chunks += len(window.chunks)
             report.n_hard_splits += sum(chunk.hard_split for chunk in window.chunks)
@@ -220,9 +220,9 @@ class Stream:
         """Hand the results of a batch to the windows that wait for them, and to the cache."""
         if not batch:
             return
-        prompt = self._stages.prompt
+        tokenizer = self._components.tokenizer
         made = {
-            input_ids: decode_generation(generation, prompt.decode, prompt.unk_id)
+            input_ids: decode_generation(generation, tokenizer.decode, tokenizer.unk_id)
             for input_ids, generation in zip(batch, generations, strict=True)
             if generation is not None
         }
@@ -245,7 +245,7 @@ class Stream:
         if chunk.document not in self._failed:
             self._failed.add(chunk.document)
             source, n_tokens = chunk.document.source, len(chunk.input_ids)
-            device = self._stages.engine_choice.device
+            device = self._components.engine_choice.device
             error = DocumentError(
                 f"{source}: a chunk of {n_tokens} tokens does not fit into the memory of {device}.",
                 "Lower --max-tokens or --num-beams.",
@@ -256,7 +256,7 @@ class Stream:
         self, results: Iterable[tuple[Chunk, DecodedGeneration | None]], dropped: Counter[str]
     ) -> list[Question]:
         questions: list[Question] = []
-        parser = self._stages.model.metadata.parser
+        parser = self._components.model.metadata.parser
         for chunk, generation in results:
             if generation is not None:
                 with self._report.timed("questions"):
@@ -264,14 +264,14 @@ class Stream:
         return questions
 
     def _drop_duplicates(self, questions: list[Question]) -> list[Question]:
-        scope = self._stages.settings.dedupe_scope
+        scope = self._components.settings.dedupe_scope
         if scope == "corpus":
             return questions
         with self._report.timed("dedupe"):
             if scope == "document":
-                return unique(questions, self._stages.settings, self._report)
+                return unique(questions, self._components.settings, self._report)
             by_chunk = groupby(questions, key=lambda question: question.chunk)
-            kept = (unique(list(group), self._stages.settings, self._report) for _, group in by_chunk)
+            kept = (unique(list(group), self._components.settings, self._report) for _, group in by_chunk)
             return [question for group in kept for question in group]
 
     def _fail(self, failure: Failure) -> None:

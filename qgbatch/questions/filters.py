@@ -28,7 +28,7 @@ _FUNCTION_WORDS = {
     "name", "type", "kind", "many", "much", "long", "year", "date", "term", "called", "used",
 }  # fmt: skip
 """Words that a question brings along: they say nothing of what it is about."""
-_LEAST_WORDS = 3
+_MIN_WORDS = 3
 _REPEATED_WORDS = 4
 """People repeat three in long questions (the demand for), hardly ever four."""
 _WORD = re.compile(r"\w+(?:['\u2019.,-]\w+)*")
@@ -112,7 +112,7 @@ def is_well_formed_english(question: str) -> bool:
     False
     """
     words = [word.casefold() for word in _WORD.findall(question)]
-    if len(words) < _LEAST_WORDS or not question.endswith("?") or question.count("?") > 1:
+    if len(words) < _MIN_WORDS or not question.endswith("?") or question.count("?") > 1:
         return False
     asks = any(word.partition("'")[0].partition("\u2019")[0] in _ASKING for word in words)
     if words[0] not in _AUXILIARIES and not asks:

@@ -18,14 +18,14 @@ from typing import IO, Any
 from qgbatch.errors import DocumentError
 from qgbatch.readers.pdf import read_pages
 
-MOST_SECONDS = 120.0
+MAX_SECONDS = 120.0
 """For one document; 2,000 pages of 50 lines take 5."""
-_MOST_MEMORY_BYTES = 4 << 30
+_MAX_MEMORY_BYTES = 4 << 30
 _LENGTH = struct.Struct(">Q")
 
 
 def extract_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
-    """As :func:`qgbatch.readers.reading.pdf.read_pages`, within :data:`MOST_SECONDS` and 4 GiB.
+    """As :func:`qgbatch.readers.reading.pdf.read_pages`, within :data:`MAX_SECONDS` and 4 GiB.
 
     Raises:
         DocumentError: it is no PDF, has a password, is damaged, too large or takes too long.
@@ -48,7 +48,7 @@ class _Worker:
         """What the process says of a document."""
         with self._lock:
             process = self._running()
-            timer = Timer(MOST_SECONDS, process.kill)
+            timer = Timer(MAX_SECONDS, process.kill)
             timer.start()
             try:
                 return _exchange(process, data, source)
@@ -130,7 +130,7 @@ def main() -> None:
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, hard))
     with suppress(EOFError):
         while True:
             source = json.loads(_receive(sys.stdin.buffer))

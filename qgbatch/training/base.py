@@ -15,7 +15,7 @@ from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import SUPPORTED_TYPES, find_model
 from qgbatch.models.known_models import ModelMetadata
-from qgbatch.models.tokenizer import Prompt, load_new_prompt, load_prompt
+from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer, load_tokenizer
 from qgbatch.settings import Decoding
 from qgbatch.training.settings import TrainingSettings
 
@@ -28,7 +28,7 @@ class Base:
     sha256: str
     """Of its configuration and weights; of the configuration where the weights are new."""
     weights: Any
-    prompt: Prompt
+    tokenizer: PromptTokenizer
     metadata: ModelMetadata
 
 
@@ -40,32 +40,32 @@ def load_base(settings: TrainingSettings) -> Base:
     """
     set_seed(settings.seed)  # new weights and rows are random
     base = _make_new(settings) if settings.init_from_scratch else _load(settings)
-    if base.prompt.vocab_size > base.weights.get_input_embeddings().num_embeddings:
-        base.weights.resize_token_embeddings(base.prompt.vocab_size)
+    if base.tokenizer.vocab_size > base.weights.get_input_embeddings().num_embeddings:
+        base.weights.resize_token_embeddings(base.tokenizer.vocab_size)
     if getattr(base.weights.config, "decoder_start_token_id", None) is None:
-        base.weights.config.decoder_start_token_id = base.prompt.pad_id  # as T5's own configurations say
+        base.weights.config.decoder_start_token_id = base.tokenizer.pad_id  # as T5's own configurations say
     return base
 
 
 def _load(settings: TrainingSettings) -> Base:
     model = find_model(settings.base)
-    prompt = load_prompt(model, settings.tokenizer, embedding_grows=True)
+    tokenizer = load_tokenizer(model, settings.tokenizer, embedding_grows=True)
     weights = load_weights(model, torch.float32)
-    weights.generation_config = _generation_config(model.decoding, prompt)
-    return Base(model.name, model.sha256, weights, prompt, model.metadata)
+    weights.generation_config = _generation_config(model.decoding, tokenizer)
+    return Base(model.name, model.sha256, weights, tokenizer, model.metadata)
 
 
 def _make_new(settings: TrainingSettings) -> Base:
     path = Path(str(settings.init_from_scratch))
-    prompt = load_new_prompt(str(settings.tokenizer), ModelMetadata())
+    tokenizer = load_new_tokenizer(str(settings.tokenizer), ModelMetadata())
     try:
         content = path.read_bytes()
         config: dict[str, Any] = json.loads(content)
         model_type = config.pop("model_type", "t5")
         if model_type not in SUPPORTED_TYPES:
             raise ValueError(f"model_type is {model_type!r}, not one of {', '.join(SUPPORTED_TYPES)}")
-        ids = {"decoder_start_token_id": prompt.pad_id, "pad_token_id": prompt.pad_id}
-        config = {"vocab_size": prompt.vocab_size, "eos_token_id": prompt.eos_id} | ids | config
+        ids = {"decoder_start_token_id": tokenizer.pad_id, "pad_token_id": tokenizer.pad_id}
+        config = {"vocab_size": tokenizer.vocab_size, "eos_token_id": tokenizer.eos_id} | ids | config
         for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub
             config.pop(key, None)
         made = AutoConfig.for_model(model_type, **config)
@@ -75,11 +75,13 @@ def _make_new(settings: TrainingSettings) -> Base:
             f"--init-from-scratch {path}: no model can be made of it ({error}).",
             "Give a JSON file with fields of transformers' T5Config.",
         ) from error
-    weights.generation_config = _generation_config(Decoding(), prompt)
-    return Base(f"new, {path.name}", hashlib.sha256(content).hexdigest(), weights, prompt, ModelMetadata())
+    weights.generation_config = _generation_config(Decoding(), tokenizer)
+    return Base(
+        f"new, {path.name}", hashlib.sha256(content).hexdigest(), weights, tokenizer, ModelMetadata()
+    )
 
 
-def _generation_config(decoding: Decoding, prompt: Prompt) -> GenerationConfig:
+def _generation_config(decoding: Decoding, tokenizer: PromptTokenizer) -> GenerationConfig:
     """The settings that ``run`` will use, as ``generation_config.json`` says them."""
     has_beams = decoding.num_beams > 1  # else transformers refuses to save what is for beams
     return GenerationConfig(
@@ -88,7 +90,7 @@ def _generation_config(decoding: Decoding, prompt: Prompt) -> GenerationConfig:
         length_penalty=decoding.length_penalty if has_beams else None,
         no_repeat_ngram_size=decoding.no_repeat_ngram_size,
         early_stopping=decoding.early_stopping if has_beams else None,
-        decoder_start_token_id=prompt.pad_id,
-        pad_token_id=prompt.pad_id,
-        eos_token_id=prompt.eos_id,
+        decoder_start_token_id=tokenizer.pad_id,
+        pad_token_id=tokenizer.pad_id,
+        eos_token_id=tokenizer.eos_id,
     )

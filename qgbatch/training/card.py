@@ -18,7 +18,7 @@ from qgbatch.output.atomic import replacing
 _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 
 
-def surroundings() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Versions and hardware of this training, by name."""
     if torch.cuda.is_available():
         hardware = torch.cuda.get_device_name()
@@ -37,11 +37,12 @@ def surroundings() -> dict[str, str]:
 
 def model_card(name: str, recipe: Mapping[str, Any]) -> str:
     """The README.md of a model directory, in the hub's form."""
-    settings, prompt = recipe["settings"], recipe["identity"]["prompt"]
+    settings, metadata = recipe["settings"], recipe["identity"]["prompt"]
+    separator = metadata["separator"]
     data = ModelCardData(
         base_model=recipe["base"] if "/" in recipe["base"] else None,
         datasets=settings["dataset"] if "/" in (settings["dataset"] or "") else None,
-        license=prompt["license"].lower() if prompt["license"] else None,  # as the hub spells them
+        license=metadata["license"].lower() if metadata["license"] else None,  # as the hub spells them
         library_name="transformers",
         tags=["question-generation", "qgbatch"],
     )
@@ -57,13 +58,13 @@ def model_card(name: str, recipe: Mapping[str, Any]) -> str:
 # {name}
 
 Asks several questions of a text at once (end-to-end, answer-agnostic question generation): a T5 that writes
-`Q1 {prompt["separator"]} Q2 {prompt["separator"]} ...`. Made by `qgbatch finetune` from {recipe["base"]}.
+`Q1 {separator} Q2 {separator} ...`. Made by `qgbatch finetune` from {recipe["base"]}.
 
 ```sh
 qgbatch run TEXTS -o questions.parquet --model {name}
 ```
 
-The model reads `{prompt["prefix"]}{{text}}{prompt["suffix"]}` and the tokenizer's end token, at most
+The model reads `{metadata["prefix"]}{{text}}{metadata["suffix"]}` and the tokenizer's end token, at most
 {settings["max_source_length"]} tokens. `generation_config.json` has the settings to generate with.
 
 ## Figures

@@ -77,7 +77,7 @@ def step_of(checkpoint: Path) -> int:
     return int((read_state(checkpoint) or {}).get("global_step", 0))
 
 
-def unmark(checkpoint: Path) -> None:
+def mark_incomplete(checkpoint: Path) -> None:
     """Take away what marks a checkpoint as whole, before another is written in its place."""
     (checkpoint / _STATE).unlink(missing_ok=True)
 
@@ -123,7 +123,7 @@ def remove_checkpoints(output_dir: Path) -> None:
     for path, _ in _checkpoints(output_dir):
         if (path / RECIPE).is_file():
             logger.info("Removing %s.", path)
-            unmark(path)  # first, so that what a kill leaves of it is not taken for whole
+            mark_incomplete(path)  # first, so that what a kill leaves of it is not taken for whole
             shutil.rmtree(path)
 
 

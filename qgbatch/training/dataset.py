@@ -99,13 +99,13 @@ def _check_directory(directory: Path, names: Sequence[str]) -> None:
 
 
 def _rows(split: Split) -> Iterator[dict[str, Any]]:
-    prompt = ModelMetadata()
+    metadata = ModelMetadata()
     for paragraph in split.paragraphs:
         yield {
             "context": paragraph.context,
             "questions": list(paragraph.questions),
-            "source": source_text(paragraph.context, prompt),
-            "target": target_text(paragraph.questions, prompt),
+            "source": source_text(paragraph.context, metadata),
+            "target": target_text(paragraph.questions, metadata),
         }
 
 

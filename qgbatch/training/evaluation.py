@@ -15,8 +15,8 @@ from typing import Any
 
 import qgbatch
 from qgbatch.errors import InputError, SettingsError
-from qgbatch.pipeline.components import Stages
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import is_well_formed
@@ -68,10 +68,10 @@ def evaluate_model(
             "--dedupe-scope corpus: paragraphs are measured one by one.", "Use document or chunk."
         )
     paragraphs = draw(data.paragraphs, limit)
-    stages, report = Stages.find(settings, CacheSettings().directory), RunReport()
-    loss = validation_loss(stages, paragraphs, _MAX_TARGET_LENGTH)
-    asked = _ask(stages, paragraphs, report, on_progress)
-    protocol = _protocol(data, paragraphs) | _model_protocol(stages)
+    components, report = Components.find(settings, CacheSettings().directory), RunReport()
+    loss = validation_loss(components, paragraphs, _MAX_TARGET_LENGTH)
+    asked = _ask(components, paragraphs, report, on_progress)
+    protocol = _protocol(data, paragraphs) | _model_protocol(components)
     return Evaluation(protocol, _figures(asked, paragraphs, loss | _shares(report)))
 
 
@@ -125,7 +125,10 @@ def draw(paragraphs: Sequence[Paragraph], limit: int | None) -> list[Paragraph]:
 
 
 def _ask(
-    stages: Stages, paragraphs: Sequence[Paragraph], report: RunReport, on_progress: OnProgress | None
+    components: Components,
+    paragraphs: Sequence[Paragraph],
+    report: RunReport,
+    on_progress: OnProgress | None,
 ) -> list[list[str]]:
     """The questions of each paragraph."""
 
@@ -135,8 +138,8 @@ def _ask(
 
     asked: list[list[str]] = [[] for _ in paragraphs]
     documents = (Document.from_text(p.context, str(index)) for index, p in enumerate(paragraphs))
-    cache = stages.open_cache(Store(None, 0))
-    stream = Stream(stages, cache, report, fail_fast=True, on_batch=on_batch)
+    cache = components.open_cache(SqliteStore(None, 0))
+    stream = Stream(components, cache, report, fail_fast=True, on_batch=on_batch)
     for question in stream.questions(documents):
         asked[int(question.chunk.document.source)].append(question.question)
     return asked
@@ -172,15 +175,15 @@ def _protocol(data: Split, paragraphs: Sequence[Paragraph]) -> dict[str, Any]:
     }
 
 
-def _model_protocol(stages: Stages) -> dict[str, Any]:
-    facts = stages.facts()
+def _model_protocol(components: Components) -> dict[str, Any]:
+    facts = components.facts()
     decoding = ("num_beams", "max_new_tokens", "length_penalty", "no_repeat_ngram_size", "early_stopping")
     others = ("max_tokens", "target_tokens", "dedupe", "dedupe_scope")
     settings: Any = facts["settings"]
     return {
         **{key: facts[key] for key in ("model", "model_revision", "model_sha256", "engine", "precision")},
         **{key: settings[key] for key in (*decoding, *others)},
-        "loss": f"sources of {stages.model.metadata.max_source_tokens} tokens at most, "
+        "loss": f"sources of {components.model.metadata.max_source_tokens} tokens at most, "
         f"targets of {_MAX_TARGET_LENGTH}, float32",
     }
 

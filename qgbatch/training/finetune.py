@@ -211,9 +211,9 @@ def _in_our_terms(directory: Path) -> Iterator[None]:
 
 def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Example]:
     """Examples of a split; how many lose something to the length limits is logged."""
-    prompt = base.prompt
-    sources = prompt.encode([paragraph.context for paragraph in split.paragraphs])
-    targets = prompt.encode_targets([paragraph.questions for paragraph in split.paragraphs])
+    tokenizer = base.tokenizer
+    sources = tokenizer.encode([paragraph.context for paragraph in split.paragraphs])
+    targets = tokenizer.encode_targets([paragraph.questions for paragraph in split.paragraphs])
     for what, rows, limit in (
         ("source", sources, settings.max_source_length),
         ("target", targets, settings.max_target_length),
@@ -226,7 +226,7 @@ def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Exampl
                 100 * n_cut / len(rows), longest,
             )  # fmt: skip
     return make_examples(
-        sources, targets, prompt.eos_id, settings.max_source_length, settings.max_target_length
+        sources, targets, tokenizer.eos_id, settings.max_source_length, settings.max_target_length
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from transformers import TrainingArguments
 
 from qgbatch.training.base import Base
-from qgbatch.training.card import surroundings
+from qgbatch.training.card import environment
 from qgbatch.training.data import Split
 from qgbatch.training.settings import TrainingSettings
 
@@ -29,7 +29,7 @@ def make_recipe(
     ``identity`` decides the weights at a step, up to rounding and to how a step is cut
     into batches; ``plan`` decides with it where the training ends.
     """
-    vocabulary = json.dumps(base.prompt.tokenizer.get_vocab(), sort_keys=True)
+    vocabulary = json.dumps(base.tokenizer.hf_tokenizer.get_vocab(), sort_keys=True)
     same = (
         "max_source_length", "max_target_length", "learning_rate", "num_train_epochs", "max_steps",
         "group_by_length", "seed",
@@ -57,7 +57,7 @@ def make_recipe(
             "devices": arguments.world_size * max(1, arguments.n_gpu),
             "precision": "bfloat16, weights float32" if arguments.bf16 else "float32",
         },
-        "surroundings": surroundings(),
+        "surroundings": environment(),
     }
 
 

@@ -26,7 +26,7 @@ from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.models.checkpoint import METADATA
 from qgbatch.training.base import Base
 from qgbatch.training.callbacks import Epochs, Log, OnProgress, SaveBest, StopEarly
-from qgbatch.training.checkpoints import RECIPE, read_state, unmark
+from qgbatch.training.checkpoints import RECIPE, mark_incomplete, read_state
 from qgbatch.training.data import Example
 from qgbatch.training.sampling import StepSampler
 from qgbatch.training.settings import TrainingSettings
@@ -109,10 +109,10 @@ class QuestionTrainer(Trainer):
         super().__init__(
             model=base.weights,
             args=arguments,
-            data_collator=DataCollatorForSeq2Seq(base.prompt.tokenizer, padding=True),
+            data_collator=DataCollatorForSeq2Seq(base.tokenizer.hf_tokenizer, padding=True),
             train_dataset=examples,
             eval_dataset=validation,
-            processing_class=base.prompt.tokenizer,
+            processing_class=base.tokenizer.hf_tokenizer,
         )
         # T5 takes any keyword and ignores the number of tokens in a step, from which the Trainer
         # concludes that it divides its loss by it. It does not: without this line losses and
@@ -164,7 +164,7 @@ class QuestionTrainer(Trainer):
         checkpoint = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
         try:
             if self.args.should_save:
-                unmark(checkpoint)
+                mark_incomplete(checkpoint)
             super()._save_checkpoint(*args, **kwargs)
         except Exception as error:  # a full disk is another error in each of the libraries that write
             if self.args.should_save and not read_state(checkpoint):

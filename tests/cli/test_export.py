@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
-from qgbatch.exports.export import TARGETS
+from qgbatch.exports.export import FORMATS
 from tests.conftest import SAMPLES
 from tests.loopback_hub import LoopbackHub, hub_environment
 from tests.runs import GREEDY
@@ -35,7 +35,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Pat
     return home
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", FORMATS)
 def test_each_form_is_made_of_a_runs_output(
     target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
@@ -44,16 +44,16 @@ def test_each_form_is_made_of_a_runs_output(
     assert result.stdout == ""
     assert result.stderr.startswith("qgbatch: done\n")
     assert f"output     {tmp_path / 'out'}" in result.stderr
-    for name in (*TARGETS[target].files, "README.md"):
+    for name in (*FORMATS[target].files, "README.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", FORMATS)
 def test_passages_are_asked_for_where_they_are_needed(
     target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
     result = qgbatch("export", questions / "without.csv", "--to", target, "-o", tmp_path / "out")
-    if TARGETS[target].needs_context:
+    if FORMATS[target].needs_context:
         assert result.exit_code == ExitCode.NO_INPUT
         assert f"no column 'context', and --to {target} needs the text of each passage" in result.stderr
         assert "Run qgbatch run again with --with-context" in result.stderr

@@ -13,7 +13,7 @@ import pytest
 
 import qgbatch
 from qgbatch import Document, RunReport, Settings
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 from tests.runs import make_cache
@@ -47,9 +47,11 @@ class Corpus:
 
     def inputs(self) -> list[tuple[int, ...]]:
         """What the model is given for each chunk, found out without any cache."""
-        stages = Stages.find(SETTINGS, self.outputs)
+        components = Components.find(SETTINGS, self.outputs)
         texts = (path.read_text(encoding="utf-8") for path in sorted(self.docs.iterdir()))
-        return [chunk.input_ids for text in texts for chunk in stages.chunks(Document.from_text(text, ""))]
+        return [
+            chunk.input_ids for text in texts for chunk in components.chunks(Document.from_text(text, ""))
+        ]
 
     def rows_by_source(self, name: str) -> dict[str, list[str]]:
         rows: dict[str, list[str]] = {}
@@ -136,7 +138,7 @@ def test_renamed_and_reordered_documents_cost_nothing(
 def test_another_setting_of_the_model_shares_the_chunks_alone(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Stages, "chunks", no_engine)
+    monkeypatch.setattr(Components, "chunks", no_engine)
     other, document = Settings(num_beams=1, max_new_tokens=4), corpus.docs / "000.txt"
     report = qgbatch.run([document], corpus.outputs / "other.jsonl", other, cache=corpus.cache)
     assert report.failures == []

@@ -24,7 +24,7 @@ from qgbatch import Document, FileSettings, RunReport, Settings
 from qgbatch.chunking.chunker import ChunkLimits, chunk_document
 from qgbatch.chunking.sentences import SentenceSplitter
 from qgbatch.models.checkpoint import find_model
-from qgbatch.models.tokenizer import Prompt, load_prompt
+from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
 from tests.hostile import deep_directory, meanwhile
@@ -217,14 +217,14 @@ def test_everything_is_counted(outcome: Outcome) -> None:
 
 
 @pytest.fixture(scope="module")
-def prompt() -> Prompt:
-    return load_prompt(find_model("mini"))
+def tokenizer() -> PromptTokenizer:
+    return load_tokenizer(find_model("mini"))
 
 
 @pytest.mark.parametrize("name", list(ODD_TEXT))
-def test_odd_text_is_cut_without_loss(name: str, prompt: Prompt) -> None:
+def test_odd_text_is_cut_without_loss(name: str, tokenizer: PromptTokenizer) -> None:
     document = Document.from_text(ODD_TEXT[name], name)
-    chunks = list(chunk_document(document, prompt, SentenceSplitter("english"), ChunkLimits(512, 64)))
+    chunks = list(chunk_document(document, tokenizer, SentenceSplitter("english"), ChunkLimits(512, 64)))
     covered = [range(chunk.start_char, chunk.end_char) for chunk in chunks]
     assert all(before.stop <= after.start for before, after in pairwise(covered))
     outside = set(range(len(document.text))).difference(*covered)

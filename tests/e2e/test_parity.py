@@ -13,7 +13,7 @@ import torch
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 import qgbatch
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.records import Generation
 from qgbatch.settings import CacheSettings, Settings
 from tests.conftest import MINI
@@ -57,20 +57,20 @@ def split_output(output: str) -> list[str]:
 
 
 @cache
-def load(**options: Any) -> Stages:
+def load(**options: Any) -> Components:
     return find(**options)
 
 
-def find(**options: Any) -> Stages:
-    return Stages.find(Settings(**options), CacheSettings().directory)
+def find(**options: Any) -> Components:
+    return Components.find(Settings(**options), CacheSettings().directory)
 
 
-def generate(stages: Stages, texts: Sequence[str]) -> list[Generation]:
+def generate(components: Components, texts: Sequence[str]) -> list[Generation]:
     """Outputs in the order of the texts, whatever the batches."""
-    inputs = stages.prompt.encode(texts)
+    inputs = components.tokenizer.encode(texts)
     outputs = {
         input_ids: generation
-        for batch, generations in stages.generate(stages.batches(inputs))
+        for batch, generations in components.generate(components.batches(inputs))
         for input_ids, generation in zip(batch, generations, strict=True)
         if generation is not None
     }
@@ -109,14 +109,17 @@ def test_ctranslate2_with_one_beam_asks_exactly_what_the_notebook_would(
         length_penalty=1.0,
         early_stopping=False,
     )
-    stages = load(
+    components = load(
         model=str(weights_only_checkpoint),
         tokenizer=str(bare_tokenizer),
         engine="ctranslate2",
         compute_type="float32",
         num_beams=1,
     )
-    pieces = [[stages.prompt.decode(piece).strip() for piece in g.pieces] for g in generate(stages, TEXTS)]
+    pieces = [
+        [components.tokenizer.decode(piece).strip() for piece in g.pieces]
+        for g in generate(components, TEXTS)
+    ]
     assert [[p for p in row if p] for row in pieces] == [split_output(output) for output in outputs]
 
 
@@ -132,8 +135,8 @@ def test_both_engines_give_the_same_ids_and_scores(beams: dict[str, int]) -> Non
 
 @pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
 def test_the_length_limit_counts_new_tokens_in_both_engines(engine: str) -> None:
-    stages = load(engine=engine, num_beams=4, max_new_tokens=7)
-    for generation in generate(stages, TEXTS[:2]):
+    components = load(engine=engine, num_beams=4, max_new_tokens=7)
+    for generation in generate(components, TEXTS[:2]):
         n_separators = len(generation.pieces) - 1
         assert sum(map(len, generation.pieces)) + n_separators == 7
         assert generation.finish_reason == "length"
@@ -158,9 +161,9 @@ def test_batching_never_shows(engine: dict[str, str]) -> None:
 
 
 def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = find(engine="torch", dtype="float32", num_beams=1)
-    whole = generate(stages, TEXTS)
-    model = stages.engine._model  # type: ignore[attr-defined]
+    components = find(engine="torch", dtype="float32", num_beams=1)
+    whole = generate(components, TEXTS)
+    model = components.engine._model  # type: ignore[attr-defined]
     real_generate, n_rows = model.generate, []
 
     def generate_little(input_ids: torch.Tensor, **options: Any) -> Any:
@@ -170,7 +173,7 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) ->
         return real_generate(input_ids=input_ids, **options)
 
     monkeypatch.setattr(model, "generate", generate_little)
-    assert ids_of(generate(stages, TEXTS)) == ids_of(whole)
+    assert ids_of(generate(components, TEXTS)) == ids_of(whole)
     assert n_rows == [5, 2, 3, 1, 2]
 
 
@@ -209,12 +212,12 @@ def test_checkpoints_that_do_not_scale_their_outputs_convert_right(
 
 
 def test_a_checkpoint_with_its_own_tokenizer_asks_questions(own_tokenizer_checkpoint: Path) -> None:
-    stages = load(model=str(own_tokenizer_checkpoint))
-    assert stages.prompt.separator_ids == {8100}
-    assert all(len(generation.pieces) > 1 for generation in generate(stages, TEXTS[-1:]))
+    components = load(model=str(own_tokenizer_checkpoint))
+    assert components.tokenizer.separator_ids == {8100}
+    assert all(len(generation.pieces) > 1 for generation in generate(components, TEXTS[-1:]))
 
 
 def test_mini_is_prompted_as_it_was_trained() -> None:
-    ids = load(engine="torch").prompt.encode(["A text."])[0]
+    ids = load(engine="torch").tokenizer.encode(["A text."])[0]
     tokenizer = AutoTokenizer.from_pretrained(MINI)
     assert list(ids) == tokenizer("generate questions: A text.").input_ids

@@ -19,7 +19,7 @@ from qgbatch.chunking import chunker as chunking
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.errors import DocumentError
 from qgbatch.models.checkpoint import find_model
-from qgbatch.models.tokenizer import load_prompt
+from qgbatch.models.tokenizer import load_tokenizer
 from qgbatch.readers.reading import read_document
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
@@ -160,7 +160,7 @@ def test_one_document_that_the_engine_cannot_do_stays_alone(
     (tmp_path / "a.txt").write_text(TEXT)
     (tmp_path / "b.txt").write_text("Rivers carry sand to the sea.")
     (tmp_path / "c.txt").write_text("Bees live in hives.")
-    too_large = load_prompt(find_model("mini")).encode(["Rivers carry sand to the sea."])
+    too_large = load_tokenizer(find_model("mini")).encode(["Rivers carry sand to the sea."])
     real_generate = CTranslate2Engine.generate
 
     def generate(self: CTranslate2Engine, batches: Any) -> Iterator[Any]:
@@ -185,8 +185,8 @@ def test_a_document_that_fails_while_it_is_chunked_stays_alone(
         shutil.copy(SAMPLES / "lighthouses.txt", tmp_path / name)
     real_chunk_document = chunking.chunk_document
 
-    def chunk_document(document: Document, *stages: Any) -> Iterator[qgbatch.Chunk]:
-        chunks = real_chunk_document(document, *stages)
+    def chunk_document(document: Document, *components: Any) -> Iterator[qgbatch.Chunk]:
+        chunks = real_chunk_document(document, *components)
         if not document.source.endswith("b.txt"):
             yield from chunks
             return

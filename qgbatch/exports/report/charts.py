@@ -9,7 +9,7 @@ from html import escape
 _WIDTH, _BAR, _GAP = 320, 18, 6
 _LABELS = 96
 _N_BINS = 12
-_LEAST_STEP = 0.001
+_MIN_STEP = 0.001
 
 
 def bar_chart(items: Sequence[tuple[str, int]]) -> str:
@@ -35,7 +35,7 @@ def histogram(values: Sequence[float], n_zeros: int = 0) -> str:
     low, high = min(values), max(values)
     if n_zeros > 0:
         low, high = min(low, 0), max(high, 0)
-    least = 1 if all(isinstance(value, int) for value in values) else _LEAST_STEP
+    least = 1 if all(isinstance(value, int) for value in values) else _MIN_STEP
     step = _round_step(max((high - low) / _N_BINS, least))
     first = math.floor(low / step)
     n_bins = math.floor(high / step) - first + 1

@@ -62,7 +62,7 @@ def _totals(
     models: Sequence[str],
     counts: Counts | None,
 ) -> list[tuple[str, str]]:
-    n_chunks = sum(part.passage is not None for document in documents for part in document.parts)
+    n_chunks = sum(segment.passage is not None for document in documents for segment in document.segments)
     totals = [
         ("questions", f"{len(rows):,}"),
         ("documents with questions", f"{len(documents):,}"),
@@ -82,7 +82,7 @@ def _charts(
     rows: Sequence[CheckedRow], documents: Sequence[SourceText], counts: Counts | None
 ) -> list[tuple[str, str]]:
     """Titles and SVG. Documents and chunks without a question are known of from the run's report alone."""
-    passages = [[len(p.passage.rows) for p in document.parts if p.passage] for document in documents]
+    passages = [[len(p.passage.rows) for p in document.segments if p.passage] for document in documents]
     per_chunk = [n for document in passages for n in document]
     n_other_documents = counts.n_documents - len(documents) if counts else 0
     n_other_chunks = counts.n_chunks - len(per_chunk) if counts else 0
@@ -129,9 +129,9 @@ def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[s
     questions: list[Any] = [None] * len(rows)
     described = []
     for document_index, document in enumerate(documents):
-        parts: list[Any] = []
-        for part in document.parts:
-            passage, place = part.passage, None
+        segments: list[Any] = []
+        for segment in document.segments:
+            passage, place = segment.passage, None
             if passage:
                 place = f"characters {passage.start_char:,} to {passage.end_char:,}"
                 place = f"page {passage.page}, {place}" if passage.page else place
@@ -140,13 +140,13 @@ def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[s
                     answer = row.get("answer", "")
                     questions[position] = [
                         document_index,
-                        len(parts),
+                        len(segments),
                         row["question"],
                         row["score"],
                         answer,
                     ]
-            parts.append([part.n_chars if part.text is None else part.text, place])
-        described.append([document.source, parts])
+            segments.append([segment.n_chars if segment.text is None else segment.text, place])
+        described.append([document.source, segments])
     return {"documents": described, "questions": questions}
 
 

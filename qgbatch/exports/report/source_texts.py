@@ -30,7 +30,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Segment:
     """A piece of a document: a passage, or what is between two."""
 
     text: str | None
@@ -46,7 +46,7 @@ class SourceText:
     source: str
     is_whole: bool
     """Its text was read, not only its passages."""
-    parts: Sequence[Part]
+    segments: Sequence[Segment]
     """In the order of the text; passages that overlap, as after two runs, come one after the other."""
 
 
@@ -96,24 +96,24 @@ def _read_again(source: str, sha256: str, settings: FileSettings) -> str | None:
 
 
 def _cut(source: str, text: str | None, passages: Iterable[tuple[object, Passage]]) -> SourceText:
-    return SourceText(source, text is not None, list(_parts(text, [passage for _, passage in passages])))
+    return SourceText(source, text is not None, list(_segments(text, [passage for _, passage in passages])))
 
 
-def _parts(text: str | None, passages: Sequence[Passage]) -> Iterator[Part]:
+def _segments(text: str | None, passages: Sequence[Passage]) -> Iterator[Segment]:
     shown = 0  # characters from the beginning on
     for passage in passages:
         yield from _between(text, shown, passage.start_char)
         shown = max(shown, passage.end_char)
         n_chars = passage.end_char - passage.start_char
         known = passage.text if text is None else text[passage.start_char : passage.end_char]
-        yield Part(known, n_chars, passage)
+        yield Segment(known, n_chars, passage)
     if text is not None:
         yield from _between(text, shown, len(text))
 
 
-def _between(text: str | None, start: int, end: int) -> Iterator[Part]:
+def _between(text: str | None, start: int, end: int) -> Iterator[Segment]:
     """What no question was asked of, but for white space."""
     if text is None and end > start + 2:  # a line end or two part paragraphs
-        yield Part(None, end - start)
-    if text is not None and (part := text[start:end].strip()):
-        yield Part(part, len(part))
+        yield Segment(None, end - start)
+    if text is not None and (segment := text[start:end].strip()):
+        yield Segment(segment, len(segment))

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 class Pool:
     """How many workers there may be, and what each gets."""
 
-    fewest: int
-    most: int
+    min_workers: int
+    max_workers: int
     num_cpus: int
     num_gpus: float
 
@@ -116,12 +116,12 @@ def choose_pool(runner: RunnerSettings, device: str) -> Pool:
         raise SettingsError(
             f"--gpus-per-worker {num_gpus:g}: the cluster has {n_gpus:g} GPUs.", "Ask for fewer."
         )
-    fewest, most = runner.bounds or (0, 0)
-    if not most:
-        fewest = most = max(1, int(n_gpus / num_gpus) if num_gpus else sum(cpus))
-    if sum(cpus) < fewest:
-        logger.warning("The cluster has %d cores: not all of %d workers may start.", sum(cpus), fewest)
-    return Pool(fewest, most, share_cores(cpus, most), num_gpus)
+    min_workers, max_workers = runner.bounds or (0, 0)
+    if not max_workers:
+        min_workers = max_workers = max(1, int(n_gpus / num_gpus) if num_gpus else sum(cpus))
+    if sum(cpus) < min_workers:
+        logger.warning("The cluster has %d cores: not all of %d workers may start.", sum(cpus), min_workers)
+    return Pool(min_workers, max_workers, share_cores(cpus, max_workers), num_gpus)
 
 
 def share_cores(cpus: Sequence[int], n_workers: int) -> int:

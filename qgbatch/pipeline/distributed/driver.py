@@ -14,11 +14,11 @@ from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.output.atomic import STDOUT, locked
 from qgbatch.output.remote import is_uri
 from qgbatch.pipeline.api import OnProgress
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected, require_ray
 from qgbatch.pipeline.distributed.dedupe import unique_parts
 from qgbatch.pipeline.distributed.parts import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     FileVersion,
     Part,
     PartsDirectory,
@@ -53,7 +53,7 @@ def run_distributed(
     report: RunReport,
     on_progress: OnProgress | None = None,
 ) -> RunReport:
-    """As :func:`qgbatch.pipeline.api.run`, in the workers of a Ray cluster; the output is a directory of parts.
+    """Run the pipeline in the workers of a Ray cluster and write a directory of Parquet parts.
 
     Documents that an earlier attempt is done with are not read again. Times in the report are
     sums over the workers, but for ``total``.
@@ -78,9 +78,9 @@ def run_distributed(
         _fail([item for item in listing.items if isinstance(item, Failure)], report, files)
         if not paths:
             return report
-        stages = Stages.find(settings, cache.directory)
-        report.facts = stages.facts()
-        directory = PartsDirectory(Path(output), part_facts(stages, files))
+        components = Components.find(settings, cache.directory)
+        report.facts = components.facts()
+        directory = PartsDirectory(Path(output), part_facts(components, files))
         with locked(Path(output), files.wait_lock), directory:
             versions = {path: file_version(path) for path in paths}
             kept = directory.reuse(versions)
@@ -93,7 +93,7 @@ def run_distributed(
             job = Job(settings, files, cache, str(Path.cwd()), directory.draft)
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
-                report.workers = pool.most
+                report.workers = pool.max_workers
                 n_done = len(done)
                 for n_paths, counts in _work(job, left, pool):
                     report.add(counts)
@@ -151,7 +151,7 @@ def _work(
     that do not are not lost.
     """
     suspects: list[str] = []
-    for paths, counts in _results(job, cut_into_blocks(documents, pool.most), pool):
+    for paths, counts in _results(job, cut_into_blocks(documents, pool.max_workers), pool):
         if counts is None:
             suspects += paths
         else:
@@ -173,7 +173,7 @@ def _results(
         Worker,
         fn_constructor_args=(job,),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(min_size=pool.fewest, max_size=pool.most),
+        compute=ray.data.ActorPoolStrategy(min_size=pool.min_workers, max_size=pool.max_workers),
         num_cpus=pool.num_cpus,
         num_gpus=pool.num_gpus or None,
     )
@@ -183,7 +183,7 @@ def _results(
 
 def _killed_workers(source: str, files: FileSettings) -> dict[str, Any]:
     error = DocumentError(
-        f"{source}: {MOST_ATTEMPTS} workers died on it.",
+        f"{source}: {MAX_ATTEMPTS} workers died on it.",
         "Were they out of memory? Give them more, or split the document.",
     )
     if files.fail_fast:

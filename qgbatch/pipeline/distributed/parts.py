@@ -32,7 +32,7 @@ FileVersion: TypeAlias = tuple[int, int]
 _SUCCESS = "_SUCCESS"
 _DRAFT = ".parts"
 _ATTEMPTS = ".attempts"
-MOST_ATTEMPTS = 4
+MAX_ATTEMPTS = 4
 """How many workers may die on a block, and then on each of its documents."""
 _ANYWHERE = ("engine", "device", "precision")
 """Facts that each worker finds out on its own machine."""

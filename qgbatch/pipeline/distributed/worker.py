@@ -17,9 +17,9 @@ from typing import Any
 from qgbatch import errors
 from qgbatch.errors import QgbatchError
 from qgbatch.output.rows import columns_of, to_row
-from qgbatch.pipeline.components import Stages
-from qgbatch.pipeline.distributed.parts import MOST_ATTEMPTS, FileVersion, attempt, file_version, write_part
-from qgbatch.pipeline.sqlite_store import Store
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.distributed.parts import MAX_ATTEMPTS, FileVersion, attempt, file_version, write_part
+from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.content import display
 from qgbatch.readers.listing import Listing
@@ -29,7 +29,7 @@ from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 logger = logging.getLogger(__name__)
 
-_MOST_DOCUMENTS = 1024
+_MAX_DOCUMENTS = 1024
 """Of a block: what a driver that hands out some 80 blocks a second needs to keep hundreds of GPUs busy."""
 _BLOCKS_PER_WORKER = 8
 
@@ -57,11 +57,11 @@ class Worker:
         package = logging.getLogger("qgbatch")
         package.addHandler(_Collector(self._messages))
         package.setLevel(logging.INFO)
-        self._store = Store(job.cache.directory if job.cache.cache else None, job.cache.max_bytes)
+        self._store = SqliteStore(job.cache.directory if job.cache.cache else None, job.cache.max_bytes)
 
     @cached_property
-    def _stages(self) -> Stages:
-        return Stages.find(self._job.settings, self._job.cache.directory)
+    def _components(self) -> Components:
+        return Components.find(self._job.settings, self._job.cache.directory)
 
     def __call__(self, blocks: dict[str, Any]) -> dict[str, list[str]]:
         """Blocks as :func:`encode_block` writes them -> the results for :func:`decode_result`."""
@@ -75,7 +75,7 @@ class Worker:
         result: dict[str, Any] = {"messages": self._messages}
         try:
             with attempt(self._job.parts, encode_block(paths)) as number:
-                if number <= MOST_ATTEMPTS:
+                if number <= MAX_ATTEMPTS:
                     result["report"] = self._make_part(paths)
         except QgbatchError as error:
             result["error"] = type(error).__name__, error.message, error.hint
@@ -84,12 +84,14 @@ class Worker:
         return json.dumps(result)
 
     def _make_part(self, paths: list[str]) -> dict[str, Any]:
-        job, stages, report = self._job, self._stages, RunReport()
+        job, components, report = self._job, self._components, RunReport()
         versions = {path: file_version(path) for path in paths}
-        stream = Stream(stages, stages.open_cache(self._store), report, fail_fast=job.files.fail_fast)
+        stream = Stream(
+            components, components.open_cache(self._store), report, fail_fast=job.files.fail_fast
+        )
         questions = stream.questions(InputReader(Listing(list(paths)), job.files))
-        columns = columns_of(with_context=job.files.with_context, with_answers=stages.gives_answers)
-        rows = [to_row(question, stages.model.name, columns) for question in questions]
+        columns = columns_of(with_context=job.files.with_context, with_answers=components.gives_answers)
+        rows = [to_row(question, components.model.name, columns) for question in questions]
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
@@ -99,7 +101,7 @@ class Worker:
                 job.parts,
                 encode_block(paths),
                 rows,
-                part_facts(stages, job.files),
+                part_facts(components, job.files),
                 columns,
                 documents=documents,
                 report=counts,
@@ -118,14 +120,14 @@ class _Collector(logging.Handler):
         self._messages.append((record.levelno, record.getMessage()))
 
 
-def part_facts(stages: Stages, files: FileSettings) -> dict[str, object]:
+def part_facts(components: Components, files: FileSettings) -> dict[str, object]:
     """What the rows of a part depend on, beside its documents."""
     read = {
         "encoding": list(files.encoding),
         "text_column": files.text_column,
         "id_column": files.id_column,
     }
-    return {**stages.facts(), "with_context": files.with_context, **read}
+    return {**components.facts(), "with_context": files.with_context, **read}
 
 
 def encode_block(paths: Sequence[str]) -> str:
@@ -157,7 +159,7 @@ def decode_result(result: str) -> dict[str, Any] | None:
 def cut_into_blocks(documents: Mapping[str, FileVersion], n_workers: int) -> list[list[str]]:
     """Blocks, the largest first, and so many that no worker waits long for another at the end."""
     most_bytes = sum(size for size, _ in documents.values()) / (_BLOCKS_PER_WORKER * n_workers)
-    most_documents = min(_MOST_DOCUMENTS, math.ceil(len(documents) / (_BLOCKS_PER_WORKER * n_workers)))
+    most_documents = min(_MAX_DOCUMENTS, math.ceil(len(documents) / (_BLOCKS_PER_WORKER * n_workers)))
     blocks: list[list[str]] = []
     sizes: list[int] = []
     for path, (size, _) in documents.items():

@@ -15,11 +15,12 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import get_args
 
 import qgbatch
-from qgbatch.engines.choice import EngineChoice, choose_engine
+from qgbatch.engines.base import EngineChoice
+from qgbatch.engines.choice import choose_engine
 from qgbatch.engines.devices import find_device, n_cores
 from qgbatch.errors import ModelError, SettingsError
 from qgbatch.models.checkpoint import EMBEDDED_MODELS
-from qgbatch.pipeline.components import Stages
+from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.cluster import require_ray
 from qgbatch.pipeline.doctor.findings import INSTALL, CautionError
 from qgbatch.questions.extraction import decode_generation, extract_questions
@@ -64,14 +65,14 @@ def check_ray() -> str:
     return version("ray")
 
 
-class Parts:
+class ComponentChecks:
     """What a run loads: each check leaves its part to the later ones."""
 
     def __init__(self, settings: Settings, cache: CacheSettings) -> None:
         self._settings = settings
         self._cache = cache
         self._device = "cpu"
-        self._stages: Stages | None = None
+        self._components: Components | None = None
         self.choice: EngineChoice | None = None
 
     def check_device(self) -> str:
@@ -112,8 +113,8 @@ class Parts:
         settings = self._settings
         if self.choice is None:  # has been said; the model can be looked at all the same
             settings = replace(settings, engine="auto", device="cpu", dtype="auto", compute_type="auto")
-        self._stages = Stages.find(settings, self._cache.directory)
-        model = self._stages.model
+        self._components = Components.find(settings, self._cache.directory)
+        model = self._components.model
         return f"{model.name} in {model.directory}, sha256 {model.sha256}"
 
     def check_hub(self) -> str:
@@ -121,8 +122,8 @@ class Parts:
         from huggingface_hub import constants
 
         name = self._settings.model
-        if self._stages:
-            places = (self._stages.model.directory, self._stages.tokenizer)
+        if self._components:
+            places = (self._components.model.directory, self._components.tokenizer_dir)
             is_asked = any(place.is_relative_to(constants.HF_HUB_CACHE) for place in places)
         else:
             is_asked = name not in EMBEDDED_MODELS and not os.path.isdir(name)
@@ -135,34 +136,35 @@ class Parts:
 
     def check_tokenizer(self) -> str:
         """The tokenizer loads, fits the model, and leaves room for text."""
-        assert self._stages
-        prompt, limits = self._stages.prompt, self._stages.limits
+        assert self._components
+        tokenizer, limits = self._components.tokenizer, self._components.limits
+        n_rows = self._components.model.vocab_size
         return (
-            f"{prompt.vocab_size} tokens, {self._stages.model.vocab_size} rows in the model; a chunk has "
-            f"{limits.max_tokens} tokens at most, {prompt.n_prompt_tokens} of them the prompt's"
+            f"{tokenizer.vocab_size} tokens, {n_rows} rows in the model; a chunk has "
+            f"{limits.max_tokens} tokens at most, {tokenizer.n_prompt_tokens} of them the prompt's"
         )
 
     def check_weights(self) -> str:
         """The weights load."""
-        assert self._stages
+        assert self._components
         start = time.perf_counter()
-        _ = self._stages.engine
+        _ = self._components.engine
         return f"loaded in {time.perf_counter() - start:.1f} s"
 
     def check_answer(self) -> str:
         """The model asks a question."""
-        assert self._stages
-        prompt = self._stages.prompt
+        assert self._components
+        tokenizer = self._components.tokenizer
         start = time.perf_counter()
-        [(_, [generation])] = self._stages.generate([prompt.encode([_TEXT])])
+        [(_, [generation])] = self._components.generate([tokenizer.encode([_TEXT])])
         seconds = time.perf_counter() - start
         if generation is None:
             raise ModelError(
                 "a short text does not fit into the memory of the device.", "Use another --device."
             )
-        decoded = decode_generation(generation, prompt.decode, prompt.unk_id)
+        decoded = decode_generation(generation, tokenizer.decode, tokenizer.unk_id)
         chunk = Chunk(Document.from_text(_TEXT, "test"), 0, 0, len(_TEXT), (), hard_split=False)
-        parser = self._stages.model.metadata.parser
+        parser = self._components.model.metadata.parser
         questions = extract_questions(chunk, decoded, parser, Counter())
         if not questions:
             raise CautionError(
@@ -172,11 +174,10 @@ class Parts:
 
     def check_answer_model(self) -> str:
         """The model that answers questions loads, and gives an answer."""
-        assert self._stages
-        [answer] = self._stages.answerer.answer([("What is this about?", _TEXT)])
-        return (
-            f"{self._settings.answers} in {self._stages.answer_model}, a test's score is {answer.score:.3f}"
-        )
+        assert self._components
+        [answer] = self._components.answerer.answer([("What is this about?", _TEXT)])
+        where = self._components.answer_model
+        return f"{self._settings.answers} in {where}, a test's score is {answer.score:.3f}"
 
 
 def _by_auto(setting: str) -> str:

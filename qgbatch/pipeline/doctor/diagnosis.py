@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from qgbatch.pipeline.doctor.component_checks import Parts, check_ray, check_versions
+from qgbatch.pipeline.doctor.component_checks import ComponentChecks, check_ray, check_versions
 from qgbatch.pipeline.doctor.findings import Examiner, Finding
 from qgbatch.pipeline.doctor.path_checks import (
     check_cache,
@@ -35,7 +35,7 @@ def diagnose(
     ``side_outputs`` are the files beside the output, by their options' names. Only a model
     or tokenizer from the hub touches the network, and not with ``HF_HUB_OFFLINE=1``.
     """
-    parts = Parts(settings, cache)
+    parts = ComponentChecks(settings, cache)
     examine = Examiner()
     yield examine("versions", check_versions)
     yield examine("temporary", check_temporary_files)

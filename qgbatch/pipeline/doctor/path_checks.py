@@ -18,7 +18,7 @@ from qgbatch.output.rows import COLUMNS
 from qgbatch.output.writers import choose_format, open_writer
 from qgbatch.pipeline.distributed.parts import PartsDirectory
 from qgbatch.pipeline.doctor.findings import CautionError
-from qgbatch.pipeline.sqlite_store import FILE_NAME, Store
+from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 from qgbatch.settings import CacheSettings, FileSettings
 
 _BLOCK_BYTES = 4096
@@ -99,7 +99,7 @@ def check_cache(cache: CacheSettings) -> str:
         ) from error
     if not cache.cache:
         return f"{directory} for converted models alone, by --no-cache; {_free(directory)}"
-    with closing(Store(directory, sys.maxsize)) as store:  # so that nothing has to go
+    with closing(SqliteStore(directory, sys.maxsize)) as store:  # so that nothing has to go
         store.put({})
         n_entries, n_bytes = store.size()
     sizes = f"{n_bytes / 1e6:,.1f} of {limit / 1e6:,.1f} MB"

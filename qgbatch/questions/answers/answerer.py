@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qgbatch.engines.batching import BatchRoom, make_batches
+from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.devices import find_device, torch_precision
 from qgbatch.questions.answers.checkpoint import check_answer_model, find_answer_model
 from qgbatch.records import Answer
@@ -21,14 +21,14 @@ from qgbatch.settings import Dtype
 
 if TYPE_CHECKING:
     from qgbatch.questions.answers.spans import Span
-    from qgbatch.questions.answers.strides import Window
+    from qgbatch.questions.answers.strides import Stride
 
 __all__ = ["Answerer", "find_answer_model"]
 
 logger = logging.getLogger(__name__)
 
 
-_ROOM = BatchRoom()
+_ROOM = BatchBudget()
 _NONE = Answer("", 0, 0, 0.0, 1.0)
 
 
@@ -49,17 +49,17 @@ class Answerer:
         *,
         device: str = "auto",
         dtype: Dtype = "auto",
-        room: BatchRoom = _ROOM,
+        budget: BatchBudget = _ROOM,
     ) -> None:
         check_answer_model(str(directory), directory)
         device = find_device(device)
 
         from qgbatch.questions.answers.spans import SpanModel
-        from qgbatch.questions.answers.strides import WindowMaker
+        from qgbatch.questions.answers.strides import StrideMaker
 
         self._model = SpanModel(directory, device, torch_precision(dtype, device))
-        self._windows = WindowMaker(directory, self._model.limits)
-        self._room = room
+        self._strides = StrideMaker(directory, self._model.limits)
+        self._budget = budget
 
     def answer(self, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """The best answer to each (question, context), in the same order.
@@ -72,34 +72,34 @@ class Answerer:
         Raises:
             ModelError: a window does not fit into memory, or the model gives no numbers.
         """
-        windows, too_long = self._windows.make(pairs)
+        strides, too_long = self._strides.make(pairs)
         if too_long:
             logger.warning("%d questions are too long for the answer model: unanswered.", too_long)
-        best: dict[int, tuple[Window, Span]] = {}
+        best: dict[int, tuple[Stride, Span]] = {}
         no_answer: dict[int, float] = {}
-        for window, span in zip(windows, self._spans(windows), strict=True):
-            pair = window.pair_index
+        for stride, span in zip(strides, self._spans(strides), strict=True):
+            pair = stride.pair_index
             no_answer[pair] = min(no_answer.get(pair, 1.0), span.no_answer)
             if pair not in best or span.log_score > best[pair][1].log_score:
-                best[pair] = window, span
+                best[pair] = stride, span
         return [
             _to_answer(context, *best[pair], no_answer[pair]) if pair in best else _NONE
             for pair, (_, context) in enumerate(pairs)
         ]
 
-    def _spans(self, windows: Sequence[Window]) -> list[Span]:
+    def _spans(self, strides: Sequence[Stride]) -> list[Span]:
         """The best span of each window, in the same order."""
         spans: dict[int, Span] = {}
-        for batch in make_batches([len(window) for window in windows], self._room):
-            found = self._model.find_spans([windows[index] for index in batch])
+        for batch in make_batches([len(stride) for stride in strides], self._budget):
+            found = self._model.find_spans([strides[index] for index in batch])
             spans.update(zip(batch, found, strict=True))
-        return [spans[index] for index in range(len(windows))]
+        return [spans[index] for index in range(len(strides))]
 
 
-def _to_answer(context: str, window: Window, span: Span, no_answer: float) -> Answer:
+def _to_answer(context: str, stride: Stride, span: Span, no_answer: float) -> Answer:
     if span.log_score == -math.inf:  # not one token that could end an answer
         return Answer("", 0, 0, 0.0, no_answer)
-    start, end = _whole_characters(context, *window.offsets(span.first, span.last))
+    start, end = _whole_characters(context, *stride.offsets(span.first, span.last))
     return Answer(context[start:end], start, end, math.exp(span.log_score), no_answer)
 
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from qgbatch.engines.torch import load_checkpoint, run_halving
 from qgbatch.errors import ModelError
-from qgbatch.questions.answers.strides import ModelLimits, Window
+from qgbatch.questions.answers.strides import ModelLimits, Stride
 
 MAX_ANSWER_TOKENS = 30
 
@@ -53,7 +53,7 @@ class SpanModel:
         self._pad_id: int = config.pad_token_id
         self.limits = _limits(config)
 
-    def find_spans(self, batch: Sequence[Window]) -> list[Span]:
+    def find_spans(self, batch: Sequence[Stride]) -> list[Span]:
         """The best span of each window; a batch that does not fit is halved.
 
         Raises:
@@ -73,20 +73,20 @@ class SpanModel:
         return spans
 
     @torch.inference_mode()
-    def _run(self, batch: Sequence[Window]) -> list[Span]:
+    def _run(self, batch: Sequence[Stride]) -> list[Span]:
         """All tensors are (rows, longest)."""
         tensors = {
-            "input_ids": self._padded([window.input_ids for window in batch], self._pad_id),
-            "attention_mask": self._padded([[1] * len(window) for window in batch], 0),
+            "input_ids": self._padded([stride.input_ids for stride in batch], self._pad_id),
+            "attention_mask": self._padded([[1] * len(stride) for stride in batch], 0),
         }
         if self.limits.n_types > 1:
-            tensors["token_type_ids"] = self._padded([window.type_ids for window in batch], 0)
+            tensors["token_type_ids"] = self._padded([stride.type_ids for stride in batch], 0)
         output = self._model(**tensors, return_dict=True)
         return best_spans(
             output.start_logits,
             output.end_logits,
-            self._padded([window.in_context for window in batch], False),
-            self._padded([window.can_end for window in batch], False),
+            self._padded([stride.in_context for stride in batch], False),
+            self._padded([stride.can_end for stride in batch], False),
         )
 
     def _padded(self, rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:

@@ -33,7 +33,7 @@ class ModelLimits:
 
 
 @dataclass(frozen=True)
-class Window:
+class Stride:
     """Special tokens, a question, and a stretch of its context."""
 
     pair_index: int
@@ -69,7 +69,7 @@ class Window:
         return self.encoding.offsets[first][0], self.encoding.offsets[last][1]
 
 
-class WindowMaker:
+class StrideMaker:
     """A model's tokenizer, as far as it fits the model.
 
     Raises:
@@ -89,7 +89,7 @@ class WindowMaker:
         self._backend.encode_special_tokens = True
         self._backend.no_padding()
 
-    def make(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Window], int]:
+    def make(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Stride], int]:
         """Windows of the pairs, in order, and how many pairs have none: their question is too long."""
         self._backend.no_truncation()
         questions = self._backend.encode_batch([pair[0] for pair in pairs], add_special_tokens=False)
@@ -99,12 +99,12 @@ class WindowMaker:
             self._max_tokens, stride=min(STRIDE_TOKENS, self._max_tokens // 3), strategy="only_second"
         )
         encodings = self._backend.encode_batch([pairs[index] for index in fitting])
-        windows = [
-            Window(index, pairs[index][1], part)
+        strides = [
+            Stride(index, pairs[index][1], part)
             for index, encoding in zip(fitting, encodings, strict=True)
             for part in (encoding, *encoding.overflowing)
         ]
-        return windows, len(pairs) - len(fitting)
+        return strides, len(pairs) - len(fitting)
 
     def _check(self, limits: ModelLimits) -> None:
         """See that what the tokenizer gives is what the model takes."""

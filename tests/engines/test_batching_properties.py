@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qgbatch.engines.batching import BatchBudget, make_batches
+
+inputs = st.lists(st.integers(1, 600))
+
+
+@given(lengths=inputs, batch_tokens=st.integers(1, 5000))
+def test_every_row_is_in_exactly_one_bounded_batch(lengths: list[int], batch_tokens: int) -> None:
+    batches = make_batches(lengths, BatchBudget(batch_tokens))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[index] for index in batch)
+        assert len(batch) == 1 or len(batch) * longest <= batch_tokens
+    heads = [lengths[batch[0]] for batch in batches]
+    assert heads == sorted(heads, reverse=True)
+
+
+@given(lengths=inputs, batch_tokens=st.integers(1, 5000))
+def test_rows_of_one_length_share_a_batch_where_lengths_have_to_be_equal(
+    lengths: list[int], batch_tokens: int
+) -> None:
+    batches = make_batches(lengths, BatchBudget(batch_tokens), equal_lengths=True)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert all(len({lengths[index] for index in batch}) == 1 for batch in batches)
+
+
+@given(lengths=inputs, batch_tokens=st.integers(1, 5000), equal=st.booleans(), data=st.data())
+def test_what_is_left_of_a_killed_run_comes_in_the_same_batches(
+    lengths: list[int], batch_tokens: int, equal: bool, data: st.DataObject
+) -> None:
+    batches = make_batches(lengths, BatchBudget(batch_tokens), equal_lengths=equal)
+    n_done = data.draw(st.integers(0, len(batches)))
+    left = sorted(index for batch in batches[n_done:] for index in batch)
+    again = make_batches([lengths[index] for index in left], BatchBudget(batch_tokens), equal_lengths=equal)
+    assert [[left[index] for index in batch] for batch in again] == batches[n_done:]

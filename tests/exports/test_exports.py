@@ -1,0 +1,440 @@
+"""Questions in the forms that other tools read, read by these tools."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import DatasetCard
+
+from qgbatch.errors import InputError, OutputError
+from qgbatch.exports import table as table_module
+from qgbatch.exports.export import FORMATS, export
+from qgbatch.exports.hf import size_category
+from qgbatch.exports.table import QuestionTable
+from qgbatch.output.rows import COLUMNS, Row
+from qgbatch.output.writers import json_line
+from qgbatch.pipeline.distributed.parts import write_part
+from qgbatch.training.data import read_split
+from tests.tables import FACTS, WITH_CONTEXT, ask, write
+
+BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
+SAND = "'-ness' is an ending. Rivers carry \"sand\"."
+
+
+def some_rows() -> list[Row]:
+    """Rows of two documents, whose texts need care in each format; one question is of two passages."""
+    bees = (0, 36, ["Where do bees live?", "What do bees make?"]), (37, 51, ["'=' means what?"])
+    more = (53, len(BEES), ["-40 is what?", "=1+1?", "What do bees make?"])
+    sand = (0, len(SAND), ["What do rivers carry?"])
+    return [*ask(BEES, "texts/bees, 1.txt", *bees, more), *ask(SAND, "-sand.md", sand)]
+
+
+def write_lines(path: Path, rows: Sequence[Row]) -> str:
+    path.write_bytes(b"".join(map(json_line, rows)))
+    return str(path)
+
+
+def exported(target: str, path: str, directory: Path) -> dict[str, str]:
+    """What is counted."""
+    return dict(export(QuestionTable(path), FORMATS[target], directory, None))
+
+
+def read_jsonl(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def load(path: Path, cache: Path, **options: Any) -> Any:
+    """The rows of a file or directory as ``datasets`` loads it."""
+    datasets.disable_progress_bars()
+    given = {"path": "json", "data_files": str(path)} if path.suffix else {"path": str(path)}
+    return datasets.load_dataset(**given, split="train", cache_dir=str(cache), **options)
+
+
+@pytest.mark.parametrize("name", ["q.parquet", "q.csv", "q.jsonl"])
+def test_a_table_gives_the_rows_that_were_written(name: str, tmp_path: Path) -> None:
+    table = QuestionTable(write(tmp_path / name, some_rows()))
+    assert list(table.rows()) == some_rows()
+    assert (table.n_rows, table.models) == (7, ["mini"])
+    assert table.facts == (FACTS if name == "q.parquet" else {})
+
+
+def test_what_csv_safe_put_there_is_taken_off(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.csv", some_rows(), csv_safe=True)
+    assert "'-40" in Path(path).read_text()
+    assert "''=' means" in Path(path).read_text()
+    assert list(QuestionTable(path).rows()) == some_rows()
+
+
+def test_a_directory_of_parts_is_one_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = some_rows()
+    for name, some in (("a", rows[:4]), ("b", rows[4:])):
+        write_part(tmp_path, name, some, FACTS, WITH_CONTEXT, documents={"/home/ann/a": (1, 2)})
+    table = QuestionTable(str(tmp_path))
+    assert sorted(table.rows(), key=str) == sorted(rows, key=str)
+    assert table.facts == FACTS  # without the documents' paths and times
+    assert "no _SUCCESS" in caplog.text
+    write_part(tmp_path, "c", [without(rows[0], "context")], FACTS, COLUMNS)
+    with pytest.raises(InputError, match=r"part-\w+\.parquet: other columns than .*part-"):
+        QuestionTable(str(tmp_path))
+
+
+def test_answers_may_be_missing_in_a_row(tmp_path: Path) -> None:
+    first, second = some_rows()[:2]
+    answer: Row = {"answer": "hives", "answer_start_char": 13, "answer_score": 0.5, "page": 1}
+    empty = dict.fromkeys(answer)
+    lines: list[dict[str, Any]] = [{**first, **answer}, {**second, **empty}]
+    (tmp_path / "q.jsonl").write_bytes(b"".join(map(json_line, lines)))
+    pq.write_table(pa.Table.from_pylist(lines), tmp_path / "q.parquet")
+    with (tmp_path / "q.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+    for name in ("q.jsonl", "q.parquet", "q.csv"):
+        assert list(QuestionTable(str(tmp_path / name)).rows()) == [{**first, **answer}, second]
+
+
+def without(row: Row, name: str) -> Row:
+    return {key: value for key, value in row.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": "high"}, "line 2: score is text, not a number"),
+        ({"score": float("nan")}, "line 2: score is not a finite number"),
+        ({"start_char": True}, "line 2: start_char is a boolean, not a whole number"),
+        ({"start_char": -1}, "line 2: start_char is out of range"),
+        ({"end_char": 1 << 63}, "line 2: end_char is out of range"),
+        ({"start_char": 9, "end_char": 8}, "line 2: end_char is before start_char"),
+        ({"question": None}, "line 2: question is missing, not text"),
+        ({"context": None}, "line 2: context is missing, not text"),
+        ({"question": "\ud800?"}, "line 2: question is half of a surrogate pair at offset 0"),
+        ({"question_id": "q1\tx"}, "line 2: question_id is 'q1\\tx', which qgbatch does not write"),
+        ({"document_sha256": "../../etc"}, "line 2: document_sha256 is '../../etc', which"),
+        ({"answer": "hives"}, "line 2: has 'answer', unlike line 1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_place(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    rows = some_rows()[:3]
+    lines = [rows[0], {**rows[1], **change}, rows[2]]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError) as error:
+        list(QuestionTable(str(tmp_path / "q.jsonl")).rows())
+    assert message in error.value.message
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("q.csv", b"question,source\n", "line 1: no column 'question_id'"),
+        ("q.csv", b'"a\xff"\n', "line 1: not UTF-8 (byte 2)"),
+        ("q.csv", b'"a\n', "line 1: not CSV (unexpected end of data)"),
+        ("q.jsonl", b"[1]\n", "line 1: not an object"),
+        ("q.jsonl", b"[" * 100_000, "line 1: not JSON"),
+        ("q.jsonl", b"", "q.jsonl: holds no question"),
+        ("q.csv", b"", "q.csv: holds no question"),
+        ("q.jsonl", b"{" * 200, "line 1: more than 100 bytes"),
+        ("q.csv", b"x" * 200, "line 1: more than 100 bytes"),
+        ("q.parquet", b"PAR1", "q.parquet: not Parquet that can be read"),
+        ("q.txt", b"", "q.txt: not a known kind of table"),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_place(
+    name: str, content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if len(content) == 200:
+        monkeypatch.setattr(table_module, "MAX_LINE_BYTES", 100)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        QuestionTable(str(tmp_path / name))
+    assert message in error.value.message
+
+
+def test_rows_of_csv_are_counted_in_lines(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "q.csv", some_rows()))  # with line ends in contexts
+    lines = path.read_bytes().split(b"\n")
+    for old, new, message in (
+        (b"-0.25", b"-x", f"line {len(lines) - 1}: score is '-x', not a number"),
+        (b",-0.25", b"", f"line {len(lines) - 1}: 11 values for 12 columns"),
+    ):
+        damaged = tmp_path / "damaged.csv"
+        damaged.write_bytes(b"\n".join([*lines[:-2], lines[-2].replace(old, new), b""]))
+        with pytest.raises(InputError, match=r"damaged\.csv, ") as error:
+            list(QuestionTable(str(damaged)).rows())
+        assert message in error.value.message
+
+
+def test_damage_inside_parquet_is_an_input_error(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "q.parquet", some_rows()))
+    content = bytearray(path.read_bytes())
+    content[4:400] = bytes(396)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"q\.parquet: damaged after row 0"):
+        list(QuestionTable(str(path)).rows())
+
+
+def test_beir_is_a_retrieval_test_set(tmp_path: Path) -> None:
+    counts = exported("beir", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
+    assert (counts["passages"], counts["queries"]) == ("4", "6")
+    corpus = {row["_id"]: row for row in load(tmp_path / "out" / "corpus.jsonl", tmp_path / "cache")}
+    queries = {
+        row["_id"]: row["text"] for row in load(tmp_path / "out" / "queries.jsonl", tmp_path / "cache")
+    }
+    digest = hashlib.sha256(BEES.encode()).hexdigest()[:16]
+    assert corpus[f"{digest}:0-36"]["text"] == BEES[:36]
+    assert corpus[f"{digest}:0-36"]["title"] == ""
+    assert corpus[f"{digest}:0-36"]["metadata"]["source"] == "texts/bees, 1.txt"
+    with (tmp_path / "out" / "qrels" / "test.tsv").open(encoding="utf-8", newline="") as file:
+        header, *qrels = csv.reader(file, delimiter="\t")
+    assert header == ["query-id", "corpus-id", "score"]
+    assert {query for query, _, _ in qrels} == queries.keys()
+    assert {passage for _, passage, _ in qrels} == corpus.keys()
+    asked = [(queries[query], corpus[passage]["text"], score) for query, passage, score in qrels]
+    assert asked == [(row["question"], row["context"], "1") for row in some_rows()]
+
+
+def test_a_question_of_two_passages_is_one_query(tmp_path: Path) -> None:
+    exported("beir", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
+    (shared,) = (q for q in read_jsonl(tmp_path / "out" / "queries.jsonl") if q["text"].endswith("make?"))
+    qrels = (tmp_path / "out" / "qrels" / "test.tsv").read_text().splitlines()
+    assert sum(line.startswith(shared["_id"]) for line in qrels) == 2
+
+
+@pytest.mark.parametrize("target", ["beir", "squad", "doc2query"])
+def test_order_of_rows_and_other_names_of_a_text_change_no_passage(target: str, tmp_path: Path) -> None:
+    rows = some_rows()
+    again: list[Row] = [{**row, "source": "copy.txt"} for row in rows]
+    mixed = rows + again
+    random.Random(1).shuffle(mixed)
+    first = exported(target, write(tmp_path / "a.parquet", rows), tmp_path / "a")
+    second = exported(target, write(tmp_path / "b.parquet", mixed), tmp_path / "b")
+    assert first["left out"] == "0 questions of the same text under another name"
+    assert second["left out"] == "7 questions of the same text under another name"
+    assert first["passages"] == second["passages"] == "4"
+    for name in FORMATS[target].files:
+        one, other = ((tmp_path / side / name).read_text(encoding="utf-8") for side in "ab")
+        assert one.count("\n") == other.count("\n") or target == "squad"
+    if target == "squad":
+        contexts = [{p.context: set(p.questions) for p in read(tmp_path / side)} for side in "ab"]
+        assert contexts[0] == contexts[1]
+
+
+def read(directory: Path) -> Any:
+    return read_split(str(directory / "squad.json")).paragraphs
+
+
+def test_one_passage_with_two_texts_is_an_error(tmp_path: Path) -> None:
+    rows = some_rows()[:2]
+    rows[1]["context"] = "Bees sting."
+    with pytest.raises(InputError, match="its context is another one"):
+        exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_squad_is_what_training_reads(tmp_path: Path) -> None:
+    counts = exported("squad", write(tmp_path / "q.csv", some_rows()), tmp_path / "out")
+    assert counts["answers"] == "0, as the table has none: each list of answers is empty"
+    split = read_split(str(tmp_path / "out" / "squad.json"))
+    assert split.n_questions == 7
+    assert split.paragraphs[0].context == BEES[:36]
+    assert split.paragraphs[0].questions == ("Where do bees live?", "What do bees make?")
+    squad = json.loads((tmp_path / "out" / "squad.json").read_text(encoding="utf-8"))
+    assert [article["title"] for article in squad["data"]] == ["texts/bees, 1.txt", "-sand.md"]
+    loaded = load(tmp_path / "out" / "squad.json", tmp_path / "cache", field="data")
+    assert [paragraph["context"] for paragraph in loaded[1]["paragraphs"]] == [SAND]
+
+
+def test_answers_of_squad_stand_where_they_say(tmp_path: Path) -> None:
+    rows = some_rows()[2:6]
+    rows[0] |= {"answer": "a sign", "answer_start_char": 44}
+    rows[1] |= {"answer": "cold", "answer_start_char": BEES.index("cold")}
+    rows[2] |= {"answer": "hives", "answer_start_char": BEES.index("hives")}  # of another passage
+    rows[3] |= {"answer": "honey", "answer_start_char": BEES.index("cold")}
+    lines = [{"answer": None, "answer_start_char": None, **row} for row in (*rows, some_rows()[-1])]
+    path = write_lines(tmp_path / "q.jsonl", lines)
+    counts = exported("squad", path, tmp_path / "out")
+    assert counts["answers"] == "2, and 2 left out that are not at their place in the passage"
+    squad = json.loads((tmp_path / "out" / "squad.json").read_text(encoding="utf-8"))
+    paragraphs = [p for article in squad["data"] for p in article["paragraphs"]]
+    found = [(p["context"], answer) for p in paragraphs for qa in p["qas"] for answer in qa["answers"]]
+    assert [answer["text"] for _, answer in found] == ["a sign", "cold"]
+    for context, answer in found:
+        start = answer["answer_start"]
+        assert context[start : start + len(answer["text"])] == answer["text"]
+    assert sum(len(p["qas"]) for p in paragraphs) == 5
+
+
+@pytest.mark.parametrize("with_context", [True, False])
+def test_a_data_set_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> None:
+    rows = some_rows() if with_context else [without(row, "context") for row in some_rows()]
+    table = QuestionTable(write(tmp_path / "q.parquet", rows))
+    export(table, FORMATS["hf"], tmp_path / "asked", "cc-by-sa-4.0")
+    assert load(tmp_path / "asked", tmp_path / "cache").to_list() == [{**row, "page": None} for row in rows]
+    card = DatasetCard.load(tmp_path / "asked" / "README.md")
+    assert card.data.license == "cc-by-sa-4.0"
+    assert card.data.size_categories == ["n<1K"]
+    assert card.data.task_categories == (["text-retrieval"] if with_context else ["other"])
+    assert "# asked" in card.text
+    assert "| questions | 7 |" in card.text
+    assert '"num_beams": 4' in card.text
+    assert "their own licences hold" in card.text
+    again = QuestionTable(str(tmp_path / "asked" / "data"))
+    assert (list(again.rows()), again.facts) == (rows, FACTS)
+
+
+def test_a_data_set_has_gaps_where_there_is_no_answer(tmp_path: Path) -> None:
+    answers: list[dict[str, Any]] = [{"answer": "hives", "page": 2}, {"answer": None, "page": None}]
+    rows = [{**row, **answer} for row, answer in zip(some_rows(), answers, strict=False)]
+    (tmp_path / "q.jsonl").write_bytes(b"".join(json_line(row) for row in rows))
+    exported("hf", str(tmp_path / "q.jsonl"), tmp_path / "out")
+    assert load(tmp_path / "out", tmp_path / "cache").to_list() == rows
+
+
+def test_nothing_in_the_facts_leaves_their_block(tmp_path: Path) -> None:
+    rows = [{**row, "model": "x\n```\n# <script>"} for row in some_rows()]
+    exported("hf", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert [line for line in card.split("\n") if line.startswith("```")] == ["```json", "```"]
+    assert "\n# <script>" not in card
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"),
+    [
+        (1, "n<1K"),
+        (999, "n<1K"),
+        (1_000, "1K<n<10K"),
+        (999_999, "100K<n<1M"),
+        (10**6, "1M<n<10M"),
+        (10**12, "n>1T"),
+    ],
+)
+def test_sizes_in_the_words_of_the_hub(n_rows: int, expected: str) -> None:
+    assert size_category(n_rows) == expected
+
+
+def cards(directory: Path) -> list[list[str]]:
+    """The notes as Anki reads them: a header, then fields in quotes where they need them."""
+    with (directory / "anki.tsv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file, delimiter="\t"))
+    assert [line[0] for line in lines[:5]] == [
+        "#separator:tab", "#html:false", "#columns:guid", "#guid column:1", "#tags column:4",
+    ]  # fmt: skip
+    return lines[5:]
+
+
+def test_cards_have_an_answer_or_the_passage_on_the_back(tmp_path: Path) -> None:
+    first, second = ({**row, "answer": None} for row in some_rows()[:2])
+    first["answer"] = "In\thives"
+    (tmp_path / "q.jsonl").write_bytes(json_line(first) + json_line(second))
+    counts = exported("anki", str(tmp_path / "q.jsonl"), tmp_path / "out")
+    assert counts["backs"] == "1 answers, 1 passages, 0 places alone"
+    place = "(texts/bees, 1.txt, characters 0 to 36)"
+    assert cards(tmp_path / "out") == [
+        [first["question_id"], "Where do bees live?", f"In hives {place}", "qgbatch"],
+        [second["question_id"], "What do bees make?", f"{' '.join(BEES[:36].split())} {place}", "qgbatch"],
+    ]
+
+
+def test_cards_without_text_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [without(row, "context") for row in some_rows()[:2]]
+    exported("anki", write(tmp_path / "q.parquet", rows), tmp_path / "cards")
+    assert "2 cards have only a place on their backs" in caplog.text
+
+
+def test_a_card_is_text_on_one_line(tmp_path: Path) -> None:
+    text = 'Say "x".\r\n#no\u2028[latex]\\input{/etc/passwd}[/latex] [$]y[/$] [sound:a.mp3] [1] \0'
+    rows = ask(text.replace("\0", ""), "a\tb\n.txt", (0, len(text) - 1, ["#html:true\n?"]))
+    rows[0]["context"] = text
+    exported("anki", write_lines(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    ((_, front, back, _),) = cards(tmp_path / "out")
+    assert front == "#html:true ?"
+    assert len((tmp_path / "out" / "anki.tsv").read_text(encoding="utf-8").splitlines()) == 6
+    for word in ("[latex]", "[/latex]", "[$]", "[/$]", "[sound:", "\0", "\t"):
+        assert word not in back
+    assert back.startswith('Say "x". #no [')
+    assert "[1]" in back
+
+
+def test_expanded_passages_keep_the_text_alone(tmp_path: Path) -> None:
+    exported("doc2query", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
+    documents = read_jsonl(tmp_path / "out" / "documents.jsonl")
+    assert len({document["id"] for document in documents}) == 4
+    assert documents[0]["text"] == BEES[:36]
+    assert documents[0]["contents"] == f"{BEES[:36]}\nWhere do bees live?\nWhat do bees make?"
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_the_same_table_makes_the_same_bytes(target: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "q.parquet", some_rows())
+    (tmp_path / "1").mkdir()
+    for directory in (tmp_path / "out", tmp_path / "1" / "out", tmp_path / "out"):  # the last one again
+        exported(target, path, directory)
+    names = (*FORMATS[target].files, "README.md")
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "1" / "out" / name).read_bytes()
+    assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
+        *names
+    }
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_what_others_put_there_stays(target: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "q.parquet", some_rows())
+    for name in (*FORMATS[target].files, "README.md"):
+        place = tmp_path / name.replace("/", "-") / name
+        place.parent.mkdir(parents=True)
+        place.write_text("Ann's own.")
+        with pytest.raises(OutputError, match="is of something else"):
+            exported(target, path, tmp_path / name.replace("/", "-"))
+        assert place.read_text() == "Ann's own."
+    another = next(name for name in FORMATS if name != target)
+    exported(another, path, tmp_path / "another")
+    with pytest.raises(OutputError, match="is of something else"):
+        exported(target, path, tmp_path / "another")
+
+
+@pytest.mark.parametrize("target", FORMATS)
+def test_a_table_that_ends_badly_leaves_nothing_new(target: str, tmp_path: Path) -> None:
+    good = write(tmp_path / "q.jsonl", some_rows())
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(Path(good).read_bytes() + b"{")
+    with pytest.raises(InputError, match="line 8: not JSON"):
+        exported(target, str(bad), tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists()
+    exported(target, good, tmp_path / "old")
+    before = {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()}
+    with pytest.raises(InputError):
+        exported(target, str(bad), tmp_path / "old")
+    assert {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()} == before
+
+
+def test_an_export_is_not_made_of_itself(tmp_path: Path) -> None:
+    exported("hf", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
+        exported("hf", str(tmp_path / "out" / "data"), tmp_path / "out")
+
+
+def test_no_room_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qgbatch.exports import passages
+
+    pages = "PRAGMA max_page_count = 8;"
+    monkeypatch.setattr(passages, "_SCHEMA", passages._SCHEMA + pages)
+    text = "Long. " * 20_000
+    path = write(tmp_path / "q.jsonl", ask(text, "a.txt", (0, len(text), ["How long?"])))
+    with pytest.raises(OutputError, match="No room for temporary files"):
+        exported("beir", path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

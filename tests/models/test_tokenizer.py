@@ -1,0 +1,115 @@
+"""Text -> the ids that the model was trained on."""
+
+from __future__ import annotations
+
+import logging
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer
+
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
+TEXTS = [
+    "The ferry crosses at noon.",
+    "Zwei  Fähren\nlegen ab; „eine“ kehrt um.",
+    "\t ends with space ",
+    "ﬁve ① ½ 🫖 茶",
+    "1 < 2 </s> and <pad> or <extra_id_0> or <sep> or <hl>",
+    "word " * 600,
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def mini() -> PromptTokenizer:
+    return load_tokenizer(find_model("mini"))
+
+
+@pytest.fixture(scope="module")
+def notebook(own_tokenizer_checkpoint: Path) -> PromptTokenizer:
+    """The prompt of a checkpoint without metadata."""
+    return load_tokenizer(find_model(str(own_tokenizer_checkpoint)))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_ids_are_those_of_the_notebook_which_ends_twice(
+    text: str, notebook: PromptTokenizer, own_tokenizer_checkpoint: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(own_tokenizer_checkpoint)
+    (ids,) = notebook.encode([text])
+    assert list(ids) == tokenizer.encode("generate questions: " + text + " </s>", verbose=False)
+    assert ids[-2:] == (1, 1)
+    assert ids[-3] != 1
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_mini_was_trained_with_one_end(text: str, mini: PromptTokenizer) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(find_model("mini").directory)
+    (ids,) = mini.encode([text])
+    assert list(ids) == tokenizer.encode("generate questions: " + text, verbose=False)
+    assert ids[-1] == 1
+    assert ids[-2] != 1
+
+
+def test_a_long_text_is_neither_cut_nor_warned_about(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    tokenizer = load_tokenizer(find_model("mini"))  # anew: a tokenizer warns once
+    assert len(tokenizer.encode(["word " * 600])[0]) > 600
+    assert caplog.text == ""
+
+
+def test_texts_are_encoded_each_by_itself(mini: PromptTokenizer) -> None:
+    assert mini.encode(TEXTS) == [mini.encode([text])[0] for text in TEXTS]
+    assert mini.encode([]) == []
+    assert mini.count_tokens([]) == []
+
+
+@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.iterdir()))
+def test_counts_of_sentences_add_up_at_white_space(sample: str, mini: PromptTokenizer) -> None:
+    text = (SAMPLES / sample).read_text(encoding="utf-8")
+    sentences = re.split(r"(?<=[.!?])\s+", text)
+    assert len(sentences) > 3
+    assert sum(mini.count_tokens(sentences)) == mini.count_tokens([text])[0]
+    (ids,) = mini.encode([text])
+    assert len(ids) == mini.n_prompt_tokens + sum(mini.count_tokens(sentences))
+
+
+@pytest.mark.parametrize("text", ["Tea 🫖 and 茶, ﬁne.", "a  b\n\nc", "Donaudampfschifffahrt"])
+def test_token_ends_ascend_in_code_points_to_the_end_of_the_text(text: str, mini: PromptTokenizer) -> None:
+    ends = mini.token_ends(text)
+    assert len(ends) == mini.count_tokens([text])[0]
+    assert all(before <= after for before, after in pairwise(ends))
+    assert ends[-1] == len(text)
+
+
+def test_tokens_end_where_words_end(mini: PromptTokenizer) -> None:
+    text = "Tea 🫖 grows here"
+    word_ends = {match.end() for match in re.finditer(r"\S+", text)}
+    assert word_ends <= set(mini.token_ends(text))
+
+
+def test_decoding_leaves_special_tokens_out_and_spaces_in(mini: PromptTokenizer) -> None:
+    (ids,) = mini.encode(["Who does n't drink tea ?"])
+    assert mini.decode([0, *ids, 0]) == "generate questions: Who does n't drink tea ?"
+
+
+def test_a_separator_that_the_tokenizer_lacks_takes_the_next_id(
+    weights_only_checkpoint: Path, bare_tokenizer: Path
+) -> None:
+    n_tokens = len(AutoTokenizer.from_pretrained(bare_tokenizer))
+    tokenizer = load_tokenizer(find_model(str(weights_only_checkpoint)), str(bare_tokenizer))
+    assert tokenizer.separator_ids == {n_tokens} == {8100}
+
+
+def test_a_separator_that_the_tokenizer_has_keeps_its_id(
+    notebook: PromptTokenizer, mini: PromptTokenizer
+) -> None:
+    assert notebook.separator_ids == mini.separator_ids == {8100}
+    assert (notebook.pad_id, notebook.eos_id, notebook.unk_id) == (0, 1, 2)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from qgbatch.questions.extraction import decode_generation, extract_questions
+from qgbatch.records import Chunk, DecodedGeneration, Document, Generation
+from tests.conftest import ROOT
+
+UNK = 2
+CASES = json.loads((ROOT / "tests" / "cases" / "questions.json").read_text(encoding="utf-8"))
+
+
+def decode(ids: Sequence[int]) -> str:
+    return "".join(map(chr, ids)).replace(chr(UNK), "")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_pieces_become_questions_or_counted_reasons(case: dict[str, Any]) -> None:
+    pieces = tuple(tuple(map(ord, piece.replace("<unk>", chr(UNK)))) for piece in case["pieces"])
+    generation = Generation(pieces, -0.12345678, case["finish_reason"])
+    chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
+    dropped: Counter[str] = Counter()
+    questions = extract_questions(chunk, decode_generation(generation, decode, UNK), "questions", dropped)
+    assert [[q.question_index, q.question] for q in questions] == case["questions"]
+    assert dict(dropped) == case["dropped"]
+    assert all(q.score == -0.1235 and q.chunk is chunk for q in questions)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "answer", "reason"),
+    [
+        ("question: Who flew?, answer: Bees", "Who flew?", "Bees", None),
+        (
+            "question: Who, if any, flew?,answer: Bees, and wasps",
+            "Who, if any, flew?",
+            "Bees, and wasps",
+            None,
+        ),
+        ("question: Who flew?", None, None, "no_answer"),
+        ("question: Who flew?, answer:", None, None, "no_answer"),
+        ("question: Bees, answer: Bees", None, None, "not_a_question"),
+        ("Who flew?", None, None, "not_a_question"),
+    ],
+)
+def test_an_answer_stands_beside_its_question(
+    text: str, question: str | None, answer: str | None, reason: str | None
+) -> None:
+    chunk = Chunk(Document.from_text("Once. Bees flew.", "a.txt"), 0, 6, 16, (1,), False)
+    dropped: Counter[str] = Counter()
+    found = extract_questions(chunk, DecodedGeneration((text,), -1.0, "eos"), "question-answer", dropped)
+    assert [(q.question, q.answer) for q in found] == ([(question, answer)] if question else [])
+    assert dropped == ({reason: 1} if reason else {})
+    assert all(q.answer_start_char in (6, None) for q in found)
+
+
+def test_a_query_needs_no_question_mark() -> None:
+    chunk = Chunk(Document.from_text("Bees flew.", "a.txt"), 0, 0, 10, (1,), False)
+    generation = DecodedGeneration(("what do bees do", "", "..."), -1.0, "eos")
+    dropped: Counter[str] = Counter()
+    found = extract_questions(chunk, generation, "query", dropped)
+    assert [q.question for q in found] == ["what do bees do"]
+    assert dropped == {"not_a_question": 1}

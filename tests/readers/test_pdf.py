@@ -1,0 +1,122 @@
+"""PDF -> paragraphs and pages."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from qgbatch.errors import DocumentError
+from qgbatch.readers import pdf, pdf_process
+from qgbatch.readers.reading import read_document
+from qgbatch.records import Chunk
+from tests.documents import join_objects, make_pdf
+
+WIDE = "The ferry to the island leaves at noon on every day of the week and takes"
+ENCRYPTION = (
+    b"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O(12345678901234567890123456789012)"
+    b"/U(12345678901234567890123456789012)>>/ID[(1234567890123456)(1234567890123456)]"
+)
+
+
+def text_of(*pages: list[str]) -> str:
+    return pdf.read_pages(make_pdf(pages), "a.pdf")[0]
+
+
+@pytest.mark.parametrize(
+    ("pages", "text"),
+    [
+        ([[WIDE, "forty minutes to cross. It carries tea, flour and letters for all who live"]],
+         f"{WIDE} forty minutes to cross. It carries tea, flour and letters for all who live"),
+        ([[WIDE, "forty minutes.", WIDE]], f"{WIDE} forty minutes.\n\n{WIDE}"),
+        ([["Title", "", WIDE, "forty minutes."]], f"Title\n\n{WIDE} forty minutes."),
+        ([[WIDE, WIDE, "", WIDE]], f"{WIDE} {WIDE}\n\n{WIDE}"),
+        ([[WIDE + " and crosses with-", "out a stop."]], f"{WIDE} and crosses without a stop."),
+        ([[WIDE + " as the Anglo-", "Saxons did."]], f"{WIDE} as the Anglo-Saxons did."),
+        ([[WIDE], ["forty minutes."]], f"{WIDE} forty minutes."),
+        ([[WIDE + " with-"], ["out a stop."]], f"{WIDE} without a stop."),
+        ([[WIDE + "."], [], ["Tea is hot."]], f"{WIDE}.\n\nTea is hot."),
+        ([[WIDE, "1. Tea, and all that goes with it on a long and windy day upon the water", WIDE]],
+         f"{WIDE}\n\n1. Tea, and all that goes with it on a long and windy day upon the water {WIDE}"),
+    ],
+    ids=["line", "short line", "title", "gap", "divided", "hyphen", "page", "across", "empty page", "item"],
+)  # fmt: skip
+def test_lines_are_joined_to_paragraphs(pages: list[list[str]], text: str) -> None:
+    assert text_of(*pages) == text
+
+
+def test_a_chunk_knows_the_page_on_which_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(make_pdf([[], ["One is here."], [], ["Four is here."]]))
+    document = read_document(str(tmp_path / "a.pdf"))
+    assert document.page_starts == (0, 0, 12, 14)
+    pages = [Chunk(document, 0, start, 27, (1,), hard_split=False).page for start in (0, 11, 14, 20)]
+    assert pages == [2, 2, 4, 4]
+
+
+def test_documents_without_pages_have_none(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Tea is hot.")
+    assert Chunk(read_document(str(tmp_path / "a.txt")), 0, 0, 3, (1,), hard_split=False).page is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"%PDF-1.4", "damaged, or no PDF file"),
+        (b"plain text", "damaged, or no PDF file"),
+        (make_pdf([[], []]), "no text was found in it. Run OCR"),
+        (
+            join_objects([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"], ENCRYPTION),
+            "password",
+        ),
+        (b"", "is empty|damaged"),
+    ],
+    ids=["cut", "text", "pictures", "encrypted", "empty"],
+)
+def test_what_holds_no_text_is_refused_with_its_reason(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(content)
+    with pytest.raises(DocumentError, match=reason) as caught:
+        read_document(str(tmp_path / "a.pdf"))
+    assert str(tmp_path / "a.pdf") in caught.value.message
+
+
+def test_pages_and_characters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "MAX_MARKUP_BYTES", 20)
+    with pytest.raises(DocumentError, match="larger than"):
+        text_of(["Tea is hot today."], ["And tomorrow too."])
+    with pytest.raises(DocumentError, match="larger than"):
+        text_of([WIDE])
+    monkeypatch.setattr(pdf, "_MAX_PAGES", 2)
+    with pytest.raises(DocumentError, match="more than 2 pages"):
+        text_of([], [], [])
+
+
+def test_a_damaged_file_gives_text_or_an_error() -> None:
+    content, dice = make_pdf([[WIDE], [WIDE]]), random.Random(1)
+    for _ in range(200):
+        damaged = bytearray(content)
+        for _ in range(3):
+            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+        try:
+            text, page_starts = pdf.read_pages(bytes(damaged), "a.pdf")
+            assert all(0 <= start <= len(text) for start in page_starts)
+        except DocumentError as error:
+            assert "a.pdf" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(0.05, "did not come to an end"), (60.0, "crashed")])
+def test_what_hangs_or_kills_pdfium_is_one_failure(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str
+) -> None:
+    monkeypatch.setattr(pdf_process, "MAX_SECONDS", seconds)
+    data, process = make_pdf([["A line of text."] * 50] * 2000), pdf_process._worker._running()
+    if reason == "crashed":
+        process.send_signal(signal.SIGSTOP)  # so that it dies in the middle
+        Timer(0.2, process.kill).start()
+    with pytest.raises(DocumentError, match=f"^big.pdf: PDFium {reason}"):
+        pdf_process.extract_pages(data, "big.pdf")
+    monkeypatch.undo()
+    text, _ = pdf_process.extract_pages(make_pdf([["The next one is read."]]), "b.pdf")
+    assert text == "The next one is read."
