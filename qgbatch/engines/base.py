@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.records import Generation, InputIds
@@ -25,7 +25,7 @@ CONVERSIONS = "ctranslate2"
 class EngineChoice:
     """An engine, where it runs and in which precision."""
 
-    name: Literal[torch, ctranslate2]
+    name: Literal["torch", "ctranslate2"]
     device: str
     """``cpu``, ``cuda``, ``cuda:N`` or ``mps``."""
     precision: str
