@@ -29,11 +29,11 @@ PATIENCE_S = 240
 # The command, noting in a file how many chunks each batch has that the engine takes.
 NOTING_BATCHES = """
 import os, sys
-from qgbatch import stages
+from qgbatch.pipeline import components
 from qgbatch.__main__ import entry
 
 notes = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-load_engine = stages.load_engine
+load_engine = components.load_engine
 
 class Noting:
     def __init__(self, *arguments):
@@ -44,7 +44,7 @@ class Noting:
         os.write(notes, b"%d\\n" % len(batch))
         return batch
 
-stages.load_engine = Noting
+components.load_engine = Noting
 entry()
 """
 
@@ -55,11 +55,11 @@ import json, os, sys
 from contextlib import contextmanager
 from importlib import import_module
 import qgbatch.pipeline
-from qgbatch import outputs
+from qgbatch.output import atomic
 from qgbatch.cli import main
 
 notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-replacing = outputs.replacing
+replacing = atomic.replacing
 for module in sys.argv[2:]:
     import_module(module)
 
@@ -73,7 +73,7 @@ def noted(path):  # who writes an output, from - to -
     finally:
         os.write(notes, b"-" * is_output)
 
-outputs.replacing = noted
+atomic.replacing = noted
 begin, go = os.pipe()
 children = []
 for log, *words in map(json.loads, sys.stdin):

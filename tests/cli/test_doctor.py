@@ -195,7 +195,7 @@ def test_pipe_is_not_waited_for(here: Path, doctor: Doctor) -> None:
 def test_engine_that_cannot_be_imported_matters_if_it_is_chosen(
     monkeypatch: pytest.MonkeyPatch, doctor: Doctor, engine: str, exit_code: int, status: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "qgbatch.engines.base.ctranslate2", None)
+    monkeypatch.setitem(sys.modules, "qgbatch.engines.ctranslate2", None)
     found_code, findings = doctor("--engine", engine, "--device", "cpu")
     assert found_code == exit_code
     assert findings["ctranslate2"]["status"] == status

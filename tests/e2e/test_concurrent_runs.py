@@ -36,7 +36,7 @@ __all__ = ["cached_run"]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by forking")
 OK, LOCKED = 0, 75
 SLOW = (
-    "qgbatch.engines.base.ctranslate2",
+    "qgbatch.engines.ctranslate2",
     "qgbatch.chunking.sentences",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.t5.modeling_t5",

@@ -79,8 +79,9 @@ FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
 from qgbatch.errors import OutputError
-from qgbatch.outputs import replacing
-from qgbatch.writers import COLUMNS, open_writer
+from qgbatch.output.atomic import replacing
+from qgbatch.output.rows import COLUMNS
+from qgbatch.output.writers import open_writer
 
 row = {name: 7 if kind == "int64" else 0.5 if kind == "float64" else "x" for name, kind in COLUMNS.items()}
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))

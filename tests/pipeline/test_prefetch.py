@@ -71,8 +71,8 @@ def test_the_thread_ends_when_nobody_wants_more() -> None:
 def test_a_program_that_ends_in_the_midst_is_not_held_up() -> None:
     program = (
         "from itertools import count\n"
-        "from qgbatch.pipeline.prefetch import read_ahead\n"
-        "ahead = read_ahead(count(), 2)\n"
+        "from qgbatch.pipeline.prefetch import prefetch\n"
+        "ahead = prefetch(count(), 2)\n"
         "print(next(ahead))\n"
     )
     done = subprocess.run(

@@ -19,7 +19,7 @@ DAY_S = 24 * 3600
 PUT_AT_ONCE = """
 import os, sys
 from pathlib import Path
-from qgbatch.store import Store
+from qgbatch.pipeline.sqlite_store import SqliteStore
 
 begin, go = os.pipe()
 children = []
@@ -29,7 +29,7 @@ for number in range(8):
         continue
     os.close(go)
     os.read(begin, 1)  # until the other end is closed
-    store = Store(Path(sys.argv[1]), 10**9)
+    store = SqliteStore(Path(sys.argv[1]), 10**9)
     for turn in range(5):
         store.put({bytes([number, turn]) * 10: b"value"})
     assert store.get([bytes([number, turn]) * 10])
