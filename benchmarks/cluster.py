@@ -28,6 +28,7 @@ from qgbatch.pipeline.distributed.cluster import connected
 from qgbatch.pipeline.distributed.parts import file_version, read_part, write_part
 from qgbatch.pipeline.distributed.worker import cut_into_blocks
 from qgbatch.readers.listing import list_inputs
+from qgbatch.records import Provenance
 
 MEDIAN_CHUNKS, SIGMA = 10, 1.2
 CHUNKS_PER_S = 300.0
@@ -71,12 +72,24 @@ def _list_files(place: Path) -> Any:
     return work
 
 
+PROVENANCE = Provenance(
+    qgbatch="",
+    model="",
+    model_revision=None,
+    model_sha256="",
+    engine="",
+    device="",
+    precision="",
+    settings={},
+)
+
+
 def _read_parts(place: Path) -> Any:
     def work(number: int) -> float:
         (place / "parts").mkdir()
         for index in range(number):
             documents = {f"{index}/{document}.txt": (1, 1) for document in range(1024)}
-            write_part(place / "parts", str(index), [], {}, COLUMNS, documents=documents)
+            write_part(place / "parts", str(index), [], PROVENANCE, COLUMNS, documents=documents)
         return seconds(lambda: [read_part(path) for path in (place / "parts").iterdir()])
 
     return work

@@ -135,10 +135,10 @@ class Bench:
 
     def write(self, file_format: Format) -> None:
         """Questions to a file."""
-        name, facts = self.components.model.name, self.components.facts()
+        name, provenance = self.components.model.name, self.components.provenance()
         with (
             (self.place / "out").open("wb") as stream,
-            open_writer(stream, file_format, facts, COLUMNS) as writer,
+            open_writer(stream, file_format, provenance, COLUMNS) as writer,
         ):
             for question in self.questions:
                 writer.write(to_row(question, name, COLUMNS))

@@ -19,7 +19,7 @@ from typing import Any, Literal, TextIO
 import click
 
 from qgbatch.cli.options import GroupedOption
-from qgbatch.records import RunReport
+from qgbatch.pipeline.run_report import RunReport
 
 logger = logging.getLogger("qgbatch")
 
@@ -206,7 +206,7 @@ def log_summary(report: RunReport, output: str) -> None:
     """Log failures as warnings, and what was read, made, left out and how long it took."""
     log_failures(report)
     heading = "done" if report.n_documents else "nothing done"
-    log_table(_summary(report, output), {"report": report.as_dict()}, heading)
+    log_table(_summary(report, output), {"report": report.facts().to_json()}, heading)
 
 
 def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:

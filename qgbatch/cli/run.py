@@ -32,7 +32,7 @@ from qgbatch.cli.options import (
 )
 from qgbatch.cli.presets import PRESETS, as_options
 from qgbatch.errors import LockedError
-from qgbatch.records import RunReport
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -178,7 +178,9 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
         except BaseException as error:
             run_report.error = error
         if report_stream:
-            report_stream.write(json.dumps(run_report.as_dict(), ensure_ascii=False, indent=2).encode())
+            report_stream.write(
+                json.dumps(run_report.facts().to_json(), ensure_ascii=False, indent=2).encode()
+            )
         if failures_stream:
             failures_stream.writelines(json_line(asdict(failure)) for failure in run_report.failures)
     if run_report.error:

@@ -94,7 +94,7 @@ def write_card(
     front_matter = target.front_matter(table, title, license_name) if target.front_matter else ""
     counts = "\n".join(f"| {name} | {text} |" for name, text in lines)
     # Indented JSON has no line that could end the block.
-    facts = json.dumps(table.facts or {"model": table.models}, ensure_ascii=False, indent=2)
+    provenance = table.provenance.to_json() if table.provenance else {"model": table.models}
     licence = f"Licence: {license_name}. " if license_name else ""
     stream.write(
         f"""{front_matter}# {title}
@@ -108,7 +108,7 @@ def write_card(
 A model wrote the questions; nobody has read them all. {_made_by(target)}, from an output of `qgbatch run`:
 
 ```json
-{facts}
+{json.dumps(provenance, ensure_ascii=False, indent=2)}
 ```
 
 {licence}The passages are parts of the documents that the questions were asked of: their own licences hold.

@@ -15,6 +15,7 @@ from qgbatch.output.atomic import open_output, temporary_file
 from qgbatch.output.rows import Row, columns_of, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream, unique
 from qgbatch.questions.dedupe import find_duplicates
@@ -23,7 +24,7 @@ from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import Document, Failure, Question, RunReport
+from qgbatch.records import Document, Failure, Question
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 
 OnProgress = Callable[[float, RunReport], None]
@@ -95,7 +96,7 @@ def run(
     report = report if report is not None else RunReport()
     file_format = choose_format(output, files.format)
     report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
-    with report.timed_total():
+    with report.stopwatch.measure_total():
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
@@ -106,19 +107,19 @@ def run(
             return report
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
             components = Components.find(settings, cache.directory)
-            report.facts = components.facts()
+            report.provenance = components.provenance()
             with (
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(
                     stream,
                     file_format,
-                    report.facts,
+                    report.provenance,
                     columns_of(with_context=files.with_context, with_answers=components.gives_answers),
                     csv_safe=files.csv_safe,
                 ) as writer,
             ):
                 for row in _rows(listing, components, store, files, report, on_progress):
-                    with report.timed("write"):
+                    with report.stopwatch.measure("write"):
                         writer.write(row)
                     report.n_written += 1
                 if not report.n_documents:
@@ -164,7 +165,7 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
             questions.append(str(row["question"]))
             scores.append(float(row["score"] or 0.0))
             waiting.write(json_line(row))
-        with report.timed("dedupe"):
+        with report.stopwatch.measure("dedupe"):
             duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
         report.dropped.update(duplicates.values())
         waiting.seek(0)

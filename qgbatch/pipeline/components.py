@@ -21,7 +21,7 @@ from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_token
 from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
-from qgbatch.records import Chunk, Document, Generation, InputIds
+from qgbatch.records import Chunk, Document, Generation, InputIds, Provenance
 from qgbatch.settings import Decoding, Settings
 
 
@@ -204,20 +204,19 @@ class Components:
             **_versions("tokenizers", "torch", "transformers"),
         }
 
-    def facts(self) -> dict[str, object]:
-        """What the output depends on, beside the documents."""
-        settings = {**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)}
-        return {
-            "qgbatch": qgbatch.__version__,
-            "model": self.model.name,
-            "model_revision": self.model.revision,
-            "model_sha256": self.model.sha256,
-            "engine": self.engine_choice.name,
-            "device": self.engine_choice.device,
-            "precision": self.engine_choice.precision,
-            "settings": settings,
-            **({"answers_sha256": checkpoint_sha256(self.answer_model)} if self.answer_model else {}),
-        }
+    def provenance(self) -> Provenance:
+        """What the output depends on besides the documents."""
+        return Provenance(
+            qgbatch=qgbatch.__version__,
+            model=self.model.name,
+            model_revision=self.model.revision,
+            model_sha256=self.model.sha256,
+            engine=self.engine_choice.name,
+            device=self.engine_choice.device,
+            precision=self.engine_choice.precision,
+            settings={**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)},
+            answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
+        )
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -11,12 +11,12 @@ from safetensors import safe_open
 
 from qgbatch.engines.devices import n_cores
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import list_inputs
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 # Seconds of a core a chunk, parameter and beam. In int8 with 4 beams mini took 0.7e-9 (50

@@ -20,19 +20,11 @@ from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.chunk_windows import ChunkWindow, make_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
 from qgbatch.questions.filters import filter_questions, first_of_each_chunk
-from qgbatch.records import (
-    Chunk,
-    DecodedGeneration,
-    Document,
-    Failure,
-    Generation,
-    InputIds,
-    Question,
-    RunReport,
-)
+from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
 from qgbatch.settings import Settings
 
 OnBatch = Callable[[float], None]
@@ -107,7 +99,7 @@ class Stream:
                 continue
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
-            with self._report.timed("filter"):
+            with self._report.stopwatch.measure("filter"):
                 questions = filter_questions(questions, self._components.settings, dropped)
             self._report.dropped.update(dropped)
             yield self._drop_duplicates(questions)
@@ -127,7 +119,7 @@ class Stream:
 
     def _answer(self, questions: list[Question]) -> list[Question]:
         """The questions with their answers, but for those whose answer is not good enough."""
-        with self._report.timed("answer"):
+        with self._report.stopwatch.measure("answer"):
             pairs = [(question.question, question.chunk.text) for question in questions]
             answers = self._cache.answers(pairs)
             if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
@@ -154,7 +146,7 @@ class Stream:
         self, documents: Iterable[Document | Failure]
     ) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
         results = self._components.generate(self._batches(documents))
-        for batch, generations in self._report.timed_iter("generate", results):
+        for batch, generations in self._report.stopwatch.measure_items("generate", results):
             self._keep(batch, generations)
             if self._open:
                 self._on_batch(self._open[0].inputs_done)
@@ -172,7 +164,7 @@ class Stream:
             new = self._wait_for_missing(opened)
             self._open.append(opened)
             if new:
-                with self._report.timed("load"):
+                with self._report.stopwatch.measure("load"):
                     self._components.load()
             yield from self._components.batches(new) or [()]
 
@@ -184,7 +176,7 @@ class Stream:
             return self._cache.chunks(document, components.chunks)
 
         windows = make_windows(documents, cut, components.settings.window_chunks)
-        for window in report.timed_iter("wait", prefetch(windows, _WINDOWS_AHEAD)):
+        for window in report.stopwatch.measure_items("wait", prefetch(windows, _WINDOWS_AHEAD)):
             report.n_inputs += window.n_inputs
             report.n_chunks += len(window.chunks)
             report.n_hard_splits += sum(chunk.hard_split for chunk in window.chunks)
@@ -197,7 +189,7 @@ class Stream:
             yield window
 
     def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
-        with self._report.timed("cache"):
+        with self._report.stopwatch.measure("cache"):
             known = self._cache.generations([chunk.input_ids for chunk in chunks])
         self._report.n_reused += sum(chunk.input_ids in known for chunk in chunks)
         return known
@@ -226,7 +218,7 @@ class Stream:
             for input_ids, generation in zip(batch, generations, strict=True)
             if generation is not None
         }
-        with self._report.timed("cache"):
+        with self._report.stopwatch.measure("cache"):
             self._cache.keep(made)
         self._report.n_generated += len(made)
         for input_ids in batch:
@@ -259,7 +251,7 @@ class Stream:
         parser = self._components.model.metadata.parser
         for chunk, generation in results:
             if generation is not None:
-                with self._report.timed("questions"):
+                with self._report.stopwatch.measure("questions"):
                     questions += extract_questions(chunk, generation, parser, dropped)
         return questions
 
@@ -267,7 +259,7 @@ class Stream:
         scope = self._components.settings.dedupe_scope
         if scope == "corpus":
             return questions
-        with self._report.timed("dedupe"):
+        with self._report.stopwatch.measure("dedupe"):
             if scope == "document":
                 return unique(questions, self._components.settings, self._report)
             by_chunk = groupby(questions, key=lambda question: question.chunk)

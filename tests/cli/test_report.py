@@ -45,7 +45,7 @@ def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> 
         (
             ["{q}", "--run-report", "{q}"],
             ExitCode.NO_INPUT,
-            "is no report of qgbatch run",
+            "not a report of qgbatch run",
         ),
         (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: No such file or directory"),
         (["{q}", "-o", "no/page.html"], ExitCode.OUTPUT, "no/page.html"),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from qgbatch.errors import SettingsError
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.readers.kinds import is_table
 from qgbatch.readers.reading import read_all
-from qgbatch.records import Document
+from qgbatch.records import Document, Provenance
 from qgbatch.settings import FileSettings
 
 
@@ -50,12 +49,12 @@ class SourceText:
     """In the order of the text; passages that overlap, as after two runs, come one after the other."""
 
 
-def bring_together(rows: Sequence[CheckedRow], facts: Mapping[str, Any]) -> list[SourceText]:
+def bring_together(rows: Sequence[CheckedRow], provenance: Provenance | None) -> list[SourceText]:
     """The documents of a table, in the order of their first rows.
 
     Args:
         rows: of a run's output.
-        facts: of the run; its settings say in which encodings documents are read.
+        provenance: Of the run, if known; it tells with which encodings documents were read.
     """
     documents: dict[tuple[str, str], dict[tuple[int, int], Passage]] = {}
     for position, row in enumerate(rows):
@@ -67,16 +66,15 @@ def bring_together(rows: Sequence[CheckedRow], facts: Mapping[str, Any]) -> list
                 *span, int(page) if page else None, None if text is None else str(text)
             )
         passages[span].rows.append(position)
-    settings = _file_settings(facts)
+    settings = _file_settings(provenance)
     return [
         _cut(source, _read_again(source, sha256, settings), sorted(passages.items()))
         for (source, sha256), passages in documents.items()
     ]
 
 
-def _file_settings(facts: Mapping[str, Any]) -> FileSettings:
-    settings = facts.get("settings")
-    encodings = settings.get("encoding") if isinstance(settings, dict) else None
+def _file_settings(provenance: Provenance | None) -> FileSettings:
+    encodings = provenance.extra.get("encoding") if provenance else None
     try:
         return FileSettings(encoding=tuple(map(str, encodings or ())))
     except (SettingsError, TypeError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from qgbatch.errors import InputError
 from qgbatch.exports.report import page
 from qgbatch.exports.report import source_texts as texts
-from qgbatch.exports.report.run_counts import read_counts
+from qgbatch.exports.report.run_facts import read_run_facts
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.atomic import replacing
@@ -33,9 +33,9 @@ def write_report(table: QuestionTable, run_report: Path | None, output: Path) ->
         OutputError: the page cannot be written.
     """
     rows = _collect(table)
-    counts = read_counts(run_report, len(rows), table.facts) if run_report else None
-    documents = texts.bring_together(rows, table.facts or (counts.facts if counts else {}))
-    html = page.render(Path(table.path).name, rows, documents, table, counts)
+    run = read_run_facts(run_report, len(rows), table.provenance) if run_report else None
+    documents = texts.bring_together(rows, table.provenance or (run.provenance if run else None))
+    html = page.render(Path(table.path).name, rows, documents, table, run)
     with replacing(output) as stream:
         stream.write(html.encode(errors="replace"))  # halves of surrogate pairs in settings or failures
     n_whole = sum(document.is_whole for document in documents)

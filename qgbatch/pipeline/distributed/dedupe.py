@@ -54,7 +54,7 @@ def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> Uni
         questions, scores = [row["question"] for row in rows], [row["score"] for row in rows]
         duplicates = find_duplicates(questions, scores, job.settings.dedupe, job.settings.near_threshold)
         kept = [row for index, row in enumerate(rows) if index not in duplicates]
-        write_part(target, f"bucket {number}", kept, first.facts, columns)
+        write_part(target, f"bucket {number}", kept, first.provenance, columns)
         return pa.table({"n_kept": [len(kept)], "n_dropped": [len(duplicates)]})
 
     # Not by read_parquet: in Ray 2.60 it fails where fsspec lacks what it needs for HTTP.

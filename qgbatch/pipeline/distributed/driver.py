@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,14 @@ from qgbatch.pipeline.distributed.worker import (
     cut_into_blocks,
     decode_result,
     encode_block,
-    part_facts,
+    part_provenance,
 )
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.readers.conflicts import check_places
 from qgbatch.readers.content import STDIN, display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import list_inputs
-from qgbatch.records import Failure, RunReport
+from qgbatch.records import Failure, RunFacts
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def run_distributed(
     require_ray()
     _check(arguments, output, settings, files)
     report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
-    with report.timed_total():
+    with report.stopwatch.measure_total():
         listing = list_inputs(arguments)
         check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
@@ -79,11 +80,11 @@ def run_distributed(
         if not paths:
             return report
         components = Components.find(settings, cache.directory)
-        report.facts = components.facts()
-        directory = PartsDirectory(Path(output), part_facts(components, files))
+        report.provenance = components.provenance()
+        directory = PartsDirectory(Path(output))
         with locked(Path(output), files.wait_lock), directory:
             versions = {path: file_version(path) for path in paths}
-            kept = directory.reuse(versions)
+            kept = directory.reuse(versions, part_provenance(components, files))
             done = {path for part in kept for path in part.documents}
             if done:
                 logger.info("%d of %d documents were done before.", len(done), len(paths))
@@ -131,20 +132,19 @@ def _fail(failures: Sequence[Failure], report: RunReport, files: FileSettings) -
         raise DocumentError(failures[0].message)
 
 
-def _counts_that_stay(part: Part) -> dict[str, Any]:
+def _counts_that_stay(part: Part) -> RunFacts:
     """What a part of an earlier attempt counted, but for files that failed and are tried again.
 
     Rows that failed are not, before their table changes.
     """
-    failures, tables = part.report["failures"], {display(path) for path in part.documents}
-    of_rows = [failure for failure in failures if failure["source"].rpartition("#")[0] in tables]
-    n_inputs = part.report["n_inputs"] - len(failures) + len(of_rows)
-    return {**part.report, "n_inputs": n_inputs, "failures": of_rows, "seconds": {}}
+    assert part.report
+    failures, tables = part.report.failures, {display(path) for path in part.documents}
+    of_rows = tuple(failure for failure in failures if failure.source.rpartition("#")[0] in tables)
+    n_inputs = part.report.n_inputs - len(failures) + len(of_rows)
+    return replace(part.report, n_inputs=n_inputs, failures=of_rows, seconds={})
 
 
-def _work(
-    job: Job, documents: Mapping[str, FileVersion], pool: Pool
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def _work(job: Job, documents: Mapping[str, FileVersion], pool: Pool) -> Iterator[tuple[int, RunFacts]]:
     """Give the number of files of each block and its counts when it is done.
 
     The documents of a block that kills each worker are tried one by one, so that those
@@ -162,7 +162,7 @@ def _work(
 
 def _results(
     job: Job, blocks: Sequence[Sequence[str]], pool: Pool
-) -> Iterator[tuple[list[str], dict[str, Any] | None]]:
+) -> Iterator[tuple[list[str], RunFacts | None]]:
     """Blocks as they are done, and what :func:`decode_result` says of each."""
     if not blocks:
         return
@@ -181,14 +181,14 @@ def _results(
         yield json.loads(row["block"]), decode_result(row["result"])
 
 
-def _killed_workers(source: str, files: FileSettings) -> dict[str, Any]:
+def _killed_workers(source: str, files: FileSettings) -> RunFacts:
     error = DocumentError(
         f"{source}: {MAX_ATTEMPTS} workers died on it.",
         "Were they out of memory? Give them more, or split the document.",
     )
     if files.fail_fast:
         raise error
-    return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).as_dict()
+    return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).facts()
 
 
 def _final_parts(job: Job, kept: Sequence[Part], paths: Sequence[str], report: RunReport) -> list[Path]:

@@ -13,9 +13,9 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +25,7 @@ from qgbatch.output.atomic import replacing
 from qgbatch.output.remote import is_uri, version_of
 from qgbatch.output.rows import Row
 from qgbatch.output.writers import open_writer
+from qgbatch.records import Provenance, RunFacts
 
 FileVersion: TypeAlias = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds, or two zeros for what is no file."""
@@ -35,7 +36,7 @@ _ATTEMPTS = ".attempts"
 MAX_ATTEMPTS = 4
 """How many workers may die on a block, and then on each of its documents."""
 _ANYWHERE = ("engine", "device", "precision")
-"""Facts that each worker finds out on its own machine."""
+"""Provenance that each worker determines on its own machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ class Part:
     """A file of questions, and what its metadata say."""
 
     path: Path
-    facts: dict[str, Any]
+    provenance: Provenance
     columns: Sequence[str]
     documents: dict[str, FileVersion]
     """Paths of the documents that it holds the questions of, failed ones left out."""
-    report: dict[str, Any]
-    """:meth:`qgbatch.records.RunReport.as_dict` of its block."""
+    report: RunFacts | None
+    """Counts, times and failures of its block; ``None`` for a part of deduplicated questions."""
 
 
 def file_version(path: str) -> FileVersion:
@@ -66,11 +67,11 @@ def write_part(
     directory: Path,
     name: str,
     rows: Iterable[Row],
-    facts: Mapping[str, Any],
+    provenance: Provenance,
     columns: Mapping[str, str],
     *,
     documents: Mapping[str, FileVersion] | None = None,
-    report: Mapping[str, Any] | None = None,
+    report: RunFacts | None = None,
 ) -> None:
     """Write rows as one file, whole or not at all.
 
@@ -80,10 +81,11 @@ def write_part(
     Raises:
         OutputError: the directory cannot be written.
     """
-    facts = {**facts, "block": {"documents": documents or {}, "report": report or {}}}
+    block = {"documents": documents or {}, "report": report.to_json() if report else {}}
+    provenance = replace(provenance, extra={**provenance.extra, "block": block})
     with (
         replacing(directory / f"part-{_digest(name)}.parquet") as stream,
-        open_writer(stream, "parquet", facts, columns) as writer,
+        open_writer(stream, "parquet", provenance, columns) as writer,
     ):
         for row in rows:
             writer.write(row)
@@ -117,11 +119,12 @@ def read_part(path: Path) -> Part:
     """
     try:
         schema = pq.read_schema(path)
-        facts = json.loads(schema.metadata[b"qgbatch"])
+        values = json.loads(schema.metadata[b"qgbatch"])
         columns = [field.name for field in schema]
-        block = facts.pop("block")
+        block = values.pop("block")
         documents = {source: (size, time) for source, (size, time) in block["documents"].items()}
-        return Part(path, facts, columns, documents, block["report"])
+        report = RunFacts.from_json(block["report"]) if block["report"] else None
+        return Part(path, Provenance.from_json(values), columns, documents, report)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(
             f"{path}: is no part that qgbatch wrote ({type(error).__name__}).",
@@ -136,9 +139,8 @@ class PartsDirectory:
         OutputError: it is a file, cannot be made, or holds Parquet files of others.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._facts = dict(facts)
         self.draft = path.absolute() / _DRAFT
         """Where the parts of documents are made."""
         self._old: list[Part] = []
@@ -161,7 +163,7 @@ class PartsDirectory:
             self.draft.rmdir()
             self._path.rmdir()
 
-    def reuse(self, documents: Mapping[str, FileVersion]) -> list[Part]:
+    def reuse(self, documents: Mapping[str, FileVersion], provenance: Provenance) -> list[Part]:
         """Parts that are as this run would make them; others of an earlier attempt are removed.
 
         A part counts if the same model and settings made it and all its documents are
@@ -171,7 +173,7 @@ class PartsDirectory:
         seen: set[str] = set()
         drafts = [read_part(found) for found in sorted(self.draft.glob("*.parquet"))]
         for part in (*drafts, *self._old):
-            fits = _comparable(part.facts) == _comparable(self._facts)
+            fits = _comparable(part.provenance) == _comparable(provenance)
             same = all(documents.get(path) == version for path, version in part.documents.items())
             if fits and same and part.documents and seen.isdisjoint(part.documents):
                 kept.append(part)
@@ -210,5 +212,6 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     )
 
 
-def _comparable(facts: Mapping[str, Any]) -> str:
-    return json.dumps({name: fact for name, fact in facts.items() if name not in _ANYWHERE}, sort_keys=True)
+def _comparable(provenance: Provenance) -> str:
+    values = {name: value for name, value in provenance.to_json().items() if name not in _ANYWHERE}
+    return json.dumps(values, sort_keys=True)

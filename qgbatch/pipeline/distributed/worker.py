@@ -9,7 +9,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from qgbatch.errors import QgbatchError
 from qgbatch.output.rows import columns_of, to_row
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.parts import MAX_ATTEMPTS, FileVersion, attempt, file_version, write_part
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.content import display
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import RunReport
+from qgbatch.records import Provenance, RunFacts
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -76,14 +77,14 @@ class Worker:
         try:
             with attempt(self._job.parts, encode_block(paths)) as number:
                 if number <= MAX_ATTEMPTS:
-                    result["report"] = self._make_part(paths)
+                    result["report"] = self._make_part(paths).to_json()
         except QgbatchError as error:
             result["error"] = type(error).__name__, error.message, error.hint
         except Exception:
             result["bug"] = traceback.format_exc()
         return json.dumps(result)
 
-    def _make_part(self, paths: list[str]) -> dict[str, Any]:
+    def _make_part(self, paths: list[str]) -> RunFacts:
         job, components, report = self._job, self._components, RunReport()
         versions = {path: file_version(path) for path in paths}
         stream = Stream(
@@ -95,13 +96,13 @@ class Worker:
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
-        counts = report.as_dict()
+        counts = report.facts()
         if documents:
             write_part(
                 job.parts,
                 encode_block(paths),
                 rows,
-                part_facts(components, job.files),
+                part_provenance(components, job.files),
                 columns,
                 documents=documents,
                 report=counts,
@@ -120,14 +121,15 @@ class _Collector(logging.Handler):
         self._messages.append((record.levelno, record.getMessage()))
 
 
-def part_facts(components: Components, files: FileSettings) -> dict[str, object]:
+def part_provenance(components: Components, files: FileSettings) -> Provenance:
     """What the rows of a part depend on, beside its documents."""
-    read = {
+    extra = {
+        "with_context": files.with_context,
         "encoding": list(files.encoding),
         "text_column": files.text_column,
         "id_column": files.id_column,
     }
-    return {**components.facts(), "with_context": files.with_context, **read}
+    return replace(components.provenance(), extra=extra)
 
 
 def encode_block(paths: Sequence[str]) -> str:
@@ -135,8 +137,8 @@ def encode_block(paths: Sequence[str]) -> str:
     return json.dumps(list(paths))
 
 
-def decode_result(result: str) -> dict[str, Any] | None:
-    """Log what the worker would have logged, and give the report of its block as a dictionary.
+def decode_result(result: str) -> RunFacts | None:
+    """Log what the worker would have logged, and give the facts of its block.
 
     It is ``None`` for a block that killed each worker that tried it.
 
@@ -152,8 +154,7 @@ def decode_result(result: str) -> dict[str, Any] | None:
     if "error" in values:
         name, message, hint = values["error"]
         raise getattr(errors, name)(message, hint)
-    report: dict[str, Any] | None = values.get("report")
-    return report
+    return RunFacts.from_json(values["report"]) if "report" in values else None
 
 
 def cut_into_blocks(documents: Mapping[str, FileVersion], n_workers: int) -> list[list[str]]:
