@@ -158,7 +158,7 @@ class Answer:
     """Probability of this span's start times that of its end, 0 to 1. Both are normalised over the
     tokens of the text and the first token of the input, which stands for "no answer"."""
     no_answer_score: float
-    """Probability that the text contains no answer, 0 to 1; for a long text the minimum over its strides. It
+    """Probability that the text contains no answer, 0 to 1; the minimum over strides of a long text. It
     is meaningful for models trained on unanswerable questions, such as those of SQuAD 2. Wherever it
     exceeds ``score``, ``score`` is below 0.5, so one threshold on ``score`` is enough.
     """
