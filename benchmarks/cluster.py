@@ -45,9 +45,15 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         rows = [
-            {"the driver": "lists files", "a second": _rate(arguments.files, _list_files(Path(name)))},
-            {"the driver": "hands out blocks", "a second": _rate(arguments.blocks, _hand_out)},
-            {"the driver": "reads metadata of parts", "a second": _rate(500, _read_parts(Path(name)))},
+            {
+                "the driver": "lists files, with size and modification time",
+                "per second": _rate(arguments.files, _list_files(Path(name))),
+            },
+            {"the driver": "hands out blocks", "per second": _rate(arguments.blocks, _hand_out)},
+            {
+                "the driver": "reads the metadata of parts, to resume",
+                "per second": _rate(500, _read_parts(Path(name))),
+            },
         ]
     show("Measured", rows)
     show(
@@ -135,7 +141,7 @@ def _simulated(n_documents: int, n_workers: int) -> dict[str, str]:
         "seconds": f"{took + START_S:,.0f}",
         "longest document, seconds": f"{longest:.0f}",
         "workers busy": f"{ideal / took:.0%}",
-        "with the start": f"{ideal / (took + START_S):.0%}",
+        "workers busy, start-up included": f"{ideal / (took + START_S):.0%}",
     }
 
 

@@ -173,7 +173,7 @@ def test_tables_name_what_there_is() -> None:
     assert names_in_first_column("output.md", "## Columns") == columns
     codes = re.findall(r"^\| (\d[\d, ]*) \|", PAGES["exit-codes.md"], re.MULTILINE)
     assert [int(code) for code in re.findall(r"\d+", " ".join(codes))] == list(ExitCode)
-    names = names_in_first_column("python.md", "## What there is")
+    names = names_in_first_column("python.md", "## Public names")
     assert {*names, "ExitCode"} == {*qgbatch.__all__} - {"__version__"}
 
 
