@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import ExitCode
-from tests.loopback_hub import LoopbackHub, hub_environment
+from tests.support.loopback_hub import LoopbackHub, hub_environment
 from tests.training import (
     LEFT,
     command,

@@ -15,7 +15,7 @@ from qgbatch.exports.report.charts import bar_chart, histogram
 from qgbatch.exports.report.writer import write_report
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
-from tests.tables import FACTS, ask, write
+from tests.support.tables import FACTS, ask, write
 
 TEA = "Tea is a drink. It is hot.\n\nIt came to Europe in 1610. 🍵 Ships\ncarried it."
 SPANS = (0, 15, ["What is tea?", "Is it a drink?"]), (28, 54, ["When did it come?"])

@@ -13,7 +13,7 @@ import pytest
 from qgbatch.errors import OutputError
 from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.pipeline.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
-from tests.runs import names
+from tests.support.runs import names
 
 FACTS = {"model": "mini", "device": "cpu"}
 A, B = {"a.txt": (1, 10)}, {"b.txt": (2, 20)}
