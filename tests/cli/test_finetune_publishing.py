@@ -9,7 +9,7 @@ import pytest
 
 from qgbatch.errors import ExitCode
 from tests.support.loopback_hub import LoopbackHub, hub_environment
-from tests.training import (
+from tests.support.training import (
     LEFT,
     command,
     in_process,
