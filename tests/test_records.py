@@ -10,7 +10,7 @@ import pytest
 
 from qgbatch.pipeline.run_report import COUNT_NAMES, RunReport
 from qgbatch.records import Failure, Provenance, RunFacts
-from tests.tables import PROVENANCE
+from tests.support.tables import PROVENANCE
 
 FAILURE = Failure("a.txt", "read", "DocumentError", "a.txt: empty.")
 

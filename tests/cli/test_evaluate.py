@@ -15,7 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from qgbatch.errors import ExitCode
 from qgbatch.training.metrics import METRICS
 from tests.conftest import MINI, SAMPLES
-from tests.training import paragraphs, write_squad
+from tests.support.training import paragraphs, write_squad
 
 QUESTIONS = ["What is written here?", "Who wrote it?"]
 

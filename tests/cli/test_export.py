@@ -14,8 +14,8 @@ from click.testing import Result
 from qgbatch.errors import ExitCode
 from qgbatch.exports.export import FORMATS
 from tests.conftest import SAMPLES
-from tests.loopback_hub import LoopbackHub, hub_environment
-from tests.runs import GREEDY
+from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.runs import GREEDY
 
 Qgbatch = Callable[..., Result]
 

@@ -17,8 +17,8 @@ from transformers import AutoTokenizer
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 from qgbatch.errors import ExitCode
-from tests.runs import no_file_larger_than
-from tests.training import (
+from tests.support.runs import no_file_larger_than
+from tests.support.training import (
     LEFT,
     THREE_STEPS,
     Finetune,

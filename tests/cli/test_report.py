@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
-from tests.tables import ask, write
+from tests.support.tables import ask, write
 
 Qgbatch = Callable[..., Result]
 TEXT = "Tea is a drink. It is hot."

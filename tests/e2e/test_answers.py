@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from qgbatch.errors import ExitCode
-from tests.answering import make_answer_model
 from tests.conftest import SAMPLES
-from tests.runs import GREEDY, Qgbatch, read_json
+from tests.support.answering import make_answer_model
+from tests.support.runs import GREEDY, Qgbatch, read_json
 
 LIGHTHOUSES = SAMPLES / "lighthouses.txt"
 

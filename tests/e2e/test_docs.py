@@ -24,8 +24,8 @@ from qgbatch.models.known_models import ModelMetadata
 from qgbatch.output.rows import columns_of
 from qgbatch.settings import FileSettings, Settings
 from tests.conftest import ROOT, SAMPLES
-from tests.loopback_hub import LoopbackHub, hub_environment
-from tests.training import make_base, paragraphs, write_squad
+from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.training import make_base, paragraphs, write_squad
 
 DOCS = ROOT / "docs"
 PAGES = {

@@ -22,7 +22,7 @@ from qgbatch.errors import ExitCode, ModelError
 from qgbatch.models.checkpoint import find_model
 from qgbatch.training.data import read_split
 from qgbatch.training.sampling import StepSampler
-from tests.training import logged, make_base, paragraphs, write_squad
+from tests.support.training import logged, make_base, paragraphs, write_squad
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -25,7 +25,7 @@ from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
 from qgbatch.training.data import read_split
-from tests.tables import PROVENANCE, WITH_CONTEXT, ask, write
+from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, write
 
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
 SAND = "'-ness' is an ending. Rivers carry \"sand\"."

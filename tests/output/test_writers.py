@@ -24,7 +24,7 @@ from qgbatch.output.rows import COLUMNS, columns_of, to_dataframe, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.records import Chunk, Document, Provenance, Question
 from qgbatch.settings import Format
-from tests.tables import PROVENANCE
+from tests.support.tables import PROVENANCE
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 FORMATS: tuple[Format, ...] = get_args(Format)

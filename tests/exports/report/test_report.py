@@ -19,7 +19,7 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.records import Failure
-from tests.tables import PROVENANCE, ask, write
+from tests.support.tables import PROVENANCE, ask, write
 
 TEA = "Tea is a drink. It is hot.\n\nIt came to Europe in 1610. 🍵 Ships\ncarried it."
 SPANS = (0, 15, ["What is tea?", "Is it a drink?"]), (28, 54, ["When did it come?"])

@@ -15,8 +15,8 @@ from qgbatch.errors import OutputError
 from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.pipeline.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
 from qgbatch.pipeline.run_report import RunReport
-from tests.runs import names
-from tests.tables import PROVENANCE
+from tests.support.runs import names
+from tests.support.tables import PROVENANCE
 
 A, B = {"a.txt": (1, 10)}, {"b.txt": (2, 20)}
 
