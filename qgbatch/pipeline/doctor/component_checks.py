@@ -89,7 +89,7 @@ class ComponentChecks:
     def check_package(self, name: str) -> str:
         """Import an engine; a run does without the one that is not chosen, but tokenizers need torch."""
         try:
-            import_module(f"qgbatch.engines.base.{name}")
+            import_module(f"qgbatch.engines.{name}")
             types = ", ".join(_compute_types(self._device)) if name == "ctranslate2" else ""
             return "can be imported" + (f"; --compute-type: {types}" if types else "")
         except Exception as error:  # a broken shared library raises more than ImportError
