@@ -87,13 +87,13 @@ def evaluate(
     require("rouge_score", "sacrebleu", "scipy")
     console.set_up_libraries()
 
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
     from qgbatch.training.data import read_split
     from qgbatch.training.evaluation import evaluate_model, evaluate_questions
 
     if output:
-        check_places(Listing([data, *([questions] if questions else [])]), [], [str(output)])
+        check_output_conflicts(Listing([data, *([questions] if questions else [])]), [str(output)])
     with replacing(output) if output else nullcontext() as stream:  # one that cannot be written stops it
         split = read_split(data)
         if questions:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,9 @@ from qgbatch.pipeline.distributed.worker import (
     encode_block,
     part_facts,
 )
-from qgbatch.readers.conflicts import check_places
 from qgbatch.readers.content import STDIN, display
 from qgbatch.readers.kinds import require_packages
-from qgbatch.readers.listing import list_inputs
+from qgbatch.readers.listing import Listing
 from qgbatch.records import Failure, RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
@@ -43,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 
 def run_distributed(
-    inputs: Iterable[str | Path],
-    output: str | Path,
+    listing: Listing,
+    output: str,
     settings: Settings,
     files: FileSettings,
     cache: CacheSettings,
@@ -56,22 +54,21 @@ def run_distributed(
     """Run the pipeline in the workers of a Ray cluster and write a directory of Parquet parts.
 
     Documents that an earlier attempt is done with are not read again. Times in the report are
-    sums over the workers, but for ``total``.
+    sums over the workers, but for ``total``. The inputs are listed, and checked against the
+    output, already.
 
     Raises:
         DocumentError: with ``fail_fast``, the first document that fails.
         LockedError: another run is writing this output.
         ModelError: the model is missing or damaged, or Ray is not installed.
-        OutputError: the output cannot be written, or would be read as an input.
+        OutputError: the output cannot be written.
         SettingsError: a setting is out of range, or is not for this runner.
     """
-    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
     require_ray()
-    _check(arguments, output, settings, files)
-    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
+    _check(listing.arguments, output, settings, files)
+    inputs = [display(argument) for argument in listing.arguments]
+    report.files = {"inputs": inputs, "output": output, **asdict(files)}
     with report.timed_total():
-        listing = list_inputs(arguments)
-        check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
         paths = listing.paths
         require_packages(paths)
