@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import DocumentError, SettingsError
+from qgbatch.errors import DocumentError, SettingsError, require_package
 from qgbatch.output.atomic import STDOUT, locked
 from qgbatch.output.remote import is_uri
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
-from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected, require_ray
+from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
 from qgbatch.pipeline.distributed.dedupe import unique_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -64,7 +64,7 @@ def run_distributed(
         OutputError: the output cannot be written.
         SettingsError: a setting is out of range, or is not for this runner.
     """
-    require_ray()
+    require_package("ray", "--runner ray", extra="ray")
     _check(listing.arguments, output, settings, files)
     inputs = [display(argument) for argument in listing.arguments]
     report.files = {"inputs": inputs, "output": output, **asdict(files)}
