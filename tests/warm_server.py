@@ -97,7 +97,8 @@ def supervise(connection: socket.socket) -> dict[str, Any]:
 def pass_signals(connection: socket.socket, child: int, ended: int) -> None:
     """Pass the client's signals on to the child until it ends; kill the child if the client is gone."""
     while True:
-        readable, _, _ = select.select([connection, ended], [], [])
+        sources: list[socket.socket | int] = [connection, ended]
+        readable, _, _ = select.select(sources, [], [])
         if ended in readable:
             return
         number = connection.recv(1)

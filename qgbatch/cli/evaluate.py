@@ -12,10 +12,9 @@ import click
 
 from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, require_package
 from qgbatch.output.atomic import replacing
 from qgbatch.settings import Settings
-from qgbatch.training.packages import require
 
 _EPILOG = """\b
 Examples:
@@ -84,16 +83,17 @@ def evaluate(
         raise click.UsageError("--model and --questions: measure one of them.")
     if output and output.suffix not in _FORMATS:
         raise SettingsError(f"-o {output}: no format is known for it.", f"Use {' or '.join(_FORMATS)}.")
-    require("rouge_score", "sacrebleu", "scipy")
+    for package in ("rouge_score", "sacrebleu", "scipy"):
+        require_package(package, "qgbatch evaluate", extra="train")
     console.set_up_libraries()
 
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
     from qgbatch.training.data import read_split
     from qgbatch.training.evaluation import evaluate_model, evaluate_questions
 
     if output:
-        check_places(Listing([data, *([questions] if questions else [])]), [], [str(output)])
+        check_output_conflicts(Listing([data, *([questions] if questions else [])]), [str(output)])
     with replacing(output) if output else nullcontext() as stream:  # one that cannot be written stops it
         split = read_split(data)
         if questions:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -34,6 +34,9 @@ from qgbatch.cli.presets import PRESETS, as_options
 from qgbatch.errors import LockedError
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+
+if TYPE_CHECKING:
+    from qgbatch.readers.listing import Listing
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +107,8 @@ def run(
     settings, files = pick(Settings, values), pick(FileSettings, values)
     cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
 
-    from qgbatch.pipeline.api import run as run_pipeline
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.pipeline.api import run_listing
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import list_inputs, read_list
 
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
@@ -114,13 +117,14 @@ def run(
     side_outputs = [str(path) for path in (report, failures) if path]
     if "-" in side_outputs:
         raise click.UsageError("--report and --failures do not go to standard output: name files.")
-    read = [*all_inputs, *([files_from] if files_from and files_from != "-" else [])]
-    check_places(list_inputs(all_inputs), read, [output, *side_outputs])
+    listing = list_inputs(all_inputs)
+    also_read = [files_from] if files_from and files_from != "-" else []
+    check_output_conflicts(listing, [output, *side_outputs], also_read)
     console.set_up_libraries()
     if preset:
         logger.info("--preset %s: %s", preset, as_options(PRESETS[preset]))
     if dry_run:
-        _print_plan(all_inputs, settings, files, cache)
+        _print_plan(listing, settings, files, cache)
     with _reporting(report, failures) as run_report, console.progress() as progress:
 
         def on_progress(share: float, so_far: RunReport) -> None:
@@ -130,7 +134,7 @@ def run(
             from qgbatch.pipeline.distributed.driver import run_distributed
 
             run_distributed(
-                all_inputs,
+                listing,
                 output,
                 settings,
                 files,
@@ -140,19 +144,17 @@ def run(
                 on_progress=on_progress,
             )
         else:
-            run_pipeline(
-                all_inputs, output, settings, files, cache, report=run_report, on_progress=on_progress
-            )
+            run_listing(listing, output, settings, files, cache, report=run_report, on_progress=on_progress)
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
 
 
 def _print_plan(
-    inputs: list[str], settings: Settings, files: FileSettings, cache: CacheSettings
+    listing: Listing, settings: Settings, files: FileSettings, cache: CacheSettings
 ) -> NoReturn:
     from qgbatch.pipeline.dry_run import plan
 
-    report, seconds = plan(inputs, settings, files, cache)
+    report, seconds = plan(listing, settings, files, cache)
     log_failures(report)
     click.echo(plan_table(report, seconds))
     click.get_current_context().exit(report.exit_code)

@@ -24,13 +24,13 @@ def export(table: QuestionTable, target: ExportFormat, directory: Path, license_
         OutputError: a file would replace what is no earlier export of this kind, or cannot
             be written.
     """
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
 
     if target.needs_context:
         table.need_context(f"--to {target.name}")
     outputs = [str(directory / name) for name in (*target.files, CARD)]
-    check_places(Listing([str(path) for path in table.files]), [], outputs)
+    check_output_conflicts(Listing([str(path) for path in table.files]), outputs)
     with open_directory(directory, target) as files:
         lines = target.write(table, files)
         write_card(files[CARD], target, table, lines, directory.absolute().name, license_name)

@@ -19,7 +19,7 @@ from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream, unique
 from qgbatch.questions.dedupe import find_duplicates
-from qgbatch.readers.conflicts import check_places
+from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
@@ -92,13 +92,27 @@ def run(
     if isinstance(inputs, str):
         raise TypeError("inputs is one string: give a list of paths.")
     settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
-    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
+    listing, output = list_inputs([os.fspath(path) for path in inputs]), os.fspath(output)
+    check_output_conflicts(listing, [output])
     report = report if report is not None else RunReport()
+    return run_listing(listing, output, settings, files, cache, report=report, on_progress=on_progress)
+
+
+def run_listing(
+    listing: Listing,
+    output: str,
+    settings: Settings,
+    files: FileSettings,
+    cache: CacheSettings,
+    *,
+    report: RunReport,
+    on_progress: OnProgress | None = None,
+) -> RunReport:
+    """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
-    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
+    inputs = [display(argument) for argument in listing.arguments]
+    report.files = {"inputs": inputs, "output": output, **asdict(files)}
     with report.stopwatch.measure_total():
-        listing = list_inputs(arguments)
-        check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
         require_packages(listing.paths)
         if not listing.paths:

@@ -16,7 +16,7 @@ from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import source_text, target_text
 from qgbatch.output.atomic import replacing
 from qgbatch.output.writers import json_line
-from qgbatch.readers.conflicts import check_places
+from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.listing import Listing
 from qgbatch.training.data import Split, load_splits, read_split
 
@@ -71,7 +71,7 @@ def write_dataset(
     _check_directory(directory, [*(f"{name}.{file_format}" for name in splits), _CARD])
     paths = {directory / f"{name}.{file_format}": split for name, split in splits.items()}
     made_from = Listing([split.name for split in splits.values()])
-    check_places(made_from, [], [str(path) for path in paths])
+    check_output_conflicts(made_from, [str(path) for path in paths])
     write = _write_parquet if file_format == "parquet" else _write_jsonl
     with ExitStack() as files:  # so that none is replaced before all are written
         for path, split in paths.items():

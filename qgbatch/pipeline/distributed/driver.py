@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import DocumentError, SettingsError
+from qgbatch.errors import DocumentError, SettingsError, require_package
 from qgbatch.output.atomic import STDOUT, locked
 from qgbatch.output.remote import is_uri
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
-from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected, require_ray
+from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
 from qgbatch.pipeline.distributed.dedupe import unique_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -33,10 +32,9 @@ from qgbatch.pipeline.distributed.worker import (
     part_provenance,
 )
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.readers.conflicts import check_places
 from qgbatch.readers.content import STDIN, display
 from qgbatch.readers.kinds import require_packages
-from qgbatch.readers.listing import list_inputs
+from qgbatch.readers.listing import Listing
 from qgbatch.records import Failure, RunFacts
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
@@ -44,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 
 def run_distributed(
-    inputs: Iterable[str | Path],
-    output: str | Path,
+    listing: Listing,
+    output: str,
     settings: Settings,
     files: FileSettings,
     cache: CacheSettings,
@@ -57,22 +55,21 @@ def run_distributed(
     """Run the pipeline in the workers of a Ray cluster and write a directory of Parquet parts.
 
     Documents that an earlier attempt is done with are not read again. Times in the report are
-    sums over the workers, but for ``total``.
+    sums over the workers, but for ``total``. The inputs are listed, and checked against the
+    output, already.
 
     Raises:
         DocumentError: with ``fail_fast``, the first document that fails.
         LockedError: another run is writing this output.
         ModelError: the model is missing or damaged, or Ray is not installed.
-        OutputError: the output cannot be written, or would be read as an input.
+        OutputError: the output cannot be written.
         SettingsError: a setting is out of range, or is not for this runner.
     """
-    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
-    require_ray()
-    _check(arguments, output, settings, files)
-    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
+    require_package("ray", "--runner ray", extra="ray")
+    _check(listing.arguments, output, settings, files)
+    inputs = [display(argument) for argument in listing.arguments]
+    report.files = {"inputs": inputs, "output": output, **asdict(files)}
     with report.stopwatch.measure_total():
-        listing = list_inputs(arguments)
-        check_places(listing, arguments, [output])
         report.skipped.update(listing.skipped)
         paths = listing.paths
         require_packages(paths)
