@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
@@ -23,7 +22,6 @@ AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
 
 _NO_BREAK_SPACE, _NO_BREAK_HYPHEN = "\u00a0", "\u2011"
-_OPTION_NAME = re.compile(r"--[a-z-]+")
 _DEFAULT_GROUP = "General"
 _COMMON_HEADING = "Common options"
 _SHOW_ALL = "qgbatch.show_all_options"
@@ -83,13 +81,13 @@ class Option(click.Option):
         self.envvar = f"QGBATCH_{self.name.upper()}" if self.name else None
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Write a flag and its opposite as ``--[no-]cache``; keep defaults and option names on one line."""
+        """Write a flag and its opposite as ``--[no-]cache``; break no line at a hyphen or a default."""
         record = super().get_help_record(ctx)
         if record is None:
             return None
         name = f"--[no-]{self.opts[0].removeprefix('--')}" if self.secondary_opts else record[0]
-        text = record[1].replace("[default: ", f"[default:{_NO_BREAK_SPACE}")
-        return name, _OPTION_NAME.sub(lambda match: match[0].replace("-", _NO_BREAK_HYPHEN), text)
+        text = record[1].replace("-", _NO_BREAK_HYPHEN)
+        return name, text.replace("[default: ", f"[default:{_NO_BREAK_SPACE}")
 
     def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
         """Write the default of a flag as yes or no, and leave out ranges."""
