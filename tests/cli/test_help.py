@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import Result
 
 from qgbatch.cli import main
@@ -94,6 +95,14 @@ def test_the_longest_help_of_a_command_lists_all_its_options(
 ) -> None:
     listed = _listed(help_of(f"{words} --help-all" if words in LONG else f"{words} --help"))
     assert listed == {option.opts[-1].removeprefix("--") for option in _options(words)} | {"help"}
+
+
+@pytest.mark.parametrize("words", LONG)
+def test_shell_completion_offers_every_option(words: str) -> None:
+    completion = ShellComplete(main, {}, "qgbatch", "_QGBATCH_COMPLETE")
+    offered = {item.value for item in completion.get_completions([words], "--")}
+    options = {name for option in _options(words) for name in (*option.opts, *option.secondary_opts)}
+    assert {name for name in options if name.startswith("--")} | {"--help"} == offered
 
 
 def test_the_documentation_names_every_option(words: str) -> None:

@@ -70,14 +70,15 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 TESTED_SEPARATELY = {"revision", "device"}
 
-NOT_IN_A_KEY = {
-    # They decide the text of a document, whose hash is part of the key of its chunks.
-    FileSettings: {"encoding", "text_column", "id_column"},
-    # They decide what is written, or where the work is done; results are the same.
+NOT_IN_A_KEY: dict[type[Any], set[str]] = {
+    # The encoding and the text column decide the text, whose hash is part of the key of its chunks.
+    FileSettings: {
+        "encoding", "text_column", "id_column", "fail_fast", "format", "with_context", "csv_safe",
+        "wait_lock",
+    },
     CacheSettings: {"cache", "cache_dir", "cache_size"},
     RunnerSettings: {"runner", "ray_address", "num_workers", "workers", "gpus_per_worker"},
-}
-NOT_IN_A_KEY[FileSettings] |= {"fail_fast", "format", "with_context", "csv_safe", "wait_lock"}
+}  # fmt: skip
 
 
 def _fields(settings_class: type[Any]) -> set[str]:
