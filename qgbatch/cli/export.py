@@ -6,27 +6,23 @@ from pathlib import Path
 
 import click
 
+from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import (
-    GroupedCommand,
-    GroupedOption,
-    complete_files,
-    config_option,
-    data_set_options,
-)
+from qgbatch.cli.options import Command, complete_files, dataset_options, option
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.format import CARD
 from qgbatch.exports.table import QuestionTable
 
 _EPILOG = """\b
-beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
-squad      squad.json, as SQuAD v1.1; with answers where the table has them
-hf         a data set with a card for the Hugging Face hub
-anki       flash cards, anki.tsv
-doc2query  passages with their questions for a search index, documents.jsonl
+Formats:
+  beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
+  squad      SQuAD v1.1 file with the answers, if there are any: squad.json
+  hf         dataset with a card for the Hugging Face hub
+  anki       flash cards: anki.tsv
+  doc2query  passages with questions for a search index: documents.jsonl
 
-beir, squad and doc2query need the passages: qgbatch run --with-context.
+beir, squad and doc2query need the passages: use qgbatch run --with-context.
 
 \b
 Examples:
@@ -36,28 +32,26 @@ Examples:
 """
 
 
-@click.command("export", cls=GroupedCommand, epilog=_EPILOG)
+@click.command("export", cls=Command, epilog=_EPILOG)
 @click.argument("questions", metavar="QUESTIONS", shell_complete=complete_files)
-@click.option(
+@option(
     "--to",
     required=True,
     type=click.Choice(list(FORMATS)),
-    metavar="FORM",
-    cls=GroupedOption,
+    metavar="FORMAT",
     group="Output",
-    help=f"One of the forms below: {', '.join(FORMATS)}.",
+    help=f"Format of the export: {', '.join(FORMATS)}.",
 )
-@click.option(
+@option(
     "-o",
     "--output-dir",
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    cls=GroupedOption,
     group="Output",
-    help="Directory for the files and a README.md about them.",
+    help="Directory for the files and a README.md that describes them.",
 )
-@data_set_options
+@dataset_options
 @config_option()
 @console_options
 def export_command(
@@ -70,15 +64,15 @@ def export_command(
     hub_dataset_id: str | None,
     console: Console,
 ) -> None:
-    """Write questions in a form that other tools read.
+    """Convert questions to the format of another tool.
 
-    QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
-    --runner ray.
+    QUESTIONS is an output of qgbatch run: a Parquet, CSV or JSONL file, or the directory that
+    --runner ray writes.
     """
     from qgbatch.models.hub import prepare_repository, publish
 
     if push_to_hub and to != "hf":
-        raise SettingsError(f"--push-to-hub does not go with --to {to}.", "Use --to hf.")
+        raise SettingsError(f"--push-to-hub cannot be combined with --to {to}.", "Use --to hf.")
     table, target = QuestionTable(questions), FORMATS[to]
     repository = None
     if push_to_hub:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from qgbatch.cli.config import config_option, preset_option
 from qgbatch.cli.console import (
     Console,
     chunks_done,
@@ -21,14 +22,12 @@ from qgbatch.cli.console import (
     plan_table,
 )
 from qgbatch.cli.options import (
-    GroupedCommand,
-    GroupedOption,
+    LongCommand,
+    build_settings,
     complete_files,
-    config_option,
-    pick,
-    preset_option,
+    option,
+    report_options,
     settings_options,
-    side_output_options,
 )
 from qgbatch.cli.presets import PRESETS, as_options
 from qgbatch.errors import LockedError
@@ -49,33 +48,31 @@ Examples:
 """
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.command(cls=LongCommand, epilog=_EPILOG)
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...", shell_complete=complete_files)
-@click.option(
+@option(
     "--files-from",
     metavar="FILE",
-    cls=GroupedOption,
     group="Input",
-    help="File (or -) that names more inputs, one a line or NUL-separated.",
+    help="File with more inputs, one per line or NUL-separated; - reads standard input.",
 )
 @settings_options(FileSettings)
-@click.option(
+@option(
     "-o",
     "--output",
     required=True,
     metavar="FILE",
-    cls=GroupedOption,
     group="Output",
-    help="File or URI ending in .parquet, .csv or .jsonl, replaced as a whole; - for standard output; "
-    "with --runner ray a directory.",
+    common=True,
+    help="Output file or URI (.parquet, .csv, .jsonl); - for standard output.",
 )
-@side_output_options
-@click.option(
+@report_options
+@option(
     "--dry-run",
     is_flag=True,
-    cls=GroupedOption,
     group="Output",
-    help="Read and cut the documents, print what there is to do and how long it may take, write no output.",
+    common=True,
+    help="Print what a run would do, with a time estimate.",
 )
 @settings_options(Settings)
 @settings_options(CacheSettings)
@@ -95,17 +92,17 @@ def run(
     console: Console,
     **values: Any,
 ) -> None:
-    """Read documents and write questions about them.
+    """Generate questions about documents.
 
-    INPUT is a .txt, .md, .rst, .html (each also .gz), .pdf, .docx or .epub file, a table with a document
-    a row (.csv, .tsv, .jsonl, each also .gz, or .parquet), a directory, a quoted glob, a URI (s3://...)
-    of any of these, or - for standard input.
+    INPUT is a document (.txt, .md, .rst, .html, .pdf, .docx, .epub), a table with one document per row
+    (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for standard
+    input. Text formats may be compressed (.gz).
 
-    Every option can also come from a QGBATCH_ variable (QGBATCH_NUM_BEAMS=1) or from --config; the command
-    line comes first, then the variable, then the file.
+    An option is taken from the command line, else from an environment variable (QGBATCH_NUM_BEAMS=1), else
+    from --config, else from --preset.
     """
-    settings, files = pick(Settings, values), pick(FileSettings, values)
-    cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
+    settings, files = build_settings(Settings, values), build_settings(FileSettings, values)
+    cache, runner = build_settings(CacheSettings, values), build_settings(RunnerSettings, values)
 
     from qgbatch.pipeline.api import run_listing
     from qgbatch.readers.conflicts import check_output_conflicts
@@ -113,10 +110,10 @@ def run(
 
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
     if not all_inputs:
-        raise click.UsageError("No INPUT: name files, directories, globs, - or --files-from.")
+        raise click.UsageError("No INPUT: give files, directories, glob patterns, - or --files-from FILE.")
     side_outputs = [str(path) for path in (report, failures) if path]
     if "-" in side_outputs:
-        raise click.UsageError("--report and --failures do not go to standard output: name files.")
+        raise click.UsageError("--report and --failures cannot write to standard output: give file names.")
     listing = list_inputs(all_inputs)
     also_read = [files_from] if files_from and files_from != "-" else []
     check_output_conflicts(listing, [output, *side_outputs], also_read)
@@ -162,9 +159,9 @@ def _print_plan(
 
 @contextmanager
 def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport]:
-    """Give a report, and write it and its failures however the run ends.
+    """Yield the report of a run, and write it and its failures however the run ends.
 
-    Both files are opened before the run, so that one that cannot be written stops it.
+    Both files are opened first, so that a file that cannot be written stops the run before it starts.
     """
     from qgbatch.output.atomic import replacing
     from qgbatch.output.writers import json_line
@@ -175,7 +172,7 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
         failures_stream = files.enter_context(replacing(failures)) if failures else None
         try:
             yield run_report
-        except LockedError:  # the report belongs to the run that has the lock
+        except LockedError:  # the report file belongs to the run that holds the lock
             raise
         except BaseException as error:
             run_report.error = error

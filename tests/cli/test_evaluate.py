@@ -166,7 +166,7 @@ def test_bad_input(
 def test_a_model_and_a_file_are_not_measured_at_once(qgbatch: Callable[..., Result], data: Path) -> None:
     result = qgbatch("evaluate", "--data", data, "--questions", "q.csv", "--model", "mini")
     assert result.exit_code == ExitCode.USAGE
-    assert "measure one of them" in result.stderr
+    assert "evaluate one of them" in result.stderr
 
 
 def test_the_data_is_not_overwritten(qgbatch: Callable[..., Result], data: Path) -> None:

@@ -89,7 +89,7 @@ def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path)
         assert "cannot be made a directory" in result.stderr
     result = qgbatch("export", good, "--to", "beir", "-o", out, "--push-to-hub")
     assert result.exit_code == ExitCode.USAGE
-    assert "--push-to-hub does not go with --to beir" in result.stderr
+    assert "--push-to-hub cannot be combined with --to beir" in result.stderr
     assert not out.exists()
 
 
