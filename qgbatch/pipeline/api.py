@@ -1,4 +1,4 @@
-"""Inputs -> output file, and texts -> questions: what the command and Python call."""
+"""The entry points: documents to an output file, and texts to questions."""
 
 from __future__ import annotations
 
@@ -28,30 +28,33 @@ from qgbatch.records import Document, Failure, Question
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 
 OnProgress = Callable[[float, RunReport], None]
-"""Called after each batch with the share of the input that is done, 0 to 1."""
+"""Called after each batch with the finished share of the input, 0 to 1, and the report so far."""
 
 
 def generate_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> list[Question]:
-    """Ask questions of texts: :func:`iter_questions` as a list."""
+    """Generate questions about texts; :func:`iter_questions` as a list."""
     return list(iter_questions(texts, **options))
 
 
 def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> Iterator[Question]:
-    """Yield the questions of texts in order, reading them as it goes.
+    """Generate questions about texts and yield them in input order.
 
-    The options are the fields of :class:`qgbatch.Settings`. A plain text gets its
-    position (``"0"``, ``"1"``, ...) as ``source``; use :meth:`Document.from_text` to give
-    another. With ``dedupe_scope="corpus"`` all questions are made before the first is
-    given. Nothing is kept in the cache.
+    Texts are read as they are needed. With ``dedupe_scope="corpus"`` all questions are
+    generated before the first one is yielded. Results are not cached.
+
+    Args:
+        texts: Texts or documents. A text gets its position (``"0"``, ``"1"``, ...) as
+            ``source``; use :meth:`Document.from_text` for another name.
+        **options: The fields of :class:`qgbatch.Settings`.
 
     Raises:
-        DocumentError: a text cannot be used. Nothing is skipped.
-        ModelError: the model is missing or damaged.
-        SettingsError: an option is out of range.
-        TypeError: the texts are one string, not a list.
+        DocumentError: A text cannot be used. No text is skipped.
+        ModelError: The model is missing or damaged.
+        SettingsError: An option is out of range.
+        TypeError: ``texts`` is a string, not a list of strings.
     """
     if isinstance(texts, str):
-        raise TypeError("texts is one string: give a list of texts.")
+        raise TypeError("texts is a string: give a list of strings.")
     components = Components.find(Settings(**options), CacheSettings().directory)
     documents = (
         text if isinstance(text, Document) else Document.from_text(text, str(position))
@@ -75,22 +78,33 @@ def run(
     report: RunReport | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunReport:
-    """Read documents, write their questions to ``output`` and report.
+    """Read documents and write questions about them to ``output``.
 
-    The output is replaced only if at least one document could be used. Each batch of
-    chunks that the model is done with is in the cache, for the next run. ``report``, if
-    given, is filled as the run goes and returned.
+    The output is only replaced if at least one document could be used. Each finished batch
+    is stored in the cache for the next run.
+
+    Args:
+        inputs: Files, directories, glob patterns, URIs, or ``-`` for standard input.
+        output: A file or URI, or ``-`` for standard output.
+        settings: What decides the questions.
+        files: How files are read and written.
+        cache: Whether and where results are cached.
+        report: A report to fill while the run is going on; a new one by default.
+        on_progress: Called after each batch.
+
+    Returns:
+        The report.
 
     Raises:
-        DocumentError: with ``fail_fast``, the first document that fails.
-        LockedError: another run is writing this output.
-        ModelError: the model is missing or damaged.
-        OutputError: the output cannot be written, or would be read as an input.
-        SettingsError: a setting is out of range.
-        TypeError: the inputs are one string, not a list.
+        DocumentError: A document failed and ``fail_fast`` is set.
+        LockedError: Another run is writing this output.
+        ModelError: The model is missing or damaged.
+        OutputError: The output cannot be written, or is also an input.
+        SettingsError: A setting is out of range.
+        TypeError: ``inputs`` is a string, not a list of strings.
     """
     if isinstance(inputs, str):
-        raise TypeError("inputs is one string: give a list of paths.")
+        raise TypeError("inputs is a string: give a list of paths.")
     settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
     listing, output = list_inputs([os.fspath(path) for path in inputs]), os.fspath(output)
     check_output_conflicts(listing, [output])
@@ -142,7 +156,7 @@ def run_listing(
 
 
 class _NothingToWriteError(Exception):
-    """Not one document could be used: the output stays as it is."""
+    """No document could be used, so the output stays as it is."""
 
 
 def _rows(
@@ -171,7 +185,10 @@ def _rows(
 
 
 def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport) -> Iterator[Row]:
-    """Rows without duplicates; they wait on disk, only questions and scores in memory."""
+    """Drop duplicate rows across documents.
+
+    Rows wait in a temporary file; memory only holds their questions and scores.
+    """
     questions: list[str] = []
     scores: list[float] = []
     with temporary_file() as waiting:
