@@ -35,6 +35,7 @@ from qgbatch.pipeline.run_report import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 if TYPE_CHECKING:
+    from qgbatch.engines.choice import LoadEngine
     from qgbatch.readers.listing import Listing
 
 logger = logging.getLogger(__name__)
@@ -141,9 +142,24 @@ def run(
                 on_progress=on_progress,
             )
         else:
-            run_listing(listing, output, settings, files, cache, report=run_report, on_progress=on_progress)
+            run_listing(
+                listing,
+                output,
+                settings,
+                files,
+                cache,
+                report=run_report,
+                on_progress=on_progress,
+                **_engine_loader(),
+            )
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
+
+
+def _engine_loader() -> dict[str, LoadEngine]:
+    """The ``load_engine`` that a test passes as Click's object: ``main(words, obj=FakeEngine().load)``."""
+    load_engine = click.get_current_context().obj
+    return {"load_engine": load_engine} if load_engine else {}
 
 
 def _print_plan(
@@ -151,7 +167,7 @@ def _print_plan(
 ) -> NoReturn:
     from qgbatch.pipeline.dry_run import plan
 
-    report, seconds = plan(listing, settings, files, cache)
+    report, seconds = plan(listing, settings, files, cache, **_engine_loader())
     log_failures(report)
     click.echo(plan_table(report, seconds))
     click.get_current_context().exit(report.exit_code)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from qgbatch.engines.base import Engine, EngineChoice, SpecialIds
 from qgbatch.engines.devices import ctranslate2_precision, find_device, torch_precision
 from qgbatch.errors import SettingsError
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.settings import Decoding, Settings
+
+LoadEngine: TypeAlias = Callable[[EngineChoice, ModelFiles, Decoding, SpecialIds, Path], Engine]
+"""Loads an engine, as :func:`load_engine` does; tests pass one that needs no model."""
 
 
 def choose_engine(settings: Settings, *, do_sample: bool = False) -> EngineChoice:

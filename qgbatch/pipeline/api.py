@@ -11,6 +11,7 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
+from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.output.atomic import open_output, temporary_file
 from qgbatch.output.rows import Row, columns_of, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
@@ -77,6 +78,7 @@ def run(
     *,
     report: RunReport | None = None,
     on_progress: OnProgress | None = None,
+    load_engine: LoadEngine = load_engine,
 ) -> RunReport:
     """Read documents and write questions about them to ``output``.
 
@@ -91,6 +93,7 @@ def run(
         cache: Whether and where results are cached.
         report: A report to fill while the run is going on; a new one by default.
         on_progress: Called after each batch.
+        load_engine: Loads the engine; tests pass one that needs no model.
 
     Returns:
         The report.
@@ -109,7 +112,16 @@ def run(
     listing, output = list_inputs([os.fspath(path) for path in inputs]), os.fspath(output)
     check_output_conflicts(listing, [output])
     report = report if report is not None else RunReport()
-    return run_listing(listing, output, settings, files, cache, report=report, on_progress=on_progress)
+    return run_listing(
+        listing,
+        output,
+        settings,
+        files,
+        cache,
+        report=report,
+        on_progress=on_progress,
+        load_engine=load_engine,
+    )
 
 
 def run_listing(
@@ -121,6 +133,7 @@ def run_listing(
     *,
     report: RunReport,
     on_progress: OnProgress | None = None,
+    load_engine: LoadEngine = load_engine,
 ) -> RunReport:
     """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
@@ -134,7 +147,7 @@ def run_listing(
             report.failures.extend(item for item in listing.items if isinstance(item, Failure))
             return report
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
-            components = Components.find(settings, cache.directory)
+            components = Components.find(settings, cache.directory, load_engine=load_engine)
             report.provenance = components.provenance()
             with (
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,

@@ -15,7 +15,7 @@ import qgbatch
 from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
-from qgbatch.engines.choice import choose_engine, load_engine
+from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
 from qgbatch.pipeline.cache import Cache
@@ -41,12 +41,22 @@ class Components:
     engine_choice: EngineChoice
     cache_dir: Path
     answer_model: Path | None
+    load_engine: LoadEngine
     _loading: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
     """Held while a component is loaded, because chunking runs in another thread."""
 
     @classmethod
-    def find(cls, settings: Settings, cache_dir: Path) -> Components:
+    def find(
+        cls, settings: Settings, cache_dir: Path, *, load_engine: LoadEngine = load_engine
+    ) -> Components:
         """Find the model, its tokenizer and the engine for it, without loading them.
+
+        Args:
+            settings: What decides the questions.
+            cache_dir: The directory of the cache, which also holds converted models.
+            load_engine: Loads the engine when it is first needed. Tests pass the ``load`` method
+                of a :class:`qgbatch.engines.fake.FakeEngine`. The results of another engine than
+                the default have their own keys in the cache.
 
         Raises:
             ModelError: The model is missing.
@@ -65,6 +75,7 @@ class Components:
             choose_engine(settings, do_sample=decoding.do_sample),
             cache_dir,
             find_answer_model(settings.answers) if settings.answers else None,
+            load_engine,
         )
 
     @property
@@ -100,7 +111,7 @@ class Components:
         """
         tokenizer = self.tokenizer
         special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
-        return load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        return self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
 
     @cached_property
     def answerer(self) -> Answerer:
@@ -193,8 +204,14 @@ class Components:
             "precision": choice.precision,
             **asdict(self.decoding),
             **_versions(choice.name),
+            **self._other_loader(),
         }
         return Cache(store, chunking, generating, self._answering())
+
+    def _other_loader(self) -> dict[str, str]:
+        """The name of the function that loads the engine, unless it is the default or wraps the default."""
+        name = _qualified_name(self.load_engine)
+        return {} if name == _qualified_name(load_engine) else {"loaded by": name}
 
     def _answering(self) -> dict[str, str]:
         if not self.answer_model:
@@ -221,6 +238,10 @@ class Components:
             settings={**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)},
             answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
         )
+
+
+def _qualified_name(function: LoadEngine) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def _versions(*packages: str) -> dict[str, str]:

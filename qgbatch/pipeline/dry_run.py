@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.engines.devices import n_cores
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
@@ -24,7 +25,12 @@ _CORE_SECONDS = {"ctranslate2": 0.9e-9, "torch": 9e-9}
 
 
 def plan(
-    listing: Listing, settings: Settings, files: FileSettings, cache: CacheSettings
+    listing: Listing,
+    settings: Settings,
+    files: FileSettings,
+    cache: CacheSettings,
+    *,
+    load_engine: LoadEngine = load_engine,
 ) -> tuple[RunReport, float | None]:
     """Read and cut the documents, and count what a run would have to do.
 
@@ -41,7 +47,7 @@ def plan(
     report.skipped.update(listing.skipped)
     require_packages(listing.paths)
     with closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store:
-        components = Components.find(settings, cache.directory)
+        components = Components.find(settings, cache.directory, load_engine=load_engine)
         its_cache = components.open_cache(store)
         Stream(components, its_cache, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
         rate = its_cache.rate() or _guess_rate(components)
