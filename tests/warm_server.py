@@ -97,8 +97,7 @@ def supervise(connection: socket.socket) -> dict[str, Any]:
 def pass_signals(connection: socket.socket, child: int, ended: int) -> None:
     """Pass the client's signals on to the child until it ends; kill the child if the client is gone."""
     while True:
-        sources: list[socket.socket | int] = [connection, ended]
-        readable, _, _ = select.select(sources, [], [])
+        readable, _, _ = select.select([connection.fileno(), ended], [], [])
         if ended in readable:
             return
         number = connection.recv(1)

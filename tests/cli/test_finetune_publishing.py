@@ -37,7 +37,7 @@ def published(home: Path, publisher: WarmProcess, tmp_path_factory: pytest.TempP
     (output / "runs" / "events").touch()
     words = ("--max-steps", "2", "--report-to", "wandb", "--push-to-hub", "--hub-model-id", "asker")
     wandb = {"WANDB_MODE": "offline", "WANDB_DIR": str(output), "WANDB_SILENT": "true"}
-    result = publisher.run("qgbatch", *command(home, output, *words), **wandb)
+    result = publisher.run("qgbatch", *command(home, output, *words), variables=wandb)
     assert result.returncode == 0, result.stderr
     return output, result
 
@@ -47,7 +47,7 @@ def test_a_wrong_token_fails_before_any_training(
 ) -> None:
     before = set(hub.repositories)
     words = command(home, tmp_path / "out", "--max-steps", "1", "--push-to-hub")
-    result = publisher.run("qgbatch", *words, HF_TOKEN="hf_eve")
+    result = publisher.run("qgbatch", *words, variables={"HF_TOKEN": "hf_eve"})
     assert result.returncode == ExitCode.OUTPUT, result.stderr
     assert "cannot be published" in result.stderr
     assert "401" in result.stderr
