@@ -11,7 +11,7 @@ import pytest
 from qgbatch.errors import ExitCode
 from tests.support.loopback_hub import LoopbackHub, hub_environment
 from tests.support.training import LEFT, command, names
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import WarmProcess
 
 Published = tuple[Path, "subprocess.CompletedProcess[str]"]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import WarmProcess
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "lighthouses.txt"
 COMMAND = [sys.executable, "-m", "qgbatch"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import WarmProcess
 
 RunShell = Callable[..., "subprocess.CompletedProcess[str]"]
 

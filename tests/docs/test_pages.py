@@ -17,7 +17,7 @@ from qgbatch.models.known_models import ModelMetadata
 from qgbatch.output.rows import columns_of
 from qgbatch.settings import FileSettings, Settings
 from tests.conftest import ROOT
-from tests.pages import DOCS, PAGES, blocks, commands, names_in_first_column
+from tests.support.pages import DOCS, PAGES, blocks, commands, names_in_first_column
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -6,10 +6,10 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.pages import blocks
 from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.pages import blocks
 from tests.support.training import make_base, paragraphs, write_squad
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import WarmProcess
 
 
 def test_the_training_runs(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.support.runs import (
     names,
     read_json,
 )
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import WarmProcess
 
 __all__ = ["cached_run"]
 

@@ -24,7 +24,7 @@ from qgbatch.models.checkpoint import find_model
 from qgbatch.training.data import read_split
 from qgbatch.training.sampling import StepSampler
 from tests.support.training import logged, make_base, paragraphs, write_squad
-from tests.warm_process import PATIENCE_S, WarmProcess
+from tests.support.warm_process import PATIENCE_S, WarmProcess
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
