@@ -22,7 +22,7 @@ import pytest
 SERVER = Path(__file__).with_name("warm_server.py")
 CLIENT = Path(__file__).with_name("warm_client.py")
 PATIENCE_S = 120
-NONE: Mapping[str, str] = MappingProxyType({})
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class WarmProcess:
@@ -71,7 +71,7 @@ class WarmProcess:
         return [str(self.bin / name), *arguments]
 
     def run(
-        self, *words: str | Path, directory: Path | None = None, variables: Mapping[str, str] = NONE
+        self, *words: str | Path, directory: Path | None = None, variables: Mapping[str, str] = NO_VARIABLES
     ) -> subprocess.CompletedProcess[str]:
         """Run a command and capture what it writes."""
         return subprocess.run(
