@@ -31,7 +31,8 @@ def run_shell(warm_process: WarmProcess, checkout: Path) -> RunShell:
     def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", "-eo", "pipefail", "-c", script], cwd=checkout,
-            env=warm_process.environment(**variables), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+            env=warm_process.environment(**variables),
+            capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         )  # fmt: skip
 
     return run
