@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qgbatch.records import Document
-from tests.warm_process import warm_process
+from tests.support.warm_process import warm_process
 
 __all__ = ["warm_process"]
 

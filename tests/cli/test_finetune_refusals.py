@@ -26,7 +26,7 @@ from tests.support.training import (
     assert_no_model,
     command,
     finished_words,
-    in_process,
+    in_new_process,
     logged,
     names,
     paragraphs,
@@ -236,7 +236,7 @@ def test_a_plain_install_says_what_to_install(home: Path, tmp_path: Path) -> Non
         "    lambda name, *rest: None if name in missing else find_spec(name, *rest)\n"
         ")\n"
     )
-    result = in_process(command(home, tmp_path / "out"), {**os.environ, "PYTHONPATH": str(tmp_path)})
+    result = in_new_process(command(home, tmp_path / "out"), {**os.environ, "PYTHONPATH": str(tmp_path)})
     assert result.returncode == ExitCode.MODEL, result.stderr
     assert "pip install 'qgbatch[train]'" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,8 +1,12 @@
-"""The command as a process of its own: imports, pipes and signals."""
+"""The command as a process: imports, pipes and signals.
+
+Start-up, SIGTERM and the closed pipe are tested on a new interpreter; SIGINT on a fork of the warm process.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.warm_process import WarmProcess
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "lighthouses.txt"
 COMMAND = [sys.executable, "-m", "qgbatch"]
@@ -45,6 +51,9 @@ from qgbatch.cli import main
 main()
 """
 
+COLD_SIGNAL = signal.SIGTERM
+"""The signal that a new interpreter gets; the others go to forks of the warm process."""
+
 Interrupted = tuple[signal.Signals, "subprocess.CompletedProcess[str]", Path]
 
 
@@ -52,22 +61,29 @@ Interrupted = tuple[signal.Signals, "subprocess.CompletedProcess[str]", Path]
 def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Many documents, each short: a document's questions are written once it is done."""
     directory = tmp_path_factory.mktemp("docs")
-    for number in range(300):
+    for number in range(100):
         shutil.copy(SAMPLE, directory / f"{number}.txt")
     return directory
 
 
 @pytest.fixture(scope="module", params=EXIT_CODES, ids=lambda signum: signum.name)
 def interrupted(
-    request: pytest.FixtureRequest, docs: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    docs: Path,
+    warm_process: WarmProcess,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Interrupted:
     """A run over an old output that got a signal after it had written its first questions."""
     directory = tmp_path_factory.mktemp("interrupted")
     (directory / "out").mkdir()
     output, report = directory / "out" / "q.jsonl", directory / "r.json"
     output.write_text("old")
-    words = ["run", str(docs), "-o", str(output), "--report", str(report)]
-    with _running([*COMMAND, *words, *FAST]) as process:
+    words = ["run", str(docs), "-o", str(output), "--report", str(report), *FAST]
+    if request.param == COLD_SIGNAL:
+        command, environment = [*COMMAND, *words], None
+    else:
+        command, environment = warm_process.command("qgbatch", *words), warm_process.environment()
+    with _running(command, environment) as process:
         _wait_for_questions(process, output.parent)
         process.send_signal(request.param)
         stdout, stderr = process.communicate(timeout=PATIENCE_S)
@@ -76,11 +92,15 @@ def interrupted(
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _running(
+    command: list[str], environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     # Started in the background of a shell we would ignore Ctrl-C, and so would the child.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     with process:
@@ -108,17 +128,23 @@ def test_help_imports_no_heavy_library() -> None:
     assert not modules & {"torch", "transformers", "ctranslate2", "pandas", "pyarrow", "nltk"}
 
 
-def test_standard_output_is_pure_data_when_a_library_prints(tmp_path: Path) -> None:
+def test_standard_output_is_pure_data_when_a_library_prints(
+    warm_process: WarmProcess, tmp_path: Path
+) -> None:
     (tmp_path / "a.txt").write_text("Bees live in hives. They make honey from the nectar of flowers.")
-    command = [sys.executable, "-c", NOISY, "run", "a.txt", "-o", "-", *FAST]
-    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    words = ("run", "a.txt", "-o", "-", *FAST)
+    process = warm_process.run("python", "-c", NOISY, *words, directory=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "noise from C" in process.stderr
     lines = process.stdout.splitlines()
     assert [line for line in lines if "noise" in line] == []
     assert [json.loads(line)["source"] for line in lines] == ["a.txt"] * len(lines) != []
 
 
-def test_closed_pipe_ends_the_run_without_a_traceback(docs: Path) -> None:
-    with _running([*COMMAND, "run", str(docs), "-o", "-", *FAST]) as process:
+def test_closed_pipe_ends_the_run_without_a_traceback(docs: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # the run first converts the model
+    command = [*COMMAND, "run", str(docs), "-o", "-", "--log-format", "json", *FAST]
+    with _running(command, environment) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())["chunk_index"] == 0
@@ -128,6 +154,7 @@ def test_closed_pipe_ends_the_run_without_a_traceback(docs: Path) -> None:
     assert "Traceback" not in stderr
     assert "Exception" not in stderr
     assert "Error" not in stderr
+    assert [json.loads(line)["time"] for line in stderr.splitlines()], "no library's bar or warning"
 
 
 def test_signal_ends_the_run_with_its_exit_code(interrupted: Interrupted) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import PATIENCE_S, WarmProcess
 
 RunShell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -31,7 +31,8 @@ def run_shell(warm_process: WarmProcess, checkout: Path) -> RunShell:
     def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", "-eo", "pipefail", "-c", script], cwd=checkout,
-            env=warm_process.environment(**variables), capture_output=True, text=True, check=False,
+            env=warm_process.environment(**variables),
+            capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         )  # fmt: skip
 
     return run

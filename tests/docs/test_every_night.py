@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.docs.conftest import RunShell
-from tests.pages import blocks, names_in_first_column
+from tests.support.pages import blocks, names_in_first_column
 
 
 def test_the_cron_line_runs(checkout: Path, run_shell: RunShell) -> None:

@@ -17,7 +17,7 @@ from qgbatch.models.known_models import ModelMetadata
 from qgbatch.output.rows import columns_of
 from qgbatch.settings import FileSettings, Settings
 from tests.conftest import ROOT
-from tests.pages import DOCS, PAGES, blocks, commands, names_in_first_column
+from tests.support.pages import DOCS, PAGES, blocks, commands, names_in_first_column
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -40,7 +40,8 @@ def test_options_that_are_named_exist(page: str) -> None:
     groups = [main, *(c for c in main.commands.values() if isinstance(c, click.Group))]
     params = [param for group in groups for command in group.commands.values() for param in command.params]
     options = {name for param in params for name in (*param.opts, *param.secondary_opts)}
-    assert set(re.findall(r"`(--[a-z0-9-]+)", PAGES[page])) <= options | {"--help"}
+    named = set(re.findall(r"`(--[a-z0-9-]+)", PAGES[page]))
+    assert named <= options | {"--help", "--no-"}, "--no- stands for the forms that begin with it"
 
 
 def test_tables_name_what_there_is() -> None:

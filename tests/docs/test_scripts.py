@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.conftest import RunShell
-from tests.pages import PAGES, language_blocks
-from tests.warm_process import WarmProcess
+from tests.support.pages import PAGES, language_blocks
+from tests.support.warm_process import WarmProcess
 
 SLOW = {"scaling.md": pytest.mark.faults}
 """Ray starts cold processes; tests/e2e/test_ray.py compares the rows of such a run in every test run."""

@@ -6,10 +6,10 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.pages import blocks
 from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.pages import blocks
 from tests.support.training import make_base, paragraphs, write_squad
-from tests.warm_process import WarmProcess
+from tests.support.warm_process import PATIENCE_S, WarmProcess
 
 
 def test_the_training_runs(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_the_training_runs(tmp_path: Path) -> None:
         with WarmProcess({**hub_environment(hub, tmp_path / "home"), **quick}) as warm:
             result = subprocess.run(
                 ["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=warm.environment(),
-                capture_output=True, text=True, check=False,
+                capture_output=True, text=True, check=False, timeout=PATIENCE_S,
             )  # fmt: skip
         assert result.returncode == 0, result.stderr
         (published,) = (files for (name, _), files in hub.repositories.items() if "squad-questions" in name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from qgbatch.output.atomic import open_output, replacing
 from qgbatch.settings import CacheSettings
 from tests.support.runs import (
     AT_ONCE,
-    COMMAND,
     GREEDY,
     LITTLE,
     OLD,
@@ -30,49 +28,43 @@ from tests.support.runs import (
     names,
     read_json,
 )
+from tests.support.warm_process import WarmProcess
 
 __all__ = ["cached_run"]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by forking")
 OK, LOCKED = 0, 75
-SLOW = (
-    "qgbatch.engines.ctranslate2",
-    "qgbatch.chunking.sentences",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.t5.modeling_t5",
-    "transformers.models.t5.tokenization_t5",
-)
-"""To import."""
 
 
 class AtOnce:
     """Exit codes of runs that began together, what they said, and who wrote when."""
 
-    def __init__(self, directory: Path, runs: Sequence[Sequence[str]], *modules: str) -> None:
+    def __init__(self, warm: WarmProcess, directory: Path, runs: Sequence[Sequence[str]]) -> None:
         directory.mkdir()
         logs = [directory / f"{number}.log" for number in range(len(runs))]
         lines = "\n".join(json.dumps([str(log), *words]) for log, words in zip(logs, runs, strict=True))
-        command = [sys.executable, "-c", AT_ONCE, str(directory / "notes"), *modules]
         ended = subprocess.run(
-            command,
-            input=lines,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            timeout=PATIENCE_S,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+            warm.command("python", "-c", AT_ONCE, directory / "notes"), env=warm.environment(),
+            input=lines, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_S,
+        )  # fmt: skip
         self.exit_codes: list[int] = json.loads(ended.stdout)
         self.said = [log.read_text() for log in logs]
         self.turns = (directory / "notes").read_text()
 
 
 @contextmanager
-def holding(cached_run: CachedRun, output: Path, report: Path) -> Iterator[subprocess.Popen[bytes]]:
+def holding(
+    warm: WarmProcess, cached_run: CachedRun, output: Path, report: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """A run that has the output's lock and waits for its document until its standard input is closed."""
     words = [*cached_run.words, "-o", str(output), "--report", str(report)]
     words[words.index(LITTLE)] = "-"
-    with subprocess.Popen([*COMMAND, *words], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        warm.command("qgbatch", *words),
+        env=warm.environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         try:
             deadline = time.monotonic() + PATIENCE_S
             while not list(output.parent.glob(f".{output.name}.*.partial")):
@@ -86,15 +78,17 @@ def holding(cached_run: CachedRun, output: Path, report: Path) -> Iterator[subpr
 
 @pytest.mark.parametrize("n_runs", [1, 7])
 def test_runs_on_an_output_that_another_run_writes_end_at_once(
-    n_runs: int, tmp_path: Path, cached_run: CachedRun
+    n_runs: int, warm_process: WarmProcess, tmp_path: Path, cached_run: CachedRun
 ) -> None:
     (tmp_path / "out").mkdir()
     output, report = tmp_path / "out" / "q.jsonl", tmp_path / "out" / "r.json"
     output.write_bytes(OLD)
     report.write_bytes(OLD)
     words = [*cached_run.words, "-o", str(output), "--report", str(report)]
-    with holding(cached_run, output, report) as holder:
-        others = AtOnce(tmp_path / "others", [words] * n_runs + [[*words, "--wait-lock", "0.2"]])
+    with holding(warm_process, cached_run, output, report) as holder:
+        others = AtOnce(
+            warm_process, tmp_path / "others", [words] * n_runs + [[*words, "--wait-lock", "0.2"]]
+        )
         assert holder.poll() is None
         assert others.exit_codes == [LOCKED] * (n_runs + 1)
         assert all("another run is writing it" in said for said in others.said)
@@ -111,12 +105,12 @@ def test_runs_on_an_output_that_another_run_writes_end_at_once(
 @pytest.mark.parametrize("n_runs", [2, pytest.param(8, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("wait", [True, False])
 def test_of_runs_that_begin_together_on_one_output_one_writes_at_a_time(
-    n_runs: int, wait: bool, tmp_path: Path, cached_run: CachedRun
+    n_runs: int, wait: bool, warm_process: WarmProcess, tmp_path: Path, cached_run: CachedRun
 ) -> None:
     (tmp_path / "out").mkdir()
     output = tmp_path / "out" / "q.jsonl"
     words = [*cached_run.words, "-o", str(output), *(["--wait-lock", "100"] if wait else [])]
-    ended = AtOnce(tmp_path / "runs", [words] * n_runs)
+    ended = AtOnce(warm_process, tmp_path / "runs", [words] * n_runs)
     n_well = ended.exit_codes.count(OK)
     assert n_well + ended.exit_codes.count(LOCKED) == n_runs
     assert n_well == n_runs if wait else n_well >= 1
@@ -127,7 +121,7 @@ def test_of_runs_that_begin_together_on_one_output_one_writes_at_a_time(
 
 @pytest.mark.parametrize("n_runs", [2, pytest.param(8, marks=pytest.mark.faults)])
 def test_runs_that_begin_together_share_a_fresh_cache(
-    n_runs: int, tmp_path: Path, cache_home: Path
+    n_runs: int, warm_process: WarmProcess, tmp_path: Path, cache_home: Path
 ) -> None:
     settings, anew = Settings(num_beams=1, max_new_tokens=16), CacheSettings(cache=False)
     alone = qgbatch.run([LITTLE], tmp_path / "alone.jsonl", settings, cache=anew)
@@ -137,7 +131,7 @@ def test_runs_that_begin_together_share_a_fresh_cache(
         ["run", LITTLE, "-o", str(tmp_path / "out" / f"{n}.jsonl"), *GREEDY, "--cache-dir", str(cache)]
         for n in range(n_runs)
     ]
-    ended = AtOnce(tmp_path / "runs", runs, *SLOW)
+    ended = AtOnce(warm_process, tmp_path / "runs", runs)
     assert ended.exit_codes == [OK] * n_runs
     assert [said for said in ended.said if "warning" in said or "Traceback" in said] == []
     written = {path.read_bytes() for path in (tmp_path / "out").iterdir()}

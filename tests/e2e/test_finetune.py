@@ -24,7 +24,7 @@ from qgbatch.models.checkpoint import find_model
 from qgbatch.training.data import read_split
 from qgbatch.training.sampling import StepSampler
 from tests.support.training import logged, make_base, paragraphs, write_squad
-from tests.warm_process import PATIENCE_S, WarmProcess
+from tests.support.warm_process import PATIENCE_S, WarmProcess
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -123,11 +123,11 @@ def test_killed_and_resumed_is_as_never_killed(
     qgbatch: Callable[..., Result], warm_process: WarmProcess, data: list[str], tmp_path: Path
 ) -> None:
     base = make_base(tmp_path / "base", dropout=0.1)
-    words = ["finetune", "--base", str(base), *data, "--num-train-epochs", "5", "--save-steps", "4"]
+    words = ["finetune", "--base", str(base), *data, "--num-train-epochs", "4", "--save-steps", "4"]
     never_killed, killed = tmp_path / "never-killed", tmp_path / "killed"
     assert qgbatch(*words, "-o", never_killed).exit_code == ExitCode.OK
 
-    kill_at = random.randrange(5, 12)
+    kill_at = random.randrange(5, 10)
     with subprocess.Popen(
         warm_process.command("qgbatch", *words, "-o", killed),
         env=warm_process.environment(), stderr=subprocess.DEVNULL,

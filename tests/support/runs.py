@@ -48,20 +48,17 @@ components.load_engine = Noting
 entry()
 """
 
-# Commands, each a line of JSON with where its output goes first, that begin at the same moment:
-# in forks of a process that has imported what is slow to import.
+# Commands that begin at the same moment, in forks of this process. Each is a line of JSON: the file for
+# what it writes to its standard streams, then its words.
 AT_ONCE = """
 import json, os, sys
 from contextlib import contextmanager
-from importlib import import_module
 import qgbatch.pipeline
 from qgbatch.output import atomic
 from qgbatch.cli import main
 
 notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 replacing = atomic.replacing
-for module in sys.argv[2:]:
-    import_module(module)
 
 @contextmanager
 def noted(path):  # who writes an output, from - to -

@@ -98,8 +98,8 @@ def run_command(*words: str) -> Result:
     return CliRunner().invoke(main, words)
 
 
-def in_process(words: Words, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, where the environment counts from the start."""
+def in_new_process(words: Words, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command in a new interpreter, which sees the environment from its start."""
     return subprocess.run(
         [sys.executable, "-m", "qgbatch", *map(str, words)],
         env={**environment, "OMP_NUM_THREADS": "1"},

@@ -22,6 +22,7 @@ import sys
 import threading
 import traceback
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -97,8 +98,7 @@ def supervise(connection: socket.socket) -> dict[str, Any]:
 def pass_signals(connection: socket.socket, child: int, ended: int) -> None:
     """Pass the client's signals on to the child until it ends; kill the child if the client is gone."""
     while True:
-        sources: list[socket.socket | int] = [connection, ended]
-        readable, _, _ = select.select(sources, [], [])
+        readable, _, _ = select.select([connection.fileno(), ended], [], [])
         if ended in readable:
             return
         number = connection.recv(1)
@@ -119,6 +119,7 @@ def run(words: list[str], directory: str, environment: dict[str, str]) -> None:
     if name == "qgbatch":
         from qgbatch.__main__ import entry
 
+        set_default_warnings()  # as for a user; code of ``python -c`` meets errors
         sys.argv = words
         entry()
     elif arguments[0] == "-m":
@@ -129,6 +130,13 @@ def run(words: list[str], directory: str, environment: dict[str, str]) -> None:
         sys.argv = ["-c", *arguments[2:]]
         main = sys.modules["__main__"] = types.ModuleType("__main__")
         exec(compile(arguments[1], "<string>", "exec"), main.__dict__)
+
+
+def set_default_warnings() -> None:
+    """Set the filters of an interpreter that is started without options."""
+    warnings.resetwarnings()
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
 
 
 def check_environment(environment: dict[str, str]) -> None:

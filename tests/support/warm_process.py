@@ -15,12 +15,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 SERVER = Path(__file__).with_name("warm_server.py")
 CLIENT = Path(__file__).with_name("warm_client.py")
 PATIENCE_S = 120
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class WarmProcess:
@@ -69,7 +71,7 @@ class WarmProcess:
         return [str(self.bin / name), *arguments]
 
     def run(
-        self, *words: str | Path, directory: Path | None = None, **variables: str
+        self, *words: str | Path, directory: Path | None = None, variables: Mapping[str, str] = NO_VARIABLES
     ) -> subprocess.CompletedProcess[str]:
         """Run a command and capture what it writes."""
         return subprocess.run(
