@@ -8,13 +8,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Before transformers is imported: it reads these once.
+# Before torch and transformers are imported: they read these once. The processes of pytest-xdist
+# share the cores, so each of them, and what it starts, uses one thread.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
+from qgbatch.engines.choice import LoadEngine
+from qgbatch.models import tokenizer
+from qgbatch.models.known_models import ModelMetadata
 from qgbatch.records import Document
 from tests.support.warm_process import warm_process
 
@@ -24,6 +30,23 @@ ROOT = Path(__file__).parent.parent
 MINI = ROOT / "models" / "mini"
 SAMPLES = ROOT / "samples"
 
+# The number of examples per property. Loading a model for the first time takes longer than any deadline.
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure coverage, which has a minimum, only if all tests of the default run are selected."""
+    coverage = config.pluginmanager.getplugin("_cov")
+    selects_all = (
+        config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and config.option.markexpr == "not faults"
+        and not (config.option.keyword or config.option.lf or config.option.collectonly)
+    )
+    if coverage and not selects_all:
+        config.option.no_cov = coverage.options.no_cov = True
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -32,6 +55,24 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(home))
         yield home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embedded_tokenizer_is_loaded_once() -> Iterator[None]:
+    """Load the tokenizer of the embedded model once per process; that takes longer than most tests."""
+    make = tokenizer._make_tokenizer
+    loaded: dict[ModelMetadata, tokenizer.PromptTokenizer] = {}
+
+    def make_once(directory: Path, metadata: ModelMetadata) -> tokenizer.PromptTokenizer:
+        if directory != MINI:
+            return make(directory, metadata)
+        if metadata not in loaded:
+            loaded[metadata] = make(directory, metadata)
+        return loaded[metadata]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer, "_make_tokenizer", make_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -63,14 +104,16 @@ def make_document() -> Callable[..., Document]:
 
 
 @pytest.fixture
-def qgbatch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def qgbatch() -> Callable[..., Result]:
     """Run the command in this process: ``qgbatch("run", "a.txt", "-o", "-")``."""
+    return invoke
+
+
+def invoke(*words: str | Path, load_engine: LoadEngine | None = None, stdin: bytes | None = None) -> Result:
+    """Run the command in this process, with an engine that this function loads if one is given."""
     from qgbatch.cli import main
 
-    def invoke(*words: str | Path, stdin: bytes | None = None) -> Result:
-        return CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-
-    return invoke
+    return CliRunner().invoke(main, [str(word) for word in words], input=stdin, obj=load_engine)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,17 @@
-"""What the tests of ``qgbatch finetune`` share."""
+"""What the tests of the command line share: a fake engine, and a directory to train in."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from qgbatch.engines.fake import FakeEngine
 from qgbatch.errors import ExitCode
+from tests.conftest import invoke
 from tests.support.training import (
     Finetune,
     command,
@@ -17,6 +21,18 @@ from tests.support.training import (
     run_command,
     write_squad,
 )
+
+
+@pytest.fixture
+def fake_engine() -> FakeEngine:
+    """The engine of ``qgbatch``, which keeps what it is given."""
+    return FakeEngine()
+
+
+@pytest.fixture
+def qgbatch(fake_engine: FakeEngine) -> Callable[..., Result]:
+    """Run the command in this process as the fixture of the same name does, with the fake engine."""
+    return functools.partial(invoke, load_engine=fake_engine.load)
 
 
 @pytest.fixture(scope="module")

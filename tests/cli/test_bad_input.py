@@ -16,6 +16,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch import Settings, run
+from qgbatch.engines.fake import FakeEngine
 from qgbatch.readers import kinds
 
 Qgbatch = Callable[..., Result]
@@ -77,7 +78,9 @@ def rows_of_good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     directory = tmp_path_factory.mktemp("alone")
     (directory / "good.txt").write_text(GOOD)
     with contextlib.chdir(directory):
-        run(["good.txt"], "q.jsonl", Settings(num_beams=1, max_new_tokens=16))
+        run(
+            ["good.txt"], "q.jsonl", Settings(num_beams=1, max_new_tokens=16), load_engine=FakeEngine().load
+        )
     return (directory / "q.jsonl").read_bytes()
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from click.testing import Result
 
+from tests.conftest import invoke
+
 Qgbatch = Callable[..., Result]
 
 FAST = ("--num-beams", "1", "--max-new-tokens", "16")
@@ -19,10 +21,10 @@ def test_an_empty_cache_is_not_made_to_be_shown(tmp_path: Path, qgbatch: Qgbatch
     assert not (tmp_path / "cache").exists()
 
 
-def test_what_a_run_keeps_is_shown_and_cleared(tmp_path: Path, qgbatch: Qgbatch) -> None:
+def test_results_and_converted_models_are_shown_and_cleared(tmp_path: Path, qgbatch: Qgbatch) -> None:
     (tmp_path / "a.txt").write_text("Bees live in hives.")
     cache = ("--cache-dir", tmp_path / "cache")
-    qgbatch("run", tmp_path / "a.txt", "-o", tmp_path / "q.csv", *FAST, *cache)
+    invoke("run", tmp_path / "a.txt", "-o", tmp_path / "q.csv", *FAST, *cache)
     shown = qgbatch("cache", "info", *cache).stdout
     assert "results    2 entries" in shown  # the document's chunks, and one generation
     assert "models     1 converted" in shown

@@ -14,7 +14,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from qgbatch.errors import ExitCode
 from qgbatch.training.metrics import METRICS
-from tests.conftest import MINI, SAMPLES
+from tests.conftest import MINI, SAMPLES, invoke
 from tests.support.training import paragraphs, write_squad
 
 QUESTIONS = ["What is written here?", "Who wrote it?"]
@@ -38,12 +38,8 @@ def contexts(data: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def evaluated(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     """What an evaluation of mini prints, and its JSON."""
-    from click.testing import CliRunner
-
-    from qgbatch.cli import main
-
     output = tmp_path_factory.mktemp("figures") / "metrics.json"
-    result = CliRunner().invoke(main, ["evaluate", "--data", str(data), "-o", str(output)])
+    result = invoke("evaluate", "--data", data, "-o", output)
     assert result.exit_code == ExitCode.OK, result.output
     return result.stdout, json.loads(output.read_text())
 
@@ -66,7 +62,7 @@ def test_questions_are_those_of_run(
     for index, context in enumerate(contexts(data)):
         (tmp_path / f"{index}.txt").write_text(context + "\n", encoding="utf-8")
     questions = tmp_path / "questions.parquet"
-    assert qgbatch("run", *sorted(tmp_path.glob("*.txt")), "-o", questions).exit_code == ExitCode.OK
+    assert invoke("run", *sorted(tmp_path.glob("*.txt")), "-o", questions).exit_code == ExitCode.OK
     output = tmp_path / "metrics.json"
     result = qgbatch("evaluate", "--data", data, "--questions", questions, "-o", output)
     assert result.exit_code == ExitCode.OK, result.output

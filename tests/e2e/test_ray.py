@@ -104,7 +104,14 @@ def rows(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path).sort_values(["source", "start_char", "question_index"], ignore_index=True)
 
 
-@pytest.mark.parametrize("scope", ["chunk", "document", "corpus"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "document",
+        pytest.param("chunk", marks=pytest.mark.faults),
+        pytest.param("corpus", marks=pytest.mark.faults),
+    ],
+)
 def test_rows_are_those_of_a_local_run(
     qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path, scope: str
 ) -> None:
@@ -122,7 +129,8 @@ def test_rows_are_those_of_a_local_run(
     assert "_SUCCESS" in names(parts)
 
 
-def test_what_is_done_is_not_done_again(
+@pytest.mark.faults
+def test_a_second_run_skips_finished_parts(
     qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path
 ) -> None:
     """The driver is killed; the second start skips what is written and ends equal."""
@@ -166,7 +174,8 @@ def test_a_killed_worker_is_replaced(
     pd.testing.assert_frame_equal(rows(parts), rows(local))
 
 
-def test_a_document_that_kills_each_worker_fails_alone(
+@pytest.mark.faults
+def test_a_document_that_kills_each_worker_fails_without_the_others(
     corpus: Path, ray_address: str, tmp_path: Path
 ) -> None:
     few = [corpus / f"{number:03}.txt" for number in range(20)]

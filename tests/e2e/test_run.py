@@ -14,12 +14,10 @@ import pandas as pd
 import pytest
 
 import qgbatch
-from qgbatch import Document, FileSettings, RunReport, Settings
+from qgbatch import Document, FileSettings, Settings
 from qgbatch.chunking import chunker as chunking
-from qgbatch.engines.ctranslate2 import CTranslate2Engine
+from qgbatch.engines.fake import FakeEngine
 from qgbatch.errors import DocumentError
-from qgbatch.models.checkpoint import find_model
-from qgbatch.models.tokenizer import load_tokenizer
 from qgbatch.readers.reading import read_document
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
@@ -154,22 +152,12 @@ def test_python_is_told_of_a_text_that_cannot_be_used() -> None:
         qgbatch.generate_questions([TEXT, ""], num_beams=1, max_new_tokens=32)
 
 
-def test_one_document_that_the_engine_cannot_do_stays_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_document_that_does_not_fit_into_memory_fails_without_the_others(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(TEXT)
     (tmp_path / "b.txt").write_text("Rivers carry sand to the sea.")
     (tmp_path / "c.txt").write_text("Bees live in hives.")
-    too_large = load_tokenizer(find_model("mini")).encode(["Rivers carry sand to the sea."])
-    real_generate = CTranslate2Engine.generate
-
-    def generate(self: CTranslate2Engine, batches: Any) -> Iterator[Any]:
-        batches = list(batches)
-        for batch, generations in zip(batches, real_generate(self, batches), strict=True):
-            yield [None if row in too_large else g for row, g in zip(batch, generations, strict=True)]
-
-    monkeypatch.setattr(CTranslate2Engine, "generate", generate)
-    report: RunReport = qgbatch.run([str(tmp_path)], str(tmp_path / "q.csv"), FAST)
+    engine = FakeEngine(too_large=["Rivers carry sand"])
+    report = qgbatch.run([tmp_path], tmp_path / "q.csv", FAST, load_engine=engine.load)
     (failure,) = report.failures
     assert (failure.stage, failure.source[-5:]) == ("generate", "b.txt")
     assert "does not fit into the memory of cpu" in failure.message
