@@ -34,8 +34,7 @@ _CHECKSUM_BYTES = 8
 _BUSY_TIMEOUT_S = 30.0
 """Maximum wait for another process that is writing; a write takes milliseconds."""
 _USE_INTERVAL_S = 24 * 3600
-"""The time of use of an entry is updated at most once a day, so that a rerun over an unchanged
-corpus writes nothing."""
+"""The time of use is updated at most once a day, so a rerun over an unchanged corpus writes nothing."""
 _KEYS_PER_QUERY = 500
 """Below 999, the default limit of variables per query in older versions of SQLite."""
 _EVICT_TO_SHARE = 0.8
@@ -88,11 +87,7 @@ class SqliteStore:
             self._disconnect()
 
     def _open(self, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection | None:
-        """Open the file; a damaged file is first renamed.
-
-        Args:
-            damage: The error that showed that the open file is damaged.
-        """
+        """Open the file. With ``damage``, the error that an open file caused, it is renamed first."""
         if self._path is None:
             return None
         try:
@@ -115,11 +110,7 @@ class SqliteStore:
             return None
 
     def _try(self, action: Callable[..., Result], *arguments: object) -> Result | None:
-        """Call ``action`` with the connection.
-
-        Returns:
-            The result of the action; ``None`` if it fails or the store is not open.
-        """
+        """Call an action with the connection; ``None`` if it fails or the store is not open."""
         with self._lock:
             if self._connection is None:
                 return None
@@ -182,8 +173,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     """Open the cache file, or create it.
 
     Raises:
-        sqlite3.DatabaseError: The file cannot be opened, read or written, is damaged, or is not
-            a cache of qgbatch.
+        sqlite3.DatabaseError: The file cannot be used, is damaged, or is not a cache of qgbatch.
     """
     connection = sqlite3.connect(
         path,
@@ -243,12 +233,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _evict(connection: sqlite3.Connection, share: float) -> None:
-    """Delete the least recently used entries and shrink the file.
-
-    Args:
-        connection: The connection.
-        share: Share of the bytes of all values to delete, 0 to 1.
-    """
+    """Delete the least recently used entries, a share of the bytes of all values, and shrink the file."""
     (n_bytes,) = connection.execute("SELECT total(length(value)) FROM entries").fetchone()
     freed, last = 0, (0, 0)
     rows = connection.execute("SELECT length(value), used_s, rowid FROM entries ORDER BY used_s, rowid")
@@ -290,23 +275,17 @@ def _inode(path: Path) -> int | None:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the content of the file caused the error, not the disk, permissions or another process.
-
-    The SQL statements of this module are valid, so SQLITE_ERROR also means that the content is
-    wrong, for example an unknown schema format.
-    """
+    """Whether the content of the file caused the error, not the disk, permissions or another process."""
+    # The SQL of this module is valid, so SQLITE_ERROR means wrong content, such as an unknown schema.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
 def _rename_damaged(path: Path, error: sqlite3.DatabaseError) -> None:
     """Rename a file that cannot be used. A damaged file that was renamed earlier is replaced."""
+    name = path.name + _DAMAGED_SUFFIX
     logger.warning(
-        "%s is damaged (%s). It was renamed to %s%s, and the cache starts empty.",
-        path,
-        error,
-        path.name,
-        _DAMAGED_SUFFIX,
+        "%s is damaged (%s). It is renamed to %s, and the cache starts empty.", path, error, name
     )
     for suffix in _DATABASE_SUFFIXES:
         with suppress(FileNotFoundError):  # another run has renamed it

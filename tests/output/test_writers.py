@@ -150,6 +150,7 @@ def test_line_breaks_and_quotes_in_a_file_name_do_not_break_a_csv_row(name: str)
         ("\rcmd", "'\rcmd"),
         ("\ncmd", "'\ncmd"),
         ("  =1", "'  =1"),
+        ("\0=1", "'\0=1"),
         ("\u00a0\ufeff=1", "'\u00a0\ufeff=1"),
         ("\uff1d1", "'\uff1d1"),
         ("\uff0b1", "'\uff0b1"),

@@ -209,7 +209,7 @@ HOSTILE_GENERATIONS = {
     "object": b"{}",
     "no score": b'["eos"]', "nan": b'["eos",NaN,"x?"]', "whole number": b'["eos",-1,"x?"]',
     "huge number": b'["eos",' + b"9" * 4000 + b',"x?"]', "text as score": b'["eos","1","x?"]',
-    "true": b'["eos",true,"x?"]', "odd reason": b'["stop",-0.5,"x?"]',
+    "true": b'["eos",true,"x?"]', "unknown reason": b'["stop",-0.5,"x?"]',
     "list as reason": b'[["eos"],-0.5,"x?"]',
     "number as piece": b'["eos",-0.5,5]', "list as piece": b'["eos",-0.5,["x?"]]',
     "half a pair": b'["eos",-0.5,"\\ud800?"]', "deep": b"[" * 100_000,
