@@ -124,7 +124,7 @@ def _reserve_stdout_for_data() -> Iterator[IO[bytes]]:
     with redirect_stdout(sys.stderr):
         try:
             descriptor = stdout.fileno()
-        except OSError:  # the caller has replaced sys.stdout and has no file descriptor
+        except OSError:  # sys.stdout was replaced by a stream without a file descriptor
             yield stdout.buffer
             return
         stdout.flush()
