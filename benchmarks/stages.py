@@ -125,12 +125,12 @@ class Bench:
         cache = self.components.open_cache(store)
         by_document = {d: [*chunks] for d, chunks in groupby(self.chunks, key=lambda c: c.document)}
         for document in self.documents:
-            list(cache.chunks(document, by_document.__getitem__))
+            list(cache.get_or_make_chunks(document, by_document.__getitem__))
         inputs = [chunk.input_ids for chunk in self.chunks]
-        cache.generations(inputs)
+        cache.get_generations(inputs)
         for first in range(0, len(inputs), 32):  # about a batch
             some = slice(first, first + 32)
-            cache.keep(dict(zip(inputs[some], self.decoded[some], strict=True)))
+            cache.put_generations(dict(zip(inputs[some], self.decoded[some], strict=True)))
         store.close()
 
     def write(self, file_format: Format) -> None:

@@ -165,9 +165,9 @@ def _engine_loader() -> dict[str, LoadEngine]:
 def _print_plan(
     listing: Listing, settings: Settings, files: FileSettings, cache: CacheSettings
 ) -> NoReturn:
-    from qgbatch.pipeline.dry_run import plan
+    from qgbatch.pipeline.dry_run import count_work
 
-    report, seconds = plan(listing, settings, files, cache, **_engine_loader())
+    report, seconds = count_work(listing, settings, files, cache, **_engine_loader())
     log_failures(report)
     click.echo(plan_table(report, seconds))
     click.get_current_context().exit(report.exit_code)

@@ -10,7 +10,7 @@ from qgbatch.exports.format import ExportFormat, Files, Lines
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, NULLABLE
-from qgbatch.output.writers import ROWS_PER_GROUP, provenance_metadata
+from qgbatch.output.writers import ROWS_PER_GROUP, parquet_metadata
 
 _FILE = "data/train-00000-of-00001.parquet"
 _ABOUT = f"""Questions that a model asked of passages, a row each: `{_FILE}`.
@@ -48,7 +48,7 @@ def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
             pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in NULLABLE)
             for name in table.columns
         ],
-        metadata=provenance_metadata(table.provenance),
+        metadata=parquet_metadata(table.provenance),
     )
     with pq.ParquetWriter(stream, schema, compression="zstd") as parquet:
         for rows in _groups(table.rows()):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
 from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, NULLABLE
-from qgbatch.output.writers import without_apostrophe
+from qgbatch.output.writers import remove_formula_guard
 from qgbatch.records import make_question_id
 
 OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
@@ -56,7 +56,7 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
         if cell is None:
             continue
         if kind == "string":
-            row[name] = without_apostrophe(cell)
+            row[name] = remove_formula_guard(cell)
         elif cell or name not in NULLABLE:
             row[name] = _from_cell(cell, kind, f"{place}: {name}")
     start, end, asked = row["start_char"], row["end_char"], cells["question"]

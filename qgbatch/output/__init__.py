@@ -1,1 +1,1 @@
-"""Questions to files: rows, formats, atomic replacement and remote storage."""
+"""Write questions to files: rows, formats, atomic replacement and remote file systems."""

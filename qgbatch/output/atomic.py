@@ -1,4 +1,4 @@
-"""Where bytes go: files that are replaced as a whole, and a standard output of data alone."""
+"""Writing an output: atomic replacement of files, locks, and a standard output that carries only data."""
 
 from __future__ import annotations
 
@@ -19,48 +19,55 @@ from filelock import FileLock, Timeout, lock_descriptor
 from typing_extensions import Buffer
 
 from qgbatch.errors import LockedError, OutputError
-from qgbatch.output.remote import is_uri, uploading
+from qgbatch.output.remote import is_uri, upload_to
 
 STDOUT = "-"
+"""The name of an output that stands for standard output."""
 
 
 @contextmanager
 def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
-    """Give the stream of an output: standard output for ``-``, else as :func:`replacing` does.
+    """Open the output of a run for writing.
 
-    A file is locked meanwhile, so that no two runs do the same work and the later one
-    does not find its output replaced; ``wait_lock`` is how many seconds to wait for it. A
-    URI is not locked.
+    A file is locked and then replaced as by :func:`replacing`. The lock prevents a second
+    run on the same output from repeating the work and replacing the result. URIs, pipes
+    and devices are not locked.
+
+    Args:
+        output: A path, a URI, or ``-`` for standard output.
+        wait_lock: Seconds to wait while another run holds the lock.
 
     Raises:
-        LockedError: another run has it.
-        OutputError: the place cannot be written.
+        LockedError: Another run holds the lock.
+        OutputError: The output cannot be written.
     """
     if output == STDOUT:
-        with _data_alone_on_stdout() as stream:
+        with _reserve_stdout_for_data() as stream:
             yield stream
     elif is_uri(output):
-        with uploading(output) as stream:
+        with upload_to(output) as stream:
             yield stream
     elif os.path.exists(output) and not os.path.isfile(output):
         with replacing(Path(output)) as stream:
             yield stream
     else:
-        with locked(Path(output), wait_lock), replacing(Path(output)) as stream:
+        with lock_output(Path(output), wait_lock), replacing(Path(output)) as stream:
             yield stream
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a stream whose content becomes the file's, all at once, when the block ends well.
+    """Replace a file atomically with what is written to the stream.
 
-    A link is followed. A pipe or device is written to as it is. What killed processes
-    left of this file is removed.
+    The stream writes to a partial file in the same directory. When the block ends, the
+    partial file is synced to disk and renamed; if the block raises an error, the partial
+    file is removed and an existing file stays as it is. Symbolic links are followed. A pipe
+    or a device is written to directly. Partial files of processes that were killed are removed.
 
     Raises:
-        OutputError: it is a directory, or its directory is missing, full or read-only.
+        OutputError: The path is a directory, or its directory is missing, full or read-only.
     """
-    # os.path answers False where Path raises, as for names that are too long.
+    # os.path returns False where Path raises an error, for example for a name that is too long.
     if os.path.isdir(path):
         raise OutputError(f"{path}: is a directory.", "Name a file in it.")
     is_special = os.path.exists(path) and not os.path.isfile(path)
@@ -80,7 +87,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             if not is_special:
                 raw.sync()
         if not is_special:
-            with suppress(OSError):  # there was no file, or its file system has no modes
+            with suppress(OSError):  # no file to replace, or a file system without permissions
                 shutil.copymode(target, partial)
             _rename(partial, target)
     finally:
@@ -89,32 +96,35 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def temporary_file() -> Iterator[IO[bytes]]:
-    """Give a file to write and then read, which is gone after the block.
+def open_temporary_file() -> Iterator[IO[bytes]]:
+    """Open a temporary file for writing and reading; it is removed after the block.
 
     Raises:
-        OutputError: the directory for temporary files is missing, full or read-only.
+        OutputError: The directory for temporary files is missing, full or read-only.
     """
     try:
         directory = tempfile.gettempdir()
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     except OSError as error:
-        raise OutputError(f"No place for temporary files ({error}).", "Name one in TMPDIR.") from error
+        raise OutputError(
+            f"No directory for temporary files can be used ({error}).",
+            "Set TMPDIR to a writable directory.",
+        ) from error
     with io.BufferedRandom(_OutputFile(descriptor, "r+b", directory)) as stream:
         yield stream
 
 
 @contextmanager
-def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
-    """Give standard output, and send to standard error what anything else prints meanwhile."""
+def _reserve_stdout_for_data() -> Iterator[IO[bytes]]:
+    """Open standard output for data; anything that libraries print goes to standard error."""
     stdout = sys.stdout
     if stdout is None:
-        raise OutputError("standard output is closed.", "Name a file with -o.")
+        raise OutputError("Standard output is closed.", "Write to a file with -o.")
     with redirect_stdout(sys.stderr):
         try:
             descriptor = stdout.fileno()
-        except OSError:  # replaced by a caller that collects the output
+        except OSError:  # sys.stdout was replaced by a stream without a file descriptor
             yield stdout.buffer
             return
         stdout.flush()
@@ -128,25 +138,32 @@ def _data_alone_on_stdout() -> Iterator[IO[bytes]]:
                 os.dup2(stream.fileno(), descriptor)
 
 
-def _beside(target: Path, ending: str) -> Path:
-    """A hidden name for this file alone; its own may be too long to add to."""
+def _hidden_sibling(target: Path, ending: str) -> Path:
+    """The path of a hidden file in the same directory that belongs to this target only.
+
+    The name is cut and a hash is added, because the full name may be too long to extend.
+    """
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
     return target.with_name(f".{target.name[:50]}.{digest}.{ending}")
 
 
 @contextmanager
-def locked(path: Path, wait_lock: float) -> Iterator[None]:
-    """Hold the lock of an output, waiting for it up to ``wait_lock`` seconds.
+def lock_output(path: Path, wait_lock: float) -> Iterator[None]:
+    """Hold the lock of an output during the block.
+
+    Args:
+        path: The output.
+        wait_lock: Seconds to wait while another run holds the lock.
 
     Raises:
-        LockedError: another run has it.
-        OutputError: there is no place for it.
+        LockedError: Another run holds the lock.
+        OutputError: The lock file cannot be created.
     """
     target = Path(os.path.realpath(path))
-    lock_file = _beside(target, "lock")
+    lock_file = _hidden_sibling(target, "lock")
     lock = FileLock(lock_file, timeout=wait_lock)
     try:
-        if not target.parent.is_dir():  # FileLock would make it
+        if not target.parent.is_dir():  # FileLock would create it
             raise FileNotFoundError
         lock.acquire()
     except Timeout as error:
@@ -159,49 +176,62 @@ def locked(path: Path, wait_lock: float) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            lock_file.unlink()  # while it is held: whoever waits for it finds it gone and makes a new one
+            # Before the release: a waiting run then notices that the file is gone and creates a new one.
+            lock_file.unlink()
         lock.release()
 
 
 def _open_partial(target: Path, path: Path) -> tuple[Path, _OutputFile]:
-    """Make a file beside the target, locked while it is open: a leftover is not."""
+    """Create a partial file beside the target. It is locked while it is open; a leftover file is not."""
     while True:
-        partial = _beside(target, f"{secrets.token_hex(4)}.partial")
+        partial = _hidden_sibling(target, f"{secrets.token_hex(4)}.partial")
         raw = _OutputFile(partial, "xb", path)
-        with suppress(OSError):  # a file system without locks; no leftover is removed there
+        with suppress(OSError):  # a file system without locks, where leftover files are not removed
             if not lock_descriptor(raw.fileno(), blocking=False) or not partial.exists():
-                raw.close()  # another process took it for a leftover before it was locked
+                raw.close()  # before the lock, another process mistook the file for a leftover
                 continue
         return partial, raw
 
 
 def _remove_leftovers(target: Path) -> None:
-    for leftover in target.parent.glob(glob.escape(_beside(target, "").name) + "*.partial"):
+    """Remove the partial files of this target that no running process has locked."""
+    for leftover in target.parent.glob(glob.escape(_hidden_sibling(target, "").name) + "*.partial"):
         with suppress(OSError):
             with leftover.open("r+b") as file:
                 if not lock_descriptor(file.fileno(), blocking=False):
                     continue
                 with suppress(OSError):
-                    leftover.unlink()  # while it is locked, or its owner might lock it now
-            leftover.unlink()  # where an open file cannot be removed
+                    leftover.unlink()  # under the lock, so that its owner cannot lock it in between
+            leftover.unlink()  # for systems that cannot remove an open file
 
 
 class _OutputFile(io.FileIO):
-    """A file that reports what goes wrong in terms of its target."""
+    """A file whose errors name the output instead of the partial file."""
 
     def __init__(self, file: Path | int, mode: str, target: Path | str) -> None:
         super().__init__(file, mode)
         self._target = target
 
     def write(self, data: Buffer) -> int:
+        """Write bytes.
+
+        Raises:
+            BrokenPipeError: The reader has closed the pipe, which is not an error of the output.
+            OutputError: The file cannot be written.
+        """
         try:
             return super().write(data)
-        except BrokenPipeError:  # whoever reads has enough
+        except BrokenPipeError:
             raise
         except OSError as error:
             raise _cannot_write(self._target, error) from error
 
     def sync(self) -> None:
+        """Flush the file to disk.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         try:
             os.fsync(self.fileno())
         except OSError as error:
@@ -209,18 +239,19 @@ class _OutputFile(io.FileIO):
 
 
 def _rename(partial: Path, target: Path) -> None:
+    """Rename the partial file to the target, and make the rename durable."""
     try:
         partial.replace(target)
     except OSError as error:
         raise _cannot_write(target, error) from error
-    with suppress(OSError):  # the file is in place; some file systems cannot sync a directory
+    with suppress(OSError):  # some file systems cannot sync a directory; the file is in place
         _sync_directory(target.parent)
 
 
 def _cannot_open(path: Path, error: OSError) -> OutputError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return OutputError(
-            f"{path}: {path.parent} is not a directory.", "Make it, or write to another place."
+            f"{path}: {path.parent} is not a directory.", "Create the directory, or choose another one."
         )
     return _cannot_write(path, error)
 
@@ -228,12 +259,12 @@ def _cannot_open(path: Path, error: OSError) -> OutputError:
 def _cannot_write(target: Path | str, error: OSError) -> OutputError:
     return OutputError(
         f"{target}: cannot be written ({error.strerror or error}).",
-        "Check the rights and the free space there; the old file, if any, is untouched.",
+        "Check the permissions and the free space; an existing file was not changed.",
     )
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a rename last through a power cut, where directories can be synced (not on Windows)."""
+    """Make a rename survive a power cut, on systems that can sync a directory (not Windows)."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

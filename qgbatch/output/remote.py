@@ -1,4 +1,4 @@
-"""Files on object stores and servers: what fsspec reaches by URI (``s3://``, ``https://``, ...)."""
+"""Remote files: URIs such as ``s3://`` and ``https://``, opened through fsspec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO
 
 from qgbatch.errors import InputError, ModelError, OutputError, require_package
 
-_ADVICE = "Check the name, the address of the store and the rights of whoever runs qgbatch."
+_HINT = "Check the URI, the network connection and your credentials."
 _URI = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]+)://.", re.IGNORECASE | re.DOTALL)
 _PACKAGES = {
     "s3": ("s3fs", "s3"),
@@ -24,87 +24,95 @@ _PACKAGES = {
     "http": ("aiohttp", "http"),
     "https": ("aiohttp", "http"),
 }
-"""The package that fsspec needs for a protocol, and the extra of qgbatch that installs it."""
-_WITHOUT_DIRECTORIES = ("http", "https")
-"""Their addresses name one file each, whatever ``?`` and ``*`` are in them."""
+"""By protocol: the package that fsspec needs, and the extra of qgbatch that installs it."""
+_PROTOCOLS_WITHOUT_DIRECTORIES = ("http", "https")
+"""A URI of these protocols always names one file, even if it contains ``?`` or ``*``."""
 
 
 def is_uri(path: str) -> bool:
-    """Whether a path names a file by protocol."""
+    """Whether a path is a URI, which begins with ``PROTOCOL://``."""
     return _URI.match(path) is not None
 
 
 def find_files(uri: str) -> list[str] | None:
-    """URIs of the files in a directory or of a pattern, sorted; ``None`` for what is one file or nothing.
+    """List the files in a remote directory, or those that match a pattern.
+
+    Returns:
+        The URIs of the files, sorted; ``None`` if the URI is neither a directory nor a pattern.
 
     Raises:
-        InputError: the store cannot be reached or read.
-        ModelError: the package for this protocol is missing.
+        InputError: The file system cannot be reached or listed.
+        ModelError: The package for this protocol is missing.
     """
-    store, path = _open_store(uri)
-    if _protocol(uri) in _WITHOUT_DIRECTORIES:
+    file_system, path = _open_file_system(uri)
+    if _protocol(uri) in _PROTOCOLS_WITHOUT_DIRECTORIES:
         return None
     try:
         if glob.has_magic(path):
-            found = store.glob(path)
-        elif store.isdir(path):
-            found = store.find(path)
+            found = file_system.glob(path)
+        elif file_system.isdir(path):
+            found = file_system.find(path)
         else:
             return None
-    except Exception as error:  # each store raises its own
-        raise InputError(f"{uri}: cannot be listed ({_reason(error)}).", _ADVICE) from error
-    return sorted(store.unstrip_protocol(name) for name in found)
+    except Exception as error:  # the type depends on the file system
+        raise InputError(f"{uri}: cannot be listed ({_reason(error)}).", _HINT) from error
+    return sorted(file_system.unstrip_protocol(name) for name in found)
 
 
-def version_of(uri: str) -> tuple[int, int]:
-    """Size in bytes, and a number that changes when the file does, as its store tells, or zeros."""
-    store, path = _open_store(uri)
+def remote_file_version(uri: str) -> tuple[int, int]:
+    """Ask the file system for the version of a file without reading the file.
+
+    Returns:
+        The size in bytes, and a checksum of the ETag and the times of the file. Both are 0
+        if the file system does not provide them.
+    """
+    file_system, path = _open_file_system(uri)
     try:
-        facts = store.info(path)
-    except Exception:  # reading it will tell why
+        info = file_system.info(path)
+    except Exception:  # reading the file will report the reason
         return 0, 0
-    marks = [str(facts.get(name)) for name in ("ETag", "mtime", "LastModified", "created")]
-    return int(facts.get("size") or 0), zlib.crc32("".join(marks).encode())
+    marks = [str(info.get(name)) for name in ("ETag", "mtime", "LastModified", "created")]
+    return int(info.get("size") or 0), zlib.crc32("".join(marks).encode())
 
 
 @contextmanager
-def opened_uri(uri: str) -> Iterator[BinaryIO]:
-    """The stream of a file.
+def open_uri(uri: str) -> Iterator[BinaryIO]:
+    """Open a remote file for reading.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: The file cannot be read.
     """
-    store, path = _open_store(uri)
+    file_system, path = _open_file_system(uri)
     try:
-        stream = store.open(path, "rb")
+        stream = file_system.open(path, "rb")
     except OSError:
         raise
-    except Exception as error:  # of credentials and connections
+    except Exception as error:  # credentials and connections; the type depends on the file system
         raise OSError(0, _reason(error)) from error
-    with io.BufferedReader(stream) as buffered:  # which can do all that a file can
+    with io.BufferedReader(stream) as buffered:  # adds the methods of a local file, such as peek
         yield buffered
 
 
 @contextmanager
-def uploading(uri: str) -> Iterator[IO[bytes]]:
-    """Give a stream whose content is sent in one piece when the block ends well.
+def upload_to(uri: str) -> Iterator[IO[bytes]]:
+    """Open a temporary file and upload it when the block ends; nothing is uploaded after an error.
 
-    Object stores show it when all of it is there. On servers of files (sftp, smb) a reader
-    may see a part of it.
+    Object stores show the new file once the upload is complete. File servers (sftp, smb) may
+    show an incomplete file during the upload.
 
     Raises:
-        ModelError: the package for this protocol is missing.
-        OutputError: it cannot be written.
+        ModelError: The package for this protocol is missing.
+        OutputError: The file cannot be written.
     """
-    store, path = _open_store(uri)
+    file_system, path = _open_file_system(uri)
     with TemporaryDirectory() as directory:
-        whole = Path(directory) / "output"
-        with whole.open("wb") as stream:
+        local_file = Path(directory) / "output"
+        with local_file.open("wb") as stream:
             yield stream
         try:
-            store.put_file(str(whole), path)
-        except Exception as error:  # each store raises its own
-            raise OutputError(f"{uri}: cannot be written ({_reason(error)}).", _ADVICE) from error
+            file_system.put_file(str(local_file), path)
+        except Exception as error:  # the type depends on the file system
+            raise OutputError(f"{uri}: cannot be written ({_reason(error)}).", _HINT) from error
 
 
 def _protocol(uri: str) -> str:
@@ -113,20 +121,20 @@ def _protocol(uri: str) -> str:
     return match["protocol"].lower()
 
 
-def _open_store(uri: str) -> tuple[Any, str]:
-    """The file system of a URI, and the path on it."""
+def _open_file_system(uri: str) -> tuple[Any, str]:
+    """Return the file system of a URI, and the path on that file system."""
     from fsspec.core import url_to_fs
 
     if _protocol(uri) in _PACKAGES:
         package, extra = _PACKAGES[_protocol(uri)]
         require_package(package, uri, extra)
     try:
-        store, path = url_to_fs(uri)
-    except ImportError as error:  # of a protocol that no extra is for; the error names the package
-        raise ModelError(f"{uri}: a package is missing ({error}).", "Install it.") from error
+        file_system, path = url_to_fs(uri)
+    except ImportError as error:  # no extra covers this protocol; the error names the package
+        raise ModelError(f"{uri}: a package is missing ({error}).", "Install the package.") from error
     except Exception as error:
-        raise InputError(f"{uri}: cannot be reached ({_reason(error)}).", _ADVICE) from error
-    return store, path
+        raise InputError(f"{uri}: cannot be reached ({_reason(error)}).", _HINT) from error
+    return file_system, path
 
 
 def _reason(error: Exception) -> str:

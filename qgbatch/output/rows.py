@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 Row: TypeAlias = dict[str, str | int | float | None]
-
+"""The values of one output row, by column."""
 
 COLUMNS: Mapping[str, str] = {
     "question_id": "string",
@@ -27,31 +27,29 @@ COLUMNS: Mapping[str, str] = {
     "score": "float64",
     "model": "string",
 }
-"""Columns of the output, in order, with their pyarrow types."""
-
+"""The columns that every output has, in order, with their pyarrow types."""
 
 ANSWER_COLUMNS: Mapping[str, str] = {
     "answer": "string",
     "answer_start_char": "int64",
     "answer_score": "float64",
 }
-"""Columns more, where the questions come with answers."""
-
+"""The additional columns of an output whose questions have answers."""
 
 NULLABLE = frozenset({"page", *ANSWER_COLUMNS})
-"""Columns that may be without a value in a row."""
+"""The columns that may be null."""
 
 
 def columns_of(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
-    """The columns of an output, in order, with their pyarrow types."""
+    """Return the columns of an output, in order, with their pyarrow types."""
     context = {"context": "string"} if with_context else {}
     return {**COLUMNS, **context, **(ANSWER_COLUMNS if with_answers else {})}
 
 
 def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
-    """The output row of a question, in the order of the columns.
+    """Return the output row of a question, with the columns in the given order.
 
-    All formats hold its values alike.
+    The values are the same in every output format.
     """
     chunk = question.chunk
     row: Row = {
@@ -75,9 +73,14 @@ def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
 
 
 def to_dataframe(questions: Iterable[Question], model: str, *, with_context: bool = False) -> pd.DataFrame:
-    """The rows of :func:`to_row` as a pandas table, with the same columns and types as the files.
+    """Convert questions to a pandas data frame with the columns and types of an output file.
 
-    There are columns for answers if a question has one.
+    The columns of answers are included if at least one question has an answer.
+
+    Args:
+        questions: The questions.
+        model: The value of the ``model`` column.
+        with_context: Whether to add the text of the chunk as the column ``context``.
     """
     import pandas as pd
 
@@ -85,6 +88,6 @@ def to_dataframe(questions: Iterable[Question], model: str, *, with_context: boo
     with_answers = any(question.answer is not None for question in questions)
     columns = columns_of(with_context=with_context, with_answers=with_answers)
     dtypes = {name: "str" if kind == "string" else kind for name, kind in columns.items()}
-    dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # integers, or missing
+    dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # a nullable integer
     rows = [to_row(question, model, columns) for question in questions]
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)

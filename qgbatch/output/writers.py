@@ -1,4 +1,4 @@
-"""Questions -> rows of one explicit schema -> Parquet, CSV or JSONL."""
+"""Write rows as Parquet, CSV or JSONL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
 from qgbatch.errors import SettingsError
 from qgbatch.output.atomic import STDOUT
@@ -16,46 +16,48 @@ from qgbatch.output.rows import NULLABLE, Row
 from qgbatch.records import Provenance
 from qgbatch.settings import Format
 
-if TYPE_CHECKING:
-    pass
-
 ROWS_PER_GROUP = 10_000
-"""Rows held in memory and written to Parquet at once; some megabytes."""
-
+"""Rows per row group of a Parquet file. Memory holds the rows of one group: a few megabytes."""
 
 _FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Text that a spreadsheet may run, with apostrophes before it or none: so one can be taken off again."""
+"""Text that a spreadsheet may run as a formula.
+
+The pattern also matches such text after apostrophes, so an added apostrophe can be removed
+without ambiguity.
+"""
 _FORMATS: Mapping[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
 class Writer(Protocol):
-    """Takes rows; they are in the stream once it is closed."""
+    """Writes rows to a stream. The stream is only complete after :meth:`close`."""
 
     def write(self, row: Row) -> None:
         """Add a row."""
 
     def close(self) -> None:
-        """Write what is left; the stream under it stays open."""
+        """Write the buffered rows and the end of the file. The stream stays open."""
 
-    def abandon(self) -> None:
-        """Let go of the stream, whose content will not be used."""
+    def discard(self) -> None:
+        """Release the stream after an error; its content is not used."""
 
 
 def choose_format(output: str, given: Format | None) -> Format:
-    """The given format, else the one that the suffix of the output names.
+    """Return the given format, or else the format for the suffix of the output.
 
     Raises:
-        SettingsError: the suffix names none, or Parquet is to go to standard output.
+        SettingsError: The suffix is unknown, or Parquet is requested on standard output.
     """
     if output == STDOUT:
         if given == "parquet":
-            raise SettingsError("Parquet does not go to standard output.", "Use --format jsonl or csv.")
+            raise SettingsError(
+                "Parquet cannot be written to standard output.", "Use --format jsonl or --format csv."
+            )
         return given or "jsonl"
     suffix = Path(output).suffix.lower()
     if given is None and suffix not in _FORMATS:
+        problem = f"the suffix {suffix} is not an output format" if suffix else "the name has no suffix"
         raise SettingsError(
-            f"-o {output}: no format is known for {suffix or 'a name without suffix'}.",
-            f"Use {', '.join(_FORMATS)}, or say --format.",
+            f"-o {output}: {problem}.", f"Use {', '.join(_FORMATS)}, or set the format with --format."
         )
     return given or _FORMATS[suffix]
 
@@ -69,11 +71,15 @@ def open_writer(
     *,
     csv_safe: bool = False,
 ) -> Iterator[Writer]:
-    """Give a writer of rows with these columns; what it holds back is written when the block ends well.
+    """Open a writer of rows; the file is completed when the block ends without an error.
 
-    ``provenance`` goes into Parquet's metadata under ``qgbatch``, as JSON. ``csv_safe`` puts an
-    apostrophe before CSV's text that a spreadsheet would run as a formula; to other formats,
-    which no spreadsheet runs, it does nothing.
+    Args:
+        stream: The stream to write to. It stays open.
+        file_format: The format of the file.
+        provenance: Stored as JSON under the key ``qgbatch`` in the metadata of a Parquet file.
+        columns: The columns, in order, with their pyarrow types.
+        csv_safe: Whether to put an apostrophe before CSV text that a spreadsheet would run as
+            a formula. Other formats ignore it.
     """
     writer: Writer
     if file_format == "parquet":
@@ -85,13 +91,13 @@ def open_writer(
     try:
         yield writer
     except BaseException:
-        writer.abandon()
+        writer.discard()
         raise
     writer.close()
 
 
-def provenance_metadata(provenance: Provenance | None) -> dict[str, str]:
-    """The metadata of a Parquet file that holds an output of this provenance; empty if it is not known."""
+def parquet_metadata(provenance: Provenance | None) -> dict[str, str]:
+    """Return the metadata of a Parquet file for a provenance; empty without a provenance."""
     if provenance is None:
         return {}
     return {"qgbatch": json.dumps(provenance.to_json(), ensure_ascii=False, sort_keys=True)}
@@ -109,7 +115,7 @@ class _ParquetWriter:
                 pa.field(name, pa.type_for_alias(kind), nullable=name in NULLABLE)
                 for name, kind in columns.items()
             ],
-            metadata=provenance_metadata(provenance),
+            metadata=parquet_metadata(provenance),
         )
         self._make_batch = pa.RecordBatch.from_pylist
         self._schema = schema
@@ -125,8 +131,8 @@ class _ParquetWriter:
         self._flush()
         self._parquet.close()
 
-    def abandon(self) -> None:
-        with suppress(Exception):  # pyarrow would try this later, on a closed stream
+    def discard(self) -> None:
+        with suppress(Exception):  # otherwise pyarrow closes it later and fails on the closed stream
             self._parquet.close()
 
     def _flush(self) -> None:
@@ -137,7 +143,7 @@ class _ParquetWriter:
 
 class _CsvWriter:
     def __init__(self, stream: IO[bytes], columns: Mapping[str, str], *, csv_safe: bool) -> None:
-        # All text is quoted: Python 3.11 leaves a lone carriage return bare otherwise.
+        # All text is quoted, because Python 3.11 does not quote a single carriage return by itself.
         self._csv = csv.DictWriter(
             _Utf8Lines(stream), columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
         )
@@ -146,12 +152,12 @@ class _CsvWriter:
 
     def write(self, row: Row) -> None:
         self._write_header()
-        self._csv.writerow(_without_formulas(row) if self._csv_safe else row)
+        self._csv.writerow(_guard_formulas(row) if self._csv_safe else row)
 
     def close(self) -> None:
         self._write_header()
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         pass
 
     def _write_header(self) -> None:
@@ -160,21 +166,21 @@ class _CsvWriter:
             self._has_header = True
 
 
-def _without_formulas(row: Row) -> Row:
-    """The row with an apostrophe before each text that a spreadsheet may take for a formula."""
+def _guard_formulas(row: Row) -> Row:
+    """Put an apostrophe before each text that a spreadsheet may run as a formula."""
     return {
         name: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
         for name, value in row.items()
     }
 
 
-def without_apostrophe(text: str) -> str:
-    """The text that ``csv_safe`` put an apostrophe before; other text as it is."""
+def remove_formula_guard(text: str) -> str:
+    """Remove the apostrophe that ``csv_safe`` put before a text; other text is returned unchanged."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 class _Utf8Lines:
-    """The text stream that csv wants, over bytes."""
+    """Encodes the text of a CSV writer and passes it to a stream of bytes."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -193,10 +199,10 @@ class _JsonlWriter:
     def close(self) -> None:
         pass
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         pass
 
 
 def json_line(value: Mapping[str, Any]) -> bytes:
-    """A line of JSONL, in UTF-8."""
+    """Return a mapping as one line of JSONL, in UTF-8."""
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from qgbatch.engines.choice import LoadEngine, load_engine
-from qgbatch.output.atomic import open_output, temporary_file
+from qgbatch.output.atomic import open_output, open_temporary_file
 from qgbatch.output.rows import Row, columns_of, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
@@ -204,7 +204,7 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
     """
     questions: list[str] = []
     scores: list[float] = []
-    with temporary_file() as waiting:
+    with open_temporary_file() as waiting:
         for row in rows:
             questions.append(str(row["question"]))
             scores.append(float(row["score"] or 0.0))

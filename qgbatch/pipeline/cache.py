@@ -1,7 +1,8 @@
-"""What a run need not do again: the chunks of a document, and what the model wrote for a chunk.
+"""Results that a later run can reuse: the chunks of documents, the generations of chunks, and answers.
 
-Both are functions of their input alone, so they are kept under a hash of all that goes
-into them. An edited document costs its changed chunks, an unchanged corpus no model.
+Each result depends only on its input and on the settings that decide it, so it is stored under
+a hash of both. After an edit, a run generates only the chunks that changed. If nothing changed,
+the run does not load the model.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.records import Answer, Chunk, DecodedGeneration, Document, InputIds
 
 _FORMAT = 1
-"""Raised when keys or values change their meaning."""
+"""Part of every key. Increase it when the meaning of a key or a value changes."""
 _KEY_BYTES = 20
+"""Size of a key: 160 bits make a collision practically impossible."""
 _CHUNKS_PER_ENTRY = 64
-"""So that a document of any size is held in memory in parts."""
+"""Chunks per entry of the store, so that memory never holds all chunks of a long document."""
 
 
 class Cache:
-    """Chunks and generations of one way of making them, in a store.
+    """Stores and finds the results of one model with one set of settings.
 
-    ``chunking``, ``generating`` and ``answering`` name all that decides them beside the
-    document's text, the chunk's ids, and question and chunk, as JSON values.
+    Args:
+        store: Where the results are stored.
+        chunking: Everything besides a document's text that decides its chunks, as JSON values.
+        generating: Everything besides a chunk's input ids that decides its generation.
+        answering: Everything besides a question and its context that decides the answer.
     """
 
     def __init__(
@@ -41,42 +46,48 @@ class Cache:
         answering: Mapping[str, Any],
     ) -> None:
         self._store = store
-        self._chunking_key = _hash_facts({"chunks of": chunking})
-        self._generating_key = _hash_facts({"generations of": generating})
-        self._answering_key = _hash_facts({"answers of": answering})
-        self._rate_key = _hash_facts({"rate of": generating})
+        self._chunking_key = _hash_json({"chunks of": chunking})
+        self._generating_key = _hash_json({"generations of": generating})
+        self._answering_key = _hash_json({"answers of": answering})
+        self._rate_key = _hash_json({"rate of": generating})
 
-    def chunks(self, document: Document, make: Callable[[Document], Iterable[Chunk]]) -> Iterator[Chunk]:
-        """The chunks of a document; those that are not known are made, and kept."""
-        n_known = 0
-        for part in count():
-            key = self._part_key(document, part)
-            known = _parse_chunks(document, n_known, self._store.get([key]).get(key))
-            if known is None:
+    def get_or_make_chunks(
+        self, document: Document, chunk_document: Callable[[Document], Iterable[Chunk]]
+    ) -> Iterator[Chunk]:
+        """Yield the chunks of a document, from the cache as far as they are stored.
+
+        From the first entry that is missing, ``chunk_document`` makes the chunks, and they are
+        stored as they are made.
+        """
+        n_found = 0
+        for entry_index in count():
+            key = self._chunks_key(document, entry_index)
+            found = _parse_chunks(document, n_found, self._store.get([key]).get(key))
+            if found is None:
                 break
-            yield from known
-            n_known += len(known)
-            if len(known) < _CHUNKS_PER_ENTRY:
+            yield from found
+            n_found += len(found)
+            if len(found) < _CHUNKS_PER_ENTRY:
                 return
-        made = islice(make(document), n_known, None)
-        for part in count(n_known // _CHUNKS_PER_ENTRY):
+        made = islice(chunk_document(document), n_found, None)
+        for entry_index in count(n_found // _CHUNKS_PER_ENTRY):
             chunks = []
             for chunk in islice(made, _CHUNKS_PER_ENTRY):
                 chunks.append(chunk)
                 yield chunk
-            self._store.put({self._part_key(document, part): _dump_chunks(chunks)})
+            self._store.put({self._chunks_key(document, entry_index): _dump_chunks(chunks)})
             if len(chunks) < _CHUNKS_PER_ENTRY:
                 return
 
-    def generations(self, inputs: Sequence[InputIds]) -> dict[InputIds, DecodedGeneration]:
-        """What is known of these inputs."""
+    def get_generations(self, inputs: Sequence[InputIds]) -> dict[InputIds, DecodedGeneration]:
+        """Return the stored generations of these inputs; missing inputs are left out."""
         keys = {self._input_key(input_ids): input_ids for input_ids in inputs}
         values = self._store.get(list(keys))
         parsed = ((keys[key], _parse_generation(value)) for key, value in values.items())
         return {input_ids: generation for input_ids, generation in parsed if generation is not None}
 
-    def keep(self, generations: Mapping[InputIds, DecodedGeneration]) -> None:
-        """Keep what the model wrote for a batch, at once."""
+    def put_generations(self, generations: Mapping[InputIds, DecodedGeneration]) -> None:
+        """Store the generations of a batch in one transaction."""
         self._store.put(
             {
                 self._input_key(input_ids): _dump_generation(generation)
@@ -84,30 +95,30 @@ class Cache:
             }
         )
 
-    def answers(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Answer]:
-        """What is known of these questions and contexts."""
+    def get_answers(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Answer]:
+        """Return the stored answers to pairs of question and context; missing pairs are left out."""
         keys = {self._pair_key(pair): pair for pair in pairs}
         values = self._store.get(list(keys))
         parsed = ((keys[key], _parse_answer(keys[key][1], value)) for key, value in values.items())
         return {pair: answer for pair, answer in parsed if answer is not None}
 
-    def keep_answers(self, answers: Mapping[tuple[str, str], Answer]) -> None:
-        """Keep answers to questions and contexts."""
+    def put_answers(self, answers: Mapping[tuple[str, str], Answer]) -> None:
+        """Store answers to pairs of question and context in one transaction."""
         self._store.put({self._pair_key(pair): _dump_answer(answer) for pair, answer in answers.items()})
 
-    def keep_rate(self, seconds_per_chunk: float) -> None:
-        """Keep how long the model took."""
+    def put_rate(self, seconds_per_chunk: float) -> None:
+        """Store how long the model takes for a chunk."""
         self._store.put({self._rate_key: json.dumps(seconds_per_chunk).encode()})
 
-    def rate(self) -> float | None:
-        """Seconds a chunk in the last run that was long enough to tell."""
+    def get_rate(self) -> float | None:
+        """Return the stored seconds per chunk, or ``None`` if no run has stored them."""
         value = self._store.get([self._rate_key]).get(self._rate_key)
         with suppress(ValueError):
             return float(value) if value else None
         return None
 
-    def _part_key(self, document: Document, part: int) -> bytes:
-        identity = f"{document.sha256}:{part}".encode()
+    def _chunks_key(self, document: Document, entry_index: int) -> bytes:
+        identity = f"{document.sha256}:{entry_index}".encode()
         return blake2b(identity, digest_size=_KEY_BYTES, key=self._chunking_key).digest()
 
     def _pair_key(self, pair: tuple[str, str]) -> bytes:
@@ -119,12 +130,14 @@ class Cache:
         return blake2b(identity, digest_size=_KEY_BYTES, key=self._generating_key).digest()
 
 
-def _hash_facts(facts: Mapping[str, Any]) -> bytes:
-    text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
+def _hash_json(values: Mapping[str, Any]) -> bytes:
+    """Hash JSON values together with the format of the cache; the order of the keys does not matter."""
+    text = json.dumps({"format": _FORMAT, **values}, sort_keys=True)
     return blake2b(text.encode(), digest_size=_KEY_BYTES).digest()
 
 
-# The store may be anyone's: values are checked as they are read, and one that is odd is none.
+# Another program may have written to the store, so values are checked when they are read. An invalid
+# value counts as missing.
 
 
 def _dump_chunks(chunks: Sequence[Chunk]) -> bytes:
@@ -144,7 +157,7 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
             chunks.append(Chunk(document, index, start, end, tuple(input_ids), bool(hard_split)))
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    return chunks if chunks or first_index else None  # no document is without chunks
+    return chunks if chunks or first_index else None  # every document has at least one chunk
 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
@@ -155,7 +168,8 @@ def _dump_generation(generation: DecodedGeneration) -> bytes:
 def _parse_generation(value: bytes) -> DecodedGeneration | None:
     try:
         finish_reason, score, *pieces = json.loads(value)
-        "".join(piece for piece in pieces if piece is not None).encode()  # no half of a surrogate pair
+        # Fails if a piece is not text or contains half of a surrogate pair.
+        "".join(piece for piece in pieces if piece is not None).encode()
     except (ValueError, TypeError, RecursionError):
         return None
     if not isinstance(score, float) or isnan(score) or finish_reason not in ("eos", "length"):

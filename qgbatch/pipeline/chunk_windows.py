@@ -1,4 +1,4 @@
-"""Documents -> windows of chunks, each with what became of the documents on the way."""
+"""Group the chunks of documents into chunk windows, which are sorted and batched together."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from dataclasses import dataclass, field
 from qgbatch.errors import ModelError, SettingsError
 from qgbatch.records import Chunk, Document, Failure
 
-CutDocument = Callable[[Document], Iterable[Chunk]]
+ChunkDocument = Callable[[Document], Iterable[Chunk]]
+"""Splits a document into chunks."""
 
 
 @dataclass(slots=True)
 class ChunkWindow:
-    """Consecutive chunks that are sorted by length and batched together; the last one may have none."""
+    """Consecutive chunks that are sorted by length and batched together."""
 
     chunks: list[Chunk] = field(default_factory=list)
+    """The chunks in document order. Only the last window of a run may be empty."""
     n_inputs: int = 0
-    """Documents and failures that were begun in it."""
+    """Documents and failures whose first chunk or failure belongs to this window."""
     failures: list[Failure] = field(default_factory=list)
-    broken: list[Document] = field(default_factory=list)
-    """Documents that failed after chunks of theirs had come."""
+    """Documents that could not be read or chunked."""
+    partly_chunked: list[Document] = field(default_factory=list)
+    """Documents that failed after some of their chunks were made."""
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "chunk": 0.0})
+    """Time spent to make the window, by stage."""
 
     @property
-    def share_of_last(self) -> float:
-        """How much of its last document it covers, 0 to 1."""
+    def last_document_share(self) -> float:
+        """Share of the last document's text up to the end of the window, 0 to 1."""
         last = self.chunks[-1] if self.chunks else None
         return last.end_char / len(last.document.text) if last else 1.0
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the time spent inside to a stage."""
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the duration of the block to the time of a stage."""
         start = time.perf_counter()
         try:
             yield
@@ -41,13 +45,20 @@ class ChunkWindow:
             self.seconds[stage] += time.perf_counter() - start
 
 
-def make_windows(
-    documents: Iterable[Document | Failure], cut: CutDocument, window_chunks: int
+def make_chunk_windows(
+    documents: Iterable[Document | Failure], chunk_document: ChunkDocument, window_chunks: int
 ) -> Iterator[ChunkWindow]:
-    """Read and cut documents into windows of ``window_chunks`` chunks, the last one shorter."""
+    """Chunk documents and yield windows of ``window_chunks`` chunks; the last window may be shorter.
+
+    A document that fails is recorded in its window, and the next document follows.
+
+    Raises:
+        ModelError: The tokenizer is damaged, so no document can be chunked.
+        SettingsError: The limits leave no room for text.
+    """
     window, items = ChunkWindow(), iter(documents)
     while True:
-        with window.timed("read"):
+        with window.measure("read"):
             document = next(items, None)
         if document is None:
             break
@@ -55,17 +66,17 @@ def make_windows(
         if isinstance(document, Failure):
             window.failures.append(document)
             continue
-        chunks, n_chunks = iter(cut(document)), 0
+        chunks, n_chunks = iter(chunk_document(document)), 0
         while True:
             try:
-                with window.timed("chunk"):
+                with window.measure("chunk"):
                     chunk = next(chunks, None)
-            except (ModelError, SettingsError):  # the tokenizer, which no document can do without
+            except (ModelError, SettingsError):  # affects all documents
                 raise
-            except Exception as error:  # whatever odd text sets off must not stop the others
+            except Exception as error:  # an unexpected error in one document must not stop the others
                 window.failures.append(Failure.of(document.source, "chunk", error))
                 if n_chunks:
-                    window.broken.append(document)
+                    window.partly_chunked.append(document)
                 break
             if chunk is None:
                 break

@@ -1,4 +1,4 @@
-"""What a run would do, found out without the model: documents, chunks, tokens and time."""
+"""Count the work of a run without loading the model: documents, chunks, tokens and time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from qgbatch.readers.listing import Listing
 from qgbatch.readers.reading import InputReader
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
-# Seconds of a core a chunk, parameter and beam. In int8 with 4 beams mini took 0.7e-9 (50
-# tokens a chunk) and a T5-small shape 1.0e-9 (64 to 481); torch took mini ten times as long.
 _CORE_SECONDS = {"ctranslate2": 0.9e-9, "torch": 9e-9}
+"""Core seconds per chunk, model parameter and beam, by engine.
+
+Measured with 4 beams. With CTranslate2 in int8, the model mini took 0.7e-9 at 50 tokens per
+chunk, and a model of the size of T5-small took 1.0e-9 at 64 to 481 tokens per chunk. With
+torch, mini took ten times as long.
+"""
 
 
-def plan(
+def count_work(
     listing: Listing,
     settings: Settings,
     files: FileSettings,
@@ -32,30 +36,32 @@ def plan(
     *,
     load_engine: LoadEngine = load_engine,
 ) -> tuple[RunReport, float | None]:
-    """Read and cut the documents, and count what a run would have to do.
+    """Read and chunk the documents, and count the work of a run.
 
-    Gives a report whose ``n_generated`` and ``n_reused`` are what they would be, and the
-    seconds that the model would take: at the rate of the last run with such settings,
-    else by the size of the model on a CPU, else ``None``.
+    Returns:
+        A report with the counts that the run would have, such as ``n_generated`` and
+        ``n_reused``; and the estimated time of the model in seconds. The estimate uses the
+        rate of the last run with these settings or, on a CPU, the size of the model. It is
+        ``None`` if neither is available.
 
     Raises:
-        DocumentError: with ``fail_fast``, the first document that fails.
-        ModelError: the model or its tokenizer is missing or damaged, or a package that reads an input.
-        SettingsError: a setting is out of range.
+        DocumentError: A document failed and ``fail_fast`` is set.
+        ModelError: The model, its tokenizer or a package that reads an input is missing or damaged.
+        SettingsError: A setting is out of range.
     """
     report = RunReport()
     report.skipped.update(listing.skipped)
     require_packages(listing.paths)
     with closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store:
         components = Components.find(settings, cache.directory, load_engine=load_engine)
-        its_cache = components.open_cache(store)
-        Stream(components, its_cache, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
-        rate = its_cache.rate() or _guess_rate(components)
-    return report, rate and rate * report.n_generated
+        results = components.open_cache(store)
+        Stream(components, results, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
+        seconds_per_chunk = results.get_rate() or _estimate_seconds_per_chunk(components)
+    return report, seconds_per_chunk and seconds_per_chunk * report.n_generated
 
 
-def _guess_rate(components: Components) -> float | None:
-    """Seconds a chunk, on a CPU."""
+def _estimate_seconds_per_chunk(components: Components) -> float | None:
+    """Estimate the rate from the size of the model; ``None`` on a GPU."""
     choice = components.engine_choice
     if choice.device != "cpu":
         return None
@@ -68,7 +74,7 @@ def _guess_rate(components: Components) -> float | None:
 
 
 def _n_parameters(directory: Path) -> int:
-    """As the headers of safetensors say; of other weights by their size, at four bytes each."""
+    """Count the parameters in safetensors headers; for ``.bin`` files, assume four bytes per parameter."""
     n_parameters = 0
     for path in directory.glob("*.safetensors"):
         with safe_open(path, framework="numpy") as tensors:

@@ -1,4 +1,4 @@
-"""Making things in a thread of their own, ahead of who takes them."""
+"""Prefetch the items of an iterator in a background thread."""
 
 from __future__ import annotations
 
@@ -10,25 +10,31 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_LOOK_S = 0.1
-"""Between looks whether what is made is still wanted."""
+_STOP_CHECK_S = 0.1
+"""Seconds between checks whether the consumer has stopped, while the queue is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
+    """Marks the end of the items in the queue, with the error that ended them, if any."""
+
     error: BaseException | None = None
 
 
-def prefetch(items: Iterable[Item], n_ahead: int) -> Iterator[Item]:
-    """Yield items in order while a thread makes up to ``n_ahead`` of the following ones.
+def prefetch(items: Iterable[Item], n_prefetched: int) -> Iterator[Item]:
+    """Yield items in order while a thread produces the next ones.
 
-    An error in making one is raised where that one would have come. Once this iterator is
-    closed, or the program ends, the thread stops at its next item.
+    An error in ``items`` is raised in place of the item that it prevented. The thread stops
+    at its next item after this iterator is closed or the main thread has ended.
+
+    Args:
+        items: The items. They are only iterated in the thread.
+        n_prefetched: Maximum number of items that wait to be taken.
     """
-    made: Queue[Item | _End] = Queue(n_ahead)
+    queue: Queue[Item | _End] = Queue(n_prefetched)
     is_closed = threading.Event()
 
-    def make() -> None:
+    def produce() -> None:
         try:
             for item in items:
                 if not put(item):
@@ -39,17 +45,18 @@ def prefetch(items: Iterable[Item], n_ahead: int) -> Iterator[Item]:
             put(_End())
 
     def put(item: Item | _End) -> bool:
+        """Wait until the queue has room; ``False`` if the consumer has stopped."""
         while not is_closed.is_set() and threading.main_thread().is_alive():
             try:
-                made.put(item, timeout=_LOOK_S)
+                queue.put(item, timeout=_STOP_CHECK_S)
             except Full:
                 continue
             return True
         return False
 
-    threading.Thread(target=make, name="read-ahead").start()
+    threading.Thread(target=produce, name="prefetch").start()
     try:
-        while not isinstance(item := made.get(), _End):
+        while not isinstance(item := queue.get(), _End):
             yield item
     finally:
         is_closed.set()

@@ -1,7 +1,7 @@
-"""A table of values by key, on disk, shared by any number of processes.
+"""A key-value store in an SQLite file, shared by any number of processes.
 
-It only ever saves time: whatever is wrong with its file is a warning, never the end of a
-run. Values carry a checksum, so that what comes out is what went in.
+The store only saves time, so a problem with its file causes a warning and never stops a run.
+Each value has a checksum, so a damaged value counts as missing.
 """
 
 from __future__ import annotations
@@ -23,89 +23,94 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 FILE_NAME = "results-1.sqlite3"
-"""With the number of its format: another one is another file."""
-_DAMAGED = ".damaged"
-_COMPANIONS = ("", "-wal", "-shm")
-"""Suffixes of the files that SQLite keeps a database in."""
+"""The name contains the version of the format; a new format uses a new file."""
+_DAMAGED_SUFFIX = ".damaged"
+_DATABASE_SUFFIXES = ("", "-wal", "-shm")
+"""Suffixes of the files that make up an SQLite database in WAL mode."""
 _APPLICATION_ID = 0x71676261
-"""In the file's header: ``qgba``."""
+"""Marks a file as a cache of qgbatch in the SQLite header: ``qgba`` in ASCII."""
 _TABLE = "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, used_s INTEGER NOT NULL)"
 _CHECKSUM_BYTES = 8
-_BUSY_S = 30.0
-"""Longest wait for another process that writes; a write takes milliseconds."""
-_TOUCH_S = 24 * 3600
-"""Uses are noted to the day, so that a rerun over an unchanged corpus writes nothing."""
-_KEYS_AT_ONCE = 500
-"""SQLite may be built with a limit of 999 variables."""
-_KEEP = 0.8
-"""Share of the size limit that is kept once old entries have to go."""
+_BUSY_TIMEOUT_S = 30.0
+"""Maximum wait for another process that is writing; a write takes milliseconds."""
+_USE_INTERVAL_S = 24 * 3600
+"""The time of use is updated at most once a day, so a rerun over an unchanged corpus writes nothing."""
+_KEYS_PER_QUERY = 500
+"""Below 999, the default limit of variables per query in older versions of SQLite."""
+_EVICT_TO_SHARE = 0.8
+"""Share of the size limit that is still in use after an eviction."""
 
 
 class SqliteStore:
-    """Bytes by key; the least recently used ones go when the file outgrows its limit.
+    """Stores values by key, and evicts the least recently used entries when the file exceeds its limit.
 
-    ``directory`` is made if it is missing; with ``None`` nothing is kept. A file that is
-    damaged or not ours is renamed and a new one begun. Threads may share it.
+    A file that is damaged, or that is not a cache of qgbatch, is renamed and replaced by an
+    empty one. Threads may share a store.
+
+    Args:
+        directory: Where the file is. It is created if it does not exist. With ``None``,
+            nothing is stored.
+        max_bytes: Size limit of the file.
     """
 
     def __init__(self, directory: Path | None, max_bytes: int) -> None:
         self._path = directory and directory / FILE_NAME
         self._max_bytes = max_bytes
-        self._stale: set[bytes] = set()
+        self._used_keys: set[bytes] = set()
         self._inode: int | None = None
         self._lock = threading.RLock()
         self._connection = self._open()
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of those keys that are there and whole."""
-        return self._guarded(self._get, keys) or {}
+        """Return the values of these keys; missing keys and damaged values are left out."""
+        return self._try(self._get, keys) or {}
 
     def put(self, values: Mapping[bytes, bytes]) -> None:
-        """Keep values, in one transaction: all of them or, if the process dies, none."""
-        self._guarded(self._put, values)
+        """Store values in one transaction: all of them or, if the process is killed, none."""
+        self._try(self._put, values)
 
     def clear(self) -> None:
-        """Forget everything, also a file that was set aside."""
-        self._guarded(_clear)
+        """Delete all entries, and a damaged file that was renamed earlier."""
+        self._try(_clear)
         if self._path:
-            for companion in _COMPANIONS:
-                Path(f"{self._path}{_DAMAGED}{companion}").unlink(missing_ok=True)
+            for suffix in _DATABASE_SUFFIXES:
+                Path(f"{self._path}{_DAMAGED_SUFFIX}{suffix}").unlink(missing_ok=True)
 
     def size(self) -> tuple[int, int]:
-        """How many entries there are, and how many bytes of disk they take."""
-        return self._guarded(_size) or (0, 0)
+        """Return the number of entries and the bytes that they use on disk."""
+        return self._try(_size) or (0, 0)
 
     def close(self) -> None:
-        """Note what was used, and let go of the file."""
+        """Update the times of use and close the file."""
         with self._lock:
-            self._guarded(self._note_uses)
+            self._try(self._update_times_of_use)
             self._disconnect()
 
     def _open(self, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection | None:
-        """Open the file, after setting it aside where it turned out to be damaged."""
+        """Open the file. With ``damage``, the error that an open file caused, it is renamed first."""
         if self._path is None:
             return None
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # One run at a time: SQLite does not expect files to be set aside or set up by several.
-            with FileLock(f"{self._path}.lock", timeout=_BUSY_S):
-                if damage and _inode(self._path) == self._inode:  # else another run was faster
-                    _set_aside(self._path, damage)
+            # SQLite does not protect the renaming and the creation of a file, so only one run may do it.
+            with FileLock(f"{self._path}.lock", timeout=_BUSY_TIMEOUT_S):
+                if damage and _inode(self._path) == self._inode:  # otherwise another run has renamed it
+                    _rename_damaged(self._path, damage)
                 try:
                     connection = _connect(self._path)
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
-                    _set_aside(self._path, error)
+                    _rename_damaged(self._path, error)
                     connection = _connect(self._path)
                 self._inode = _inode(self._path)
                 return connection
         except (sqlite3.Error, OSError) as error:
-            logger.warning("%s cannot be used (%s): going on without a cache.", self._path, error)
+            logger.warning("%s cannot be used (%s). The run continues without a cache.", self._path, error)
             return None
 
-    def _guarded(self, action: Callable[..., Result], *arguments: object) -> Result | None:
-        """The result of an action on the connection; ``None`` where there is none, or it fails."""
+    def _try(self, action: Callable[..., Result], *arguments: object) -> Result | None:
+        """Call an action with the connection; ``None`` if it fails or the store is not open."""
         with self._lock:
             if self._connection is None:
                 return None
@@ -117,7 +122,9 @@ class SqliteStore:
                     self._connection = self._open(error)
                 else:
                     logger.warning(
-                        "%s cannot be used any more (%s): going on without it.", self._path, error
+                        "%s can no longer be used (%s). The run continues without a cache.",
+                        self._path,
+                        error,
                     )
             return None
 
@@ -129,19 +136,19 @@ class SqliteStore:
 
     def _get(self, connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
-        too_old = time.time() - _TOUCH_S
-        for first in range(0, len(keys), _KEYS_AT_ONCE):
-            some = keys[first : first + _KEYS_AT_ONCE]
-            marks = ",".join("?" * len(some))
-            query = f"SELECT key, value, used_s < ? FROM entries WHERE key IN ({marks})"
-            for key, value, is_stale in connection.execute(query, [too_old, *some]):
-                if not isinstance(value, bytes):  # columns hold any type
+        update_before = time.time() - _USE_INTERVAL_S
+        for first in range(0, len(keys), _KEYS_PER_QUERY):
+            queried = keys[first : first + _KEYS_PER_QUERY]
+            placeholders = ",".join("?" * len(queried))
+            query = f"SELECT key, value, used_s < ? FROM entries WHERE key IN ({placeholders})"
+            for key, value, needs_update in connection.execute(query, [update_before, *queried]):
+                if not isinstance(value, bytes):  # an SQLite column accepts any type
                     continue
                 checksum, content = value[:_CHECKSUM_BYTES], value[_CHECKSUM_BYTES:]
                 if checksum == _checksum(key, content):
                     found[key] = content
-                    if is_stale:
-                        self._stale.add(key)
+                    if needs_update:
+                        self._used_keys.add(key)
         return found
 
     def _put(self, connection: sqlite3.Connection, values: Mapping[bytes, bytes]) -> None:
@@ -151,28 +158,28 @@ class SqliteStore:
             connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
         n_bytes = _size_bytes(connection)
         if n_bytes > self._max_bytes:
-            self._note_uses(connection)
-            _evict(connection, 1 - _KEEP * self._max_bytes / n_bytes)
+            self._update_times_of_use(connection)
+            _evict(connection, 1 - _EVICT_TO_SHARE * self._max_bytes / n_bytes)
 
-    def _note_uses(self, connection: sqlite3.Connection) -> None:
-        if self._stale:
-            rows = [(int(time.time()), key) for key in self._stale]
+    def _update_times_of_use(self, connection: sqlite3.Connection) -> None:
+        if self._used_keys:
+            rows = [(int(time.time()), key) for key in self._used_keys]
             with _transaction(connection):
                 connection.executemany("UPDATE entries SET used_s = ? WHERE key = ?", rows)
-            self._stale.clear()
+            self._used_keys.clear()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open a file of ours, or make one.
+    """Open the cache file, or create it.
 
     Raises:
-        sqlite3.DatabaseError: it cannot be opened, read or written, or is damaged or not ours.
+        sqlite3.DatabaseError: The file cannot be used, is damaged, or is not a cache of qgbatch.
     """
     connection = sqlite3.connect(
         path,
-        timeout=_BUSY_S,
+        timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,
-        check_same_thread=False,  # the store has a lock
+        check_same_thread=False,  # the lock of the store guards the connection
     )
     try:
         _prepare(connection)
@@ -183,24 +190,25 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.text_factory = bytes  # there is none, but a damaged file may have what does not decode
-    connection.execute("PRAGMA trusted_schema = OFF")  # a file may be made to do harm
+    """Configure a connection, and create the table in an empty file."""
+    connection.text_factory = bytes  # a damaged file may contain text that is not valid UTF-8
+    connection.execute("PRAGMA trusted_schema = OFF")  # the file may be malicious
     connection.execute("PRAGMA cell_size_check = ON")
-    if not _is_ours(connection):
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has to come before the table
+    if not _has_cache_table(connection):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only possible before the table exists
         connection.execute("PRAGMA journal_mode = WAL")
         with _transaction(connection):
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(_TABLE)
-    connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last entries, no more
+    connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may only lose the last entries
     connection.execute("PRAGMA journal_size_limit = 16777216")
 
 
-def _is_ours(connection: sqlite3.Connection) -> bool:
-    """Whether the file holds our table and nothing else; false for an empty one.
+def _has_cache_table(connection: sqlite3.Connection) -> bool:
+    """Whether the file contains the table of the cache; ``False`` for an empty file.
 
     Raises:
-        sqlite3.DatabaseError: it holds something else.
+        sqlite3.DatabaseError: The file contains anything else.
     """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     schema = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql is not None]
@@ -213,6 +221,7 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block in a transaction, which is rolled back after an error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -224,24 +233,24 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _evict(connection: sqlite3.Connection, share: float) -> None:
-    """Delete the least recently used entries, this share of all bytes together, and shrink the file."""
+    """Delete the least recently used entries, a share of the bytes of all values, and shrink the file."""
     (n_bytes,) = connection.execute("SELECT total(length(value)) FROM entries").fetchone()
     freed, last = 0, (0, 0)
     rows = connection.execute("SELECT length(value), used_s, rowid FROM entries ORDER BY used_s, rowid")
-    for length, *place in rows:
-        freed, last = freed + length, tuple(place)
+    for length, *position in rows:
+        freed, last = freed + length, tuple(position)
         if freed >= share * n_bytes:
             break
     rows.close()
     with _transaction(connection):
         connection.execute("DELETE FROM entries WHERE (used_s, rowid) <= (?, ?)", last)
-    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would only free one page
 
 
 def _clear(connection: sqlite3.Connection) -> None:
     with _transaction(connection):
         connection.execute("DELETE FROM entries")
-    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would only free one page
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
@@ -266,22 +275,23 @@ def _inode(path: Path) -> int | None:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is at fault, not the disk, its rights or another process.
-
-    Our statements are right, so SQLITE_ERROR is about the file, too: of an unknown format,
-    say.
-    """
+    """Whether the content of the file caused the error, not the disk, permissions or another process."""
+    # The SQL of this module is valid, so SQLITE_ERROR means wrong content, such as an unknown schema.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
-def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
-    """Rename a file that cannot be used; an older one of that name goes."""
-    logger.warning("%s is damaged (%s): set aside as %s%s.", path, error, path.name, _DAMAGED)
-    for companion in _COMPANIONS:
-        with suppress(FileNotFoundError):  # another run was faster
-            Path(f"{path}{companion}").replace(f"{path}{_DAMAGED}{companion}")
+def _rename_damaged(path: Path, error: sqlite3.DatabaseError) -> None:
+    """Rename a file that cannot be used. A damaged file that was renamed earlier is replaced."""
+    name = path.name + _DAMAGED_SUFFIX
+    logger.warning(
+        "%s is damaged (%s). It is renamed to %s, and the cache starts empty.", path, error, name
+    )
+    for suffix in _DATABASE_SUFFIXES:
+        with suppress(FileNotFoundError):  # another run has renamed it
+            Path(f"{path}{suffix}").replace(f"{path}{_DAMAGED_SUFFIX}{suffix}")
 
 
 def _checksum(key: bytes, content: bytes) -> bytes:
+    """Hash a value together with its key, so that a value under a wrong key is noticed."""
     return blake2b(content, digest_size=_CHECKSUM_BYTES, key=key).digest()

@@ -16,7 +16,7 @@ from itertools import groupby
 from qgbatch.engines.base import Batch
 from qgbatch.errors import DocumentError
 from qgbatch.pipeline.cache import Cache
-from qgbatch.pipeline.chunk_windows import ChunkWindow, make_windows
+from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.pipeline.run_report import RunReport
@@ -90,7 +90,7 @@ class Stream:
         for questions in self._add_answers(self._select(documents)):
             yield from first_of_each_chunk(questions, limit, self._report.dropped)
         if self._report.n_generated >= _MIN_CHUNKS_FOR_RATE:
-            self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
+            self._cache.put_rate(self._report.seconds["generate"] / self._report.n_generated)
 
     def _select(self, documents: Iterable[Document | Failure]) -> Iterator[list[Question]]:
         """The questions of each document after filters and deduplication."""
@@ -125,10 +125,10 @@ class Stream:
         """Answer questions, and drop those whose answer scores below the minimum."""
         with self._report.stopwatch.measure("answer"):
             pairs = [(question.question, question.chunk.text) for question in questions]
-            answers = self._cache.answers(pairs)
+            answers = self._cache.get_answers(pairs)
             if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
                 made = dict(zip(new, self._components.answerer.answer(new), strict=True))
-                self._cache.keep_answers(made)
+                self._cache.put_answers(made)
                 answers |= made
         min_score = self._components.settings.min_answer_score or 0.0
         answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
@@ -162,7 +162,7 @@ class Stream:
         inputs_done = 0.0
         for window in self._windows(documents):
             known = self._reuse(window.chunks)
-            inputs_after = self._report.n_inputs - 1 + window.share_of_last
+            inputs_after = self._report.n_inputs - 1 + window.last_document_share
             opened = _OpenWindow(window.chunks, known, 0, 0, inputs_done, inputs_after)
             inputs_done = inputs_after
             new = self._register_missing(opened)
@@ -177,9 +177,9 @@ class Stream:
         report, components = self._report, self._components
 
         def chunk(document: Document) -> Iterator[Chunk]:
-            return self._cache.chunks(document, components.chunks)
+            return self._cache.get_or_make_chunks(document, components.chunks)
 
-        windows = make_windows(documents, chunk, components.settings.window_chunks)
+        windows = make_chunk_windows(documents, chunk, components.settings.window_chunks)
         for window in report.stopwatch.measure_items("wait", prefetch(windows, _PREFETCHED_WINDOWS)):
             report.n_inputs += window.n_inputs
             report.n_chunks += len(window.chunks)
@@ -187,14 +187,14 @@ class Stream:
             report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window.chunks)
             for stage, seconds in window.seconds.items():
                 report.seconds[stage] += seconds
-            self._failed.update(window.broken)
+            self._failed.update(window.partly_chunked)
             for failure in window.failures:
                 self._fail(failure)
             yield window
 
     def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
         with self._report.stopwatch.measure("cache"):
-            known = self._cache.generations([chunk.input_ids for chunk in chunks])
+            known = self._cache.get_generations([chunk.input_ids for chunk in chunks])
         self._report.n_reused += sum(chunk.input_ids in known for chunk in chunks)
         return known
 
@@ -223,7 +223,7 @@ class Stream:
             if generation is not None
         }
         with self._report.stopwatch.measure("cache"):
-            self._cache.keep(made)
+            self._cache.put_generations(made)
         self._report.n_generated += len(made)
         for input_ids in batch:
             for window in self._pending.pop(input_ids):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qgbatch.errors import DocumentError
-from qgbatch.output.remote import is_uri, opened_uri
+from qgbatch.output.remote import is_uri, open_uri
 
 STDIN = "-"
 MAX_DOCUMENT_BYTES = 1 << 28
@@ -108,7 +108,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
         OSError: it cannot be read, or is no file.
     """
     if is_uri(path):
-        with opened_uri(path) as stream:
+        with open_uri(path) as stream:
             yield stream
         return
     if not os.path.isfile(path) and Path(path).exists() and not os.path.isdir(path):

@@ -147,7 +147,7 @@ def test_cache_that_is_not_ours_is_a_warning_and_the_log_does_not_repeat_it(
     result = qgbatch("doctor", *FAST, "-q", "--cache-dir", "cache")
     assert result.exit_code == 0
     assert [line.split()[:2] for line in result.stdout.splitlines()] == [["warning", "cache"]]
-    assert "set aside" in result.stdout
+    assert "renamed to" in result.stdout
     assert result.stderr == ""
 
 

@@ -1,4 +1,4 @@
-"""A cache that is damaged, of other hands or too small: the output is what it is without one."""
+"""A damaged, foreign or very small cache: the output is the same as without a cache."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def put_directory(path: Path) -> None:
 
 
 def change_values(path: Path) -> None:
-    """With the right checksum: an id that no vocabulary has, a score that is none."""
+    """Store invalid values with a valid checksum: an id outside the vocabulary, a score that is NaN."""
     with closing(sqlite3.connect(path)) as connection:
         for key, value in connection.execute("SELECT key, value FROM entries").fetchall():
-            odd = b"[[0,9,0,99999999999]]" if value[8:10] == b"[[" else b'["eos",NaN,"\\ud800?"]'
-            row = (_checksum(key, odd) + odd, key)
+            invalid = b"[[0,9,0,99999999999]]" if value[8:10] == b"[[" else b'["eos",NaN,"\\ud800?"]'
+            row = (_checksum(key, invalid) + invalid, key)
             connection.execute("UPDATE entries SET value = ? WHERE key = ?", row)
         connection.commit()
 
@@ -57,17 +57,17 @@ def change_values(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "warning"),
     [
-        (truncate, "set aside"),
-        (garble, "set aside"),
-        (make_foreign, "set aside"),
-        (add_trigger, "set aside"),
-        (put_directory, "going on without a cache"),
+        (truncate, "renamed to"),
+        (garble, "renamed to"),
+        (make_foreign, "renamed to"),
+        (add_trigger, "renamed to"),
+        (put_directory, "continues without a cache"),
         (garble_values, None),
         (change_values, None),
         (Path.unlink, None),
     ],
 )
-def test_a_damaged_cache_costs_time_alone(
+def test_a_damaged_cache_does_not_change_the_output(
     damage: Callable[[Path], None],
     warning: str | None,
     tmp_path: Path,
@@ -85,14 +85,14 @@ def test_a_damaged_cache_costs_time_alone(
         assert warning in result.stderr
     else:
         assert "warning" not in result.stderr
-    is_kept = damage is not put_directory
+    is_rebuilt = damage is not put_directory
     again = qgbatch(*words)
     assert output.read_bytes() == cached_run.expected
-    assert (read_json(report)["n_generated"] == 0) == is_kept
-    assert ("warning" not in again.stderr) == is_kept
+    assert (read_json(report)["n_generated"] == 0) == is_rebuilt
+    assert ("warning" not in again.stderr) == is_rebuilt
 
 
-def test_a_cache_for_nothing_changes_no_output(
+def test_a_cache_too_small_for_any_result_does_not_change_the_output(
     tmp_path: Path, cached_run: CachedRun, qgbatch: Qgbatch
 ) -> None:
     (cached_run.cache / FILE_NAME).unlink()

@@ -1,4 +1,4 @@
-"""A corpus that changes between two runs: only what changed is done again."""
+"""A corpus that changes between two runs: only the changed chunks are generated again."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ SENTENCES = [
 
 
 def make_text(number: int) -> str:
-    """Three paragraphs that no other number gives."""
-    dice = random.Random(number)
-    first, second, third = dice.sample(SENTENCES, 3)
-    return f"{first}\n\nIn {1700 + number} it was told so: {second}\n\n{third} This is note {number}.\n"
+    """Make a text of three paragraphs; each number gives another text."""
+    first, second, third = random.Random(number).sample(SENTENCES, 3)
+    return f"{first}\n\nIn {1700 + number} it was reported: {second}\n\n{third} This is note {number}.\n"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents that a run has gone through, its cache and a place for outputs."""
+    """A directory of documents, the cache of a run over them, and a directory for outputs."""
 
     docs: Path
     outputs: Path
@@ -46,7 +45,7 @@ class Corpus:
         return qgbatch.run([self.docs], self.outputs / name, SETTINGS, cache=cache or self.cache)
 
     def inputs(self) -> list[tuple[int, ...]]:
-        """What the model is given for each chunk, found out without any cache."""
+        """The input ids of each chunk, made without a cache."""
         components = Components.find(SETTINGS, self.outputs)
         texts = (path.read_text(encoding="utf-8") for path in sorted(self.docs.iterdir()))
         return [
@@ -74,15 +73,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Corpus
     return corpus
 
 
-def no_engine(*arguments: object) -> NoReturn:
-    raise AssertionError("the model is not needed")
+def must_not_be_called(*arguments: object) -> NoReturn:
+    raise AssertionError("All results are in the cache.")
 
 
-def test_one_changed_paragraph_costs_its_chunks_alone(corpus: Corpus) -> None:
+def test_a_changed_paragraph_generates_only_its_chunks_again(corpus: Corpus) -> None:
     before = set(corpus.inputs())
     path = corpus.docs / "077.txt"
     old = path.read_text(encoding="utf-8")
-    path.write_text(old.replace("it was told so", "nobody knew of this"), encoding="utf-8")
+    path.write_text(old.replace("it was reported", "nobody reported"), encoding="utf-8")
     try:
         now = corpus.inputs()
         new = set(now) - before
@@ -90,35 +89,39 @@ def test_one_changed_paragraph_costs_its_chunks_alone(corpus: Corpus) -> None:
         assert report.n_generated == len(new) in (1, 2)
         assert report.n_reused == sum(input_ids in before for input_ids in now)
         assert report.n_generated + report.n_reused == report.n_chunks == len(now)
-        corpus.run("anew.jsonl", cache=CacheSettings(cache=False))
+        corpus.run("uncached.jsonl", cache=CacheSettings(cache=False))
     finally:
         path.write_text(old, encoding="utf-8")
-    assert (corpus.outputs / "edited.jsonl").read_bytes() == (corpus.outputs / "anew.jsonl").read_bytes()
+    assert (corpus.outputs / "edited.jsonl").read_bytes() == (
+        corpus.outputs / "uncached.jsonl"
+    ).read_bytes()
     assert (corpus.outputs / "edited.jsonl").read_bytes() != (corpus.outputs / "first.jsonl").read_bytes()
 
 
-def test_deleted_documents_leave_the_output(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qgbatch.pipeline.components.load_engine", no_engine)
-    gone = [corpus.docs / name for name in ("000.txt", "100.txt", "199.txt")]
-    texts = [path.read_text(encoding="utf-8") for path in gone]
-    for path in gone:
+def test_deleted_documents_are_removed_from_the_output(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qgbatch.pipeline.components.load_engine", must_not_be_called)
+    deleted = [corpus.docs / name for name in ("000.txt", "100.txt", "199.txt")]
+    texts = [path.read_text(encoding="utf-8") for path in deleted]
+    for path in deleted:
         path.unlink()
     try:
-        report = corpus.run("fewer.jsonl")
+        report = corpus.run("deleted.jsonl")
     finally:
-        for path, text in zip(gone, texts, strict=True):
+        for path, text in zip(deleted, texts, strict=True):
             path.write_text(text, encoding="utf-8")
     assert (report.n_documents, report.n_generated) == (N_DOCUMENTS - 3, 0)
     expected = corpus.rows_by_source("first.jsonl")
-    for path in gone:
+    for path in deleted:
         expected.pop(path.name, None)
-    assert corpus.rows_by_source("fewer.jsonl") == expected
+    assert corpus.rows_by_source("deleted.jsonl") == expected
 
 
-def test_renamed_and_reordered_documents_cost_nothing(
+def test_renamed_and_reordered_documents_reuse_all_results(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qgbatch.pipeline.components.load_engine", no_engine)
+    monkeypatch.setattr("qgbatch.pipeline.components.load_engine", must_not_be_called)
     new_names = {path: path.with_name(f"{999 - int(path.stem)}.txt") for path in corpus.docs.iterdir()}
     for path, new in new_names.items():
         path.rename(new)
@@ -135,10 +138,10 @@ def test_renamed_and_reordered_documents_cost_nothing(
         assert len(renamed.get(new.name, [])) == len(first.get(path.name, []))
 
 
-def test_another_setting_of_the_model_shares_the_chunks_alone(
+def test_another_decoding_setting_reuses_only_the_chunks(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Components, "chunks", no_engine)
+    monkeypatch.setattr(Components, "chunks", must_not_be_called)
     other, document = Settings(num_beams=1, max_new_tokens=4), corpus.docs / "000.txt"
     report = qgbatch.run([document], corpus.outputs / "other.jsonl", other, cache=corpus.cache)
     assert report.failures == []

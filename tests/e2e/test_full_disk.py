@@ -1,4 +1,4 @@
-"""Disks that are full or read-only: a run goes on without its cache, or leaves the old output."""
+"""Full and read-only disks: a run continues without its cache, and never damages the old output."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["cached_run"]
 
 OUTPUT = 6
 TINY = 4096
-"""Less than the results, the output and the rows that wait for it."""
+"""In bytes; smaller than the cache, the output and the temporary file of rows."""
 
 Mount = Callable[[str], Path]
 
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Mount]:
-    """Mount a file system in memory with these options; skips where that is not allowed."""
+    """Mount a file system in memory; the test is skipped if that is not allowed."""
     disk = tmp_path / "disk"
     disk.mkdir()
 
@@ -43,65 +43,65 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
 
 @dataclass(frozen=True)
-class TinyPlace:
-    """A directory where nothing larger than ``TINY`` can be written while :meth:`in_force`."""
+class FullDirectory:
+    """A directory where no file larger than ``TINY`` can be written inside :meth:`limit`."""
 
     path: Path
     is_disk: bool
 
-    def in_force(self) -> AbstractContextManager[None]:
-        """Only around the command: a limit is also one of the file that pytest may print to."""
+    def limit(self) -> AbstractContextManager[None]:
+        """Apply the limit. Use it only around the command, because it also affects pytest's own files."""
         return nullcontext() if self.is_disk else no_file_larger_than(TINY)
 
 
 @pytest.fixture(params=["limit", "disk"])
-def tiny_place(request: pytest.FixtureRequest, tmp_path: Path, cached_run: CachedRun) -> TinyPlace:
-    """A place that is full soon, once there is a run to repeat."""
+def full_directory(request: pytest.FixtureRequest, tmp_path: Path, cached_run: CachedRun) -> FullDirectory:
+    """A directory on a small disk, or with a limit of the file size; made after the run to repeat."""
     if request.param == "disk":
-        return TinyPlace(request.getfixturevalue("mount")(f"size={TINY}"), True)
-    return TinyPlace(tmp_path, False)
+        return FullDirectory(request.getfixturevalue("mount")(f"size={TINY}"), True)
+    return FullDirectory(tmp_path, False)
 
 
-def test_a_full_disk_leaves_the_old_output(
-    tiny_place: TinyPlace, cached_run: CachedRun, qgbatch: Qgbatch
+def test_a_full_disk_does_not_change_the_old_output(
+    full_directory: FullDirectory, cached_run: CachedRun, qgbatch: Qgbatch
 ) -> None:
-    output = tiny_place.path / "q.jsonl"
+    output = full_directory.path / "q.jsonl"
     output.write_bytes(OLD)
-    with tiny_place.in_force():
+    with full_directory.limit():
         result = qgbatch(*cached_run.words, "--with-context", "-o", output)
     assert result.exit_code == OUTPUT
     assert f"{output}: cannot be written" in result.stderr
     assert "Traceback" not in result.stderr
     assert output.read_bytes() == OLD
-    assert [name for name in names(tiny_place.path) if "q.jsonl" in name] == ["q.jsonl"]
+    assert [name for name in names(full_directory.path) if "q.jsonl" in name] == ["q.jsonl"]
 
 
-def test_a_full_temporary_directory_is_told_and_leaves_the_old_output(
+def test_a_full_temporary_directory_is_an_error_and_does_not_change_the_old_output(
     cached_run: CachedRun,
-    tiny_place: TinyPlace,
+    full_directory: FullDirectory,
     tmp_path_factory: pytest.TempPathFactory,
     qgbatch: Qgbatch,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tiny_place.path))
+    monkeypatch.setattr(tempfile, "tempdir", str(full_directory.path))
     output = tmp_path_factory.mktemp("elsewhere") / "q.jsonl"
     output.write_bytes(OLD)
     words = ["--with-context", "--dedupe-scope", "corpus", "-o", output]
-    with tiny_place.in_force():
+    with full_directory.limit():
         result = qgbatch(*cached_run.words, *words)
     assert result.exit_code == OUTPUT
-    assert f"{tiny_place.path}: cannot be written" in result.stderr
+    assert f"{full_directory.path}: cannot be written" in result.stderr
     assert "Traceback" not in result.stderr
     assert output.read_bytes() == OLD
     assert names(output.parent) == ["q.jsonl"]
 
 
-def test_a_cache_on_a_full_disk_is_done_without(
-    cached_run: CachedRun, tiny_place: TinyPlace, cache_home: Path, qgbatch: Qgbatch
+def test_a_run_continues_without_a_cache_on_a_full_disk(
+    cached_run: CachedRun, full_directory: FullDirectory, cache_home: Path, qgbatch: Qgbatch
 ) -> None:
-    cache = make_cache(tiny_place.path / "cache", cache_home)
-    # To standard output, as the limit is for all files.
-    with tiny_place.in_force():
+    cache = make_cache(full_directory.path / "cache", cache_home)
+    # The limit applies to all files, so the output goes to standard output.
+    with full_directory.limit():
         result = qgbatch(*cached_run.words, "-o", "-", "--cache-dir", cache)
     assert result.exit_code == 0
     assert result.stdout_bytes == cached_run.expected
@@ -110,7 +110,7 @@ def test_a_cache_on_a_full_disk_is_done_without(
 
 
 @pytest.mark.parametrize("holds_results", [True, False])
-def test_a_read_only_cache_is_done_without(
+def test_a_run_continues_without_a_read_only_cache(
     holds_results: bool,
     tmp_path: Path,
     cache_home: Path,
@@ -125,11 +125,11 @@ def test_a_read_only_cache_is_done_without(
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     result = qgbatch(*cached_run.words, "-o", tmp_path / "q.jsonl", "--cache-dir", cache)
     assert result.exit_code == 0
-    assert "going on without a cache" in result.stderr
+    assert "continues without a cache" in result.stderr
     assert (tmp_path / "q.jsonl").read_bytes() == cached_run.expected
 
 
-def test_a_cache_that_cannot_be_made_is_done_without(
+def test_a_run_continues_without_a_cache_that_cannot_be_created(
     tmp_path: Path, cached_run: CachedRun, qgbatch: Qgbatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -137,5 +137,5 @@ def test_a_cache_that_cannot_be_made_is_done_without(
         *cached_run.words, "-o", tmp_path / "q.jsonl", "--cache-dir", tmp_path / "file" / "cache"
     )
     assert result.exit_code == 0
-    assert "going on without a cache" in result.stderr
+    assert "continues without a cache" in result.stderr
     assert (tmp_path / "q.jsonl").read_bytes() == cached_run.expected

@@ -214,17 +214,17 @@ def test_a_run_that_goes_on_gives_the_same_bytes_in_any_precision(
     cache = CacheSettings(cache_dir=str(make_cache(tmp_path / "cache", cache_home)))
     inputs = [LITTLE, str(SAMPLES / "tea.md")]
     anew = qgbatch.run(inputs, tmp_path / "anew.jsonl", settings, cache=CacheSettings(cache=False))
-    keep, n_left = Cache.keep, 0
+    put_generations, n_left = Cache.put_generations, 0
 
     def end_before_long(self: Cache, made: Any) -> None:
         nonlocal n_left
         n_left -= 1
         if n_left < 0:
             raise KeyboardInterrupt
-        keep(self, made)
+        put_generations(self, made)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Cache, "keep", end_before_long)
+        patch.setattr(Cache, "put_generations", end_before_long)
         for n_batches in (0, 1, 3):
             n_left = n_batches
             with pytest.raises(KeyboardInterrupt):

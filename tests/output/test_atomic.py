@@ -1,4 +1,4 @@
-"""Files replaced as a whole or not at all, and standard output."""
+"""Atomic replacement of files, and standard output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qgbatch.settings import Format
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_only_when_the_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("old")
     with open_output(str(target)) as stream:
@@ -30,27 +30,27 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [target]
 
 
-def break_off(stream: IO[bytes], error: type[BaseException]) -> None:
-    stream.write(b"half a fi")
+def write_and_raise(stream: IO[bytes], error: type[BaseException]) -> None:
+    stream.write(b"incompl")
     stream.flush()
     raise error
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("old", [None, "old"])
-def test_a_block_that_fails_changes_nothing(
+def test_an_error_in_the_block_changes_nothing(
     error: type[BaseException], old: str | None, tmp_path: Path
 ) -> None:
     target = tmp_path / "a.csv"
     if old:
         target.write_text(old)
     with pytest.raises(error), replacing(target) as stream:
-        break_off(stream, error)
+        write_and_raise(stream, error)
     assert [path.read_text() for path in tmp_path.iterdir()] == ([old] if old else [])
 
 
 @pytest.mark.parametrize(
-    ("name", "telling"),
+    ("name", "message"),
     [
         ("", "is a directory"),
         ("no/a.csv", "no is not a directory"),
@@ -58,13 +58,13 @@ def test_a_block_that_fails_changes_nothing(
         ("x" * 300, "name too long"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_named(name: str, telling: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_output_error(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=f"{tmp_path / name}: .*{telling}"), replacing(tmp_path / name):
+    with pytest.raises(OutputError, match=f"{tmp_path / name}: .*{message}"), replacing(tmp_path / name):
         pass
 
 
-def test_a_link_is_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "latest.csv"
     link.symlink_to("real/a.csv")
@@ -96,17 +96,17 @@ except OutputError as error:
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_full_disk_leaves_the_old_file(file_format: Format, tmp_path: Path) -> None:
+def test_a_full_disk_does_not_change_the_old_file(file_format: Format, tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_text("old")
     command = [sys.executable, "-c", FILL_THE_DISK, str(target), file_format]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert said.startswith(f"{target}: cannot be written (File too large)")
-    assert "free space" in said
+    message = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert message.startswith(f"{target}: cannot be written (File too large)")
+    assert "free space" in message
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_a_new_file_has_the_rights_of_the_umask(tmp_path: Path) -> None:
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         with replacing(tmp_path / "a") as stream:
@@ -116,14 +116,14 @@ def test_a_new_file_has_the_rights_of_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
 
 
-def test_a_dash_is_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_dash_writes_to_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     with open_output("-") as stream:
         stream.write(b"row\n")
     assert capsysbinary.readouterr().out == b"row\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_standard_output_that_is_full_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_standard_output_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full))
         with pytest.raises(OutputError), open_output("-") as stream:

@@ -1,4 +1,4 @@
-"""Questions -> rows of one schema in three formats."""
+"""Rows of questions, written as Parquet, CSV and JSONL."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ READ: dict[Format, Callable[[io.BytesIO], pd.DataFrame]] = {
 
 
 def ask(n_questions: int, page_starts: tuple[int, ...] = ()) -> list[Question]:
-    """Questions whose texts need quoting, in CSV and in JSON."""
+    """Make questions whose texts need quoting in CSV and in JSON."""
     document = Document.from_text(
         'Tea, they say, is "black".\nMilk is not.', "Ordner/käse, tea.txt", page_starts
     )
@@ -80,7 +80,7 @@ def test_a_row_has_the_documented_columns_in_order() -> None:
     assert row["context"] == 'they say, is "black".\nMilk is not.'
 
 
-def test_parquet_holds_the_documented_types_and_no_nulls_but_pages() -> None:
+def test_parquet_has_the_documented_types_and_only_pages_are_nullable() -> None:
     schema = pq.read_schema(io.BytesIO(write(ask(1), "parquet", with_context=True)))
     assert {field.name: str(field.type) for field in schema} == {**TYPES, "context": "string"}
     assert schema.names == [*TYPES, "context"]
@@ -98,15 +98,15 @@ def test_parquet_metadata_contains_the_provenance() -> None:
 
 @pytest.mark.parametrize("with_context", [False, True])
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_every_format_reads_back_as_the_dataframe(file_format: Format, with_context: bool) -> None:
+def test_every_format_is_read_back_as_the_data_frame(file_format: Format, with_context: bool) -> None:
     questions = ask(3) + ask(1, page_starts=(0, 4, 5, 20))
     read = READ[file_format](io.BytesIO(write(questions, file_format, with_context=with_context)))
-    read["page"] = read["page"].astype("Int64")  # else pandas makes it a float where a page is missing
+    read["page"] = read["page"].astype("Int64")  # pandas reads integers with nulls as floats
     assert read["page"].tolist() == [pd.NA, pd.NA, pd.NA, 3]
     pd.testing.assert_frame_equal(read, to_dataframe(questions, "mini", with_context=with_context))
 
 
-def test_without_questions_the_columns_are_there_all_the_same() -> None:
+def test_an_output_without_questions_has_the_columns() -> None:
     assert write([], "csv").decode() == ",".join(f'"{name}"' for name in TYPES) + "\n"
     assert write([], "jsonl") == b""
     table = pq.read_table(io.BytesIO(write([], "parquet")))
@@ -122,7 +122,7 @@ def test_the_same_questions_give_the_same_bytes(file_format: Format) -> None:
     assert write(ask(3), file_format, provenance=one) == write(ask(3), file_format, provenance=other)
 
 
-def test_parquet_is_written_group_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_is_written_in_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writers, "ROWS_PER_GROUP", 2)
     file = pq.ParquetFile(io.BytesIO(write(ask(5), "parquet")))
     assert file.num_row_groups == 3
@@ -132,7 +132,7 @@ def test_parquet_is_written_group_by_group(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     "name", ["a\rb.txt", "a\nb.txt", "a\r\nb.txt", 'a"b.txt', "a,b.txt", " a\u2028.txt"]
 )
-def test_no_character_of_a_file_name_breaks_a_line_of_csv(name: str) -> None:
+def test_line_breaks_and_quotes_in_a_file_name_do_not_break_a_csv_row(name: str) -> None:
     chunk = Chunk(Document.from_text("Some text.", name), 0, 0, 10, (1,), hard_split=False)
     read = pd.read_csv(io.BytesIO(write([Question("Why?", 0, -1.0, chunk)], "csv")))
     assert read["source"].tolist() == [name]
@@ -150,6 +150,7 @@ def test_no_character_of_a_file_name_breaks_a_line_of_csv(name: str) -> None:
         ("\rcmd", "'\rcmd"),
         ("\ncmd", "'\ncmd"),
         ("  =1", "'  =1"),
+        ("\0=1", "'\0=1"),
         ("\u00a0\ufeff=1", "'\u00a0\ufeff=1"),
         ("\uff1d1", "'\uff1d1"),
         ("\uff0b1", "'\uff0b1"),
@@ -162,7 +163,7 @@ def test_no_character_of_a_file_name_breaks_a_line_of_csv(name: str) -> None:
         ("", ""),
     ],
 )
-def test_safe_csv_has_an_apostrophe_before_formulas(column: str, text: str, safe: str) -> None:
+def test_csv_safe_puts_an_apostrophe_before_formulas(column: str, text: str, safe: str) -> None:
     row = to_row(ask(1)[0], "mini", WITH_CONTEXT) | {column: text}
     for csv_safe, expected in ((True, safe), (False, text)):
         stream = io.BytesIO()
@@ -171,11 +172,11 @@ def test_safe_csv_has_an_apostrophe_before_formulas(column: str, text: str, safe
         stream.seek(0)
         [read] = csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline=""))
         assert read[column] == expected
-        assert read["score"] == "-0.1234"  # a number needs none
+        assert read["score"] == "-0.1234"  # a negative number is not a formula
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
-def test_other_formats_are_the_same_with_safe_csv(file_format: Format) -> None:
+def test_csv_safe_does_not_change_other_formats(file_format: Format) -> None:
     row = to_row(ask(1)[0], "=1", COLUMNS)
     contents = []
     for csv_safe in (True, False):
@@ -198,35 +199,35 @@ def test_other_formats_are_the_same_with_safe_csv(file_format: Format) -> None:
         ("-", "csv", "csv"),
     ],
 )
-def test_the_given_format_comes_before_the_suffix(
+def test_the_given_format_takes_precedence_over_the_suffix(
     output: str, given: Format | None, chosen: Format
 ) -> None:
     assert choose_format(output, given) == chosen
 
 
 @pytest.mark.parametrize(
-    ("output", "given", "telling"),
+    ("output", "given", "message"),
     [
-        ("a.xlsx", None, r"-o a\.xlsx: .*\.xlsx.*\.parquet"),
-        ("questions", None, "-o questions: .*without suffix.*--format"),
+        ("a.xlsx", None, r"-o a\.xlsx: .*\.xlsx is not an output format.*\.parquet"),
+        ("questions", None, "-o questions: .*no suffix.*--format"),
         ("-", "parquet", "standard output.*--format jsonl"),
     ],
 )
-def test_a_format_that_cannot_be_is_refused(output: str, given: Format | None, telling: str) -> None:
-    with pytest.raises(SettingsError, match=telling):
+def test_an_unusable_format_is_a_settings_error(output: str, given: Format | None, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         choose_format(output, given)
 
 
-def test_a_line_of_json_is_readable_and_one_line() -> None:
+def test_a_json_line_keeps_non_ascii_characters_and_is_one_line() -> None:
     assert json_line({"name": "käse\n", "n": 1}).decode() == '{"name": "käse\\n", "n": 1}\n'
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_writer_in_a_block_that_fails_is_silent(
+def test_a_writer_raises_nothing_later_if_its_block_fails(
     file_format: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complaints: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    errors: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
 
     def fail() -> None:
         with (
@@ -239,4 +240,4 @@ def test_a_writer_in_a_block_that_fails_is_silent(
     with suppress(RuntimeError):
         fail()
     gc.collect()
-    assert not complaints
+    assert not errors

@@ -144,18 +144,18 @@ def not_reused(find: Find, tmp_path: Path) -> Iterator[Callable[[Components], se
                 made.append(document)
                 return make_chunks(document)
 
-            list(cache.chunks(DOCUMENT, make_and_record))
+            list(cache.get_or_make_chunks(DOCUMENT, make_and_record))
             found = {
                 CHUNKS: not made,
-                GENERATIONS: bool(cache.generations([INPUT])),
-                ANSWERS: bool(cache.answers([PAIR])),
+                GENERATIONS: bool(cache.get_generations([INPUT])),
+                ANSWERS: bool(cache.get_answers([PAIR])),
             }
             return {result for result, is_found in found.items() if not is_found}
 
         cache = find().open_cache(store)
-        list(cache.chunks(DOCUMENT, make_chunks))
-        cache.keep({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
-        cache.keep_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
+        list(cache.get_or_make_chunks(DOCUMENT, make_chunks))
+        cache.put_generations({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
+        cache.put_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
         yield not_reused
 
 

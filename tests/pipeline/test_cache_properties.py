@@ -1,3 +1,5 @@
+"""Property tests: stored results are read back, and no stored value breaks the reader."""
+
 from __future__ import annotations
 
 import json
@@ -29,16 +31,16 @@ json_values = st.recursive(
 
 
 @settings(deadline=None, max_examples=25)
-@given(kept=st.dictionaries(inputs, generations, max_size=5))
-def test_what_is_kept_comes_back(kept: dict[tuple[int, ...], DecodedGeneration]) -> None:
+@given(stored=st.dictionaries(inputs, generations, max_size=5))
+def test_stored_generations_are_read_back(stored: dict[tuple[int, ...], DecodedGeneration]) -> None:
     with tempfile.TemporaryDirectory() as directory, closing(SqliteStore(Path(directory), 10**9)) as store:
         cache = Cache(store, {}, {}, {})
-        cache.keep(kept)
-        assert cache.generations(list(kept)) == kept
+        cache.put_generations(stored)
+        assert cache.get_generations(list(stored)) == stored
 
 
 @given(value=st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
-def test_no_value_breaks_the_reading(value: bytes) -> None:
+def test_any_value_is_parsed_to_a_valid_result_or_none(value: bytes) -> None:
     for chunk in _parse_chunks(DOCUMENT, 0, value) or []:
         assert 0 <= chunk.start_char < chunk.end_char <= len(DOCUMENT.text)
         assert min(chunk.input_ids) >= 0

@@ -1,3 +1,5 @@
+"""Grouping the chunks of documents into chunk windows."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -5,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.pipeline.chunk_windows import ChunkWindow, make_windows
+from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.records import Chunk, Document, Failure
 
 
@@ -13,11 +15,11 @@ def document(name: str, n_chars: int = 10) -> Document:
     return Document.from_text("x" * n_chars, name)
 
 
-def cut(document: Document) -> Iterator[Chunk]:
-    """A chunk for every ten characters; after the first of "breaks" comes an error."""
+def chunk_document(document: Document) -> Iterator[Chunk]:
+    """Yield a chunk per ten characters; the document "invalid" raises an error after its first chunk."""
     for index in range(len(document.text) // 10):
-        if document.source == "breaks" and index:
-            raise ValueError("odd text")
+        if document.source == "invalid" and index:
+            raise ValueError("invalid text")
         yield Chunk(document, index, 10 * index, 10 * index + 10, (1,), False)
 
 
@@ -25,34 +27,35 @@ def sizes(windows: list[ChunkWindow]) -> list[int]:
     return [len(window.chunks) for window in windows]
 
 
-def test_windows_reach_across_documents_and_hold_all_chunks_in_order() -> None:
+def test_windows_hold_the_chunks_of_several_documents_in_order() -> None:
     documents = [document("a", 20), document("b", 10), document("c", 40)]
-    windows = list(make_windows(documents, cut, 3))
+    windows = list(make_chunk_windows(documents, chunk_document, 3))
     assert sizes(windows) == [3, 3, 1]
     assert [window.n_inputs for window in windows] == [3 - 1, 1, 0]
     assert [chunk for window in windows for chunk in window.chunks] == [
         chunk for window in windows for chunk in sorted(window.chunks, key=lambda c: c.document.source)
     ]
-    assert [window.share_of_last for window in windows] == [1.0, 0.75, 1.0]
+    assert [window.last_document_share for window in windows] == [1.0, 0.75, 1.0]
 
 
-def test_what_cannot_be_read_or_cut_is_told_and_the_others_go_on() -> None:
-    failure = Failure("f", "read", "OSError", "f: gone.")
-    (only,) = make_windows([failure, document("breaks", 20), document("b")], cut, 5)
-    assert [chunk.document.source for chunk in only.chunks] == ["breaks", "b"]
-    assert [(f.source, f.stage) for f in only.failures] == [("f", "read"), ("breaks", "chunk")]
-    assert [broken.source for broken in only.broken] == ["breaks"]
-    assert only.n_inputs == 3
+def test_a_document_that_fails_is_recorded_and_the_others_are_chunked() -> None:
+    failure = Failure("f", "read", "OSError", "f: not found.")
+    documents: list[Document | Failure] = [failure, document("invalid", 20), document("b")]
+    (window,) = make_chunk_windows(documents, chunk_document, 5)
+    assert [chunk.document.source for chunk in window.chunks] == ["invalid", "b"]
+    assert [(f.source, f.stage) for f in window.failures] == [("f", "read"), ("invalid", "chunk")]
+    assert [document.source for document in window.partly_chunked] == ["invalid"]
+    assert window.n_inputs == 3
 
 
-def test_failures_alone_come_in_a_window_too() -> None:
-    (only,) = make_windows([Failure("f", "read", "OSError", "f: gone.")], cut, 5)
-    assert (only.chunks, only.n_inputs, len(only.failures)) == ([], 1, 1)
+def test_a_window_may_contain_only_failures() -> None:
+    (window,) = make_chunk_windows([Failure("f", "read", "OSError", "f: not found.")], chunk_document, 5)
+    assert (window.chunks, window.n_inputs, len(window.failures)) == ([], 1, 1)
 
 
-def test_a_broken_tokenizer_is_no_fault_of_a_document() -> None:
-    def refuse(document: Document) -> Iterator[Chunk]:
-        raise ModelError("no tokenizer", "get one")
+def test_a_damaged_tokenizer_is_not_recorded_as_a_failure_of_a_document() -> None:
+    def raise_error(document: Document) -> Iterator[Chunk]:
+        raise ModelError("The tokenizer is damaged.", "Download it again.")
 
     with pytest.raises(ModelError):
-        list(make_windows([document("a")], refuse, 5))
+        list(make_chunk_windows([document("a")], raise_error, 5))

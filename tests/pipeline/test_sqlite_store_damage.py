@@ -1,4 +1,4 @@
-"""A file that is damaged, or of other hands: it costs the cache, never the run."""
+"""A damaged or foreign cache file: it is renamed, and no wrong value is returned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.stores import NEW, PAGE_BYTES, PLENTY, VALUES, OpenStore, edi
 
 __all__ = ["log", "open_store"]
 
-OURS = "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, used_s INTEGER NOT NULL)"
+TABLE = "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, used_s INTEGER NOT NULL)"
 
 Damage = Callable[[bytes], bytes]
 
@@ -27,10 +27,10 @@ def zero_page(number: int) -> Damage:
     return lambda data: data[:start] + bytes(PAGE_BYTES) + data[start + PAGE_BYTES :]
 
 
-def scribble(data: bytes) -> bytes:
-    dice, changed = random.Random(1), bytearray(data)
+def change_random_bytes(data: bytes) -> bytes:
+    generator, changed = random.Random(1), bytearray(data)
     for _ in range(len(data) // 50):
-        changed[dice.randrange(PAGE_BYTES, len(data))] = dice.randrange(256)
+        changed[generator.randrange(PAGE_BYTES, len(data))] = generator.randrange(256)
     return bytes(changed)
 
 
@@ -45,15 +45,15 @@ def scribble(data: bytes) -> bytes:
         zero_page(0),
         zero_page(2),
         flip(0),  # magic
-        flip(20),  # bytes reserved in each page
+        flip(20),  # reserved bytes per page
         flip(47),  # schema format
         flip(59),  # text encoding
         flip(70),  # application id
-        flip(100),  # kind of the first page
-        scribble,
+        flip(100),  # type of the first page
+        change_random_bytes,
     ],
 )
-def test_a_damaged_file_is_set_aside(
+def test_a_damaged_file_is_renamed(
     damage: Damage, tmp_path: Path, open_store: OpenStore, log: pytest.LogCaptureFixture
 ) -> None:
     path = fill(tmp_path)
@@ -63,32 +63,32 @@ def test_a_damaged_file_is_set_aside(
     assert damaged_store.get(list(VALUES)).items() <= VALUES.items()
     damaged_store.put(NEW)
     damaged_store.put(VALUES)
-    assert "set aside as results-1.sqlite3.damaged" in log.text
-    aside = path.with_name(f"{FILE_NAME}.damaged")
-    assert len(aside.read_bytes()) >= len(damaged) - PAGE_BYTES
+    assert "renamed to results-1.sqlite3.damaged" in log.text
+    renamed = path.with_name(f"{FILE_NAME}.damaged")
+    assert len(renamed.read_bytes()) >= len(damaged) - PAGE_BYTES
     log.clear()
     assert open_store().get(list(VALUES)) == VALUES
     assert log.text == ""
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_flipped_bits_give_a_wrong_value(seed: int, tmp_path: Path, open_store: OpenStore) -> None:
-    path, dice = fill(tmp_path), random.Random(seed)
-    whole = path.read_bytes()
+def test_flipped_bits_never_return_a_wrong_value(seed: int, tmp_path: Path, open_store: OpenStore) -> None:
+    path, generator = fill(tmp_path), random.Random(seed)
+    original = path.read_bytes()
     for _ in range(12):
-        changed = bytearray(whole)
-        for _ in range(dice.choice([1, 30])):
-            changed[dice.randrange(len(whole))] ^= 1 << dice.randrange(8)
+        changed = bytearray(original)
+        for _ in range(generator.choice([1, 30])):
+            changed[generator.randrange(len(original))] ^= 1 << generator.randrange(8)
         path.write_bytes(changed)
-        some = open_store()
-        assert some.get(list(VALUES)).items() <= VALUES.items()
-        some.put(NEW)
-        some.close()
-        for left in tmp_path.glob(f"{FILE_NAME}*"):
-            left.unlink()
+        store = open_store()
+        assert store.get(list(VALUES)).items() <= VALUES.items()
+        store.put(NEW)
+        store.close()
+        for file in tmp_path.glob(f"{FILE_NAME}*"):
+            file.unlink()
 
 
-def test_an_empty_file_is_a_new_one(
+def test_an_empty_file_is_used_as_a_new_store(
     tmp_path: Path, open_store: OpenStore, log: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / FILE_NAME).touch()
@@ -105,13 +105,13 @@ def test_an_empty_file_is_a_new_one(
         ["CREATE TABLE other (a)"],
         ["CREATE INDEX i ON entries (lower(value))"],
         ["DROP TABLE entries", "CREATE VIEW entries AS SELECT x'00' AS key, x'00' AS value, 0 AS used_s"],
-        ["DROP TABLE entries", OURS.replace("NOT NULL)", "NOT NULL, extra)")],
+        ["DROP TABLE entries", TABLE.replace("NOT NULL)", "NOT NULL, extra)")],
         ["DROP TABLE entries"],
         ["PRAGMA application_id = 0"],
         ["PRAGMA application_id = 0", "DROP TABLE entries", "CREATE TABLE places (url)"],
     ],
 )
-def test_a_database_that_is_not_quite_ours_is_set_aside(
+def test_a_database_with_another_schema_is_renamed(
     statements: list[str], tmp_path: Path, open_store: OpenStore, log: pytest.LogCaptureFixture
 ) -> None:
     fill(tmp_path)
@@ -124,7 +124,7 @@ def test_a_database_that_is_not_quite_ours_is_set_aside(
     assert (tmp_path / f"{FILE_NAME}.damaged").is_file()
 
 
-def test_a_file_damaged_while_it_is_open_is_set_aside(
+def test_a_file_that_is_damaged_while_open_is_renamed_once(
     tmp_path: Path, open_store: OpenStore, log: pytest.LogCaptureFixture
 ) -> None:
     open_store().put(VALUES)
@@ -138,14 +138,14 @@ def test_a_file_damaged_while_it_is_open_is_set_aside(
         assert each.get(list(VALUES)) == {}
         each.put(NEW)
         each.put(NEW)
-    assert log.text.count("set aside") == 1, "the second finds the new file"
+    assert log.text.count("renamed to") == 1, "the second store finds the new file"
     assert open_store().get(list(NEW)) == NEW
 
 
 @pytest.mark.parametrize(
     "column", ["value = 17", "value = 'text'", "value = 1.5", "value = x''", "value = x'00'", "value = ''"]
 )
-def test_a_value_that_is_no_value_of_ours_is_missing(
+def test_a_value_with_an_invalid_checksum_or_type_counts_as_missing(
     column: str, tmp_path: Path, open_store: OpenStore
 ) -> None:
     fill(tmp_path)
@@ -153,7 +153,7 @@ def test_a_value_that_is_no_value_of_ours_is_missing(
     assert open_store().get(list(VALUES)) == {}
 
 
-def test_text_that_does_not_decode_is_missing(
+def test_text_that_is_not_valid_utf8_counts_as_missing(
     tmp_path: Path, open_store: OpenStore, log: pytest.LogCaptureFixture
 ) -> None:
     fill(tmp_path)
@@ -162,7 +162,7 @@ def test_text_that_does_not_decode_is_missing(
     assert log.text == ""
 
 
-def test_a_value_under_another_key_is_missing(tmp_path: Path, open_store: OpenStore) -> None:
+def test_a_value_under_the_wrong_key_counts_as_missing(tmp_path: Path, open_store: OpenStore) -> None:
     fill(tmp_path)
     one, other = list(VALUES)[:2]
     values = "(SELECT value FROM entries WHERE key = x'{}')".format
@@ -171,7 +171,7 @@ def test_a_value_under_another_key_is_missing(tmp_path: Path, open_store: OpenSt
 
 
 @pytest.mark.parametrize("used", ["'never'", "x'00'", "9e999", "-9e999"])
-def test_an_odd_time_of_use_does_no_harm(used: str, tmp_path: Path, open_store: OpenStore) -> None:
+def test_an_invalid_time_of_use_is_tolerated(used: str, tmp_path: Path, open_store: OpenStore) -> None:
     fill(tmp_path)
     edit(tmp_path, f"UPDATE entries SET used_s = {used}")
     assert open_store().get(list(VALUES)) == VALUES
@@ -181,7 +181,7 @@ def test_an_odd_time_of_use_does_no_harm(used: str, tmp_path: Path, open_store: 
 
 
 @pytest.mark.parametrize("kind", ["directory", "below a file"])
-def test_a_place_that_cannot_be_used_is_a_warning(
+def test_a_path_that_cannot_be_used_causes_a_warning(
     kind: str, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     if kind == "directory":
@@ -194,4 +194,4 @@ def test_a_place_that_cannot_be_used_is_a_warning(
     assert nowhere.get(list(NEW)) == {}
     assert nowhere.size() == (0, 0)
     nowhere.close()
-    assert log.text.count("going on without a cache") == 1
+    assert log.text.count("continues without a cache") == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import DocumentError, SettingsError, require_package
-from qgbatch.output.atomic import STDOUT, locked
+from qgbatch.output.atomic import STDOUT, lock_output
 from qgbatch.output.remote import is_uri
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
@@ -79,7 +79,7 @@ def run_distributed(
         components = Components.find(settings, cache.directory)
         report.provenance = components.provenance()
         directory = PartsDirectory(Path(output))
-        with locked(Path(output), files.wait_lock), directory:
+        with lock_output(Path(output), files.wait_lock), directory:
             versions = {path: file_version(path) for path in paths}
             kept = directory.reuse(versions, part_provenance(components, files))
             done = {path for part in kept for path in part.documents}

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from qgbatch.errors import OutputError
 from qgbatch.output.atomic import replacing
-from qgbatch.output.remote import is_uri, version_of
+from qgbatch.output.remote import is_uri, remote_file_version
 from qgbatch.output.rows import Row
 from qgbatch.output.writers import open_writer
 from qgbatch.records import Provenance, RunFacts
@@ -55,7 +55,7 @@ class Part:
 def file_version(path: str) -> FileVersion:
     """What no one can write to a file without changing."""
     if is_uri(path):
-        return version_of(path)
+        return remote_file_version(path)
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

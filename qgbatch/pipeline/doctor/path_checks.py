@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import IO
 
-from qgbatch.output.atomic import STDOUT, open_output, replacing, temporary_file
+from qgbatch.output.atomic import STDOUT, open_output, open_temporary_file, replacing
 from qgbatch.output.remote import is_uri
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.writers import choose_format, open_writer
@@ -31,7 +31,7 @@ class _DroppedError(Exception):
 
 def check_temporary_files() -> str:
     """There is a directory for temporary files, and space in it."""
-    with temporary_file() as stream:
+    with open_temporary_file() as stream:
         stream.write(bytes(_BLOCK_BYTES))
     directory = tempfile.gettempdir()
     return f"{directory}, {_free(directory)}"

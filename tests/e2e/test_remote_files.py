@@ -1,4 +1,4 @@
-"""Inputs and outputs by URI, on an S3-compatible server on loopback and in memory."""
+"""Inputs and outputs as URIs, on a local S3-compatible server and on a file system in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
-    """A bucket with the sample documents."""
+    """An S3 file system with a bucket that contains the sample documents."""
     for name, value in (
         ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_ACCESS_KEY_ID", "test"),
@@ -41,33 +41,33 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.Abstra
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     fsspec.filesystem("s3").clear_instance_cache()
-    store = fsspec.filesystem("s3", skip_instance_cache=True)
+    file_system = fsspec.filesystem("s3", skip_instance_cache=True)
     for path in sorted(SAMPLES.iterdir()):
-        store.pipe_file(f"{BUCKET}/docs/{path.name}", path.read_bytes())
-    store.pipe_file(f"{BUCKET}/docs/picture.png", b"PNG")
-    store.pipe_file(f"{BUCKET}/docs/.hidden/a.txt", b"Nobody reads this.")
-    yield store
-    store.rm(BUCKET, recursive=True)
+        file_system.pipe_file(f"{BUCKET}/docs/{path.name}", path.read_bytes())
+    file_system.pipe_file(f"{BUCKET}/docs/picture.png", b"PNG")
+    file_system.pipe_file(f"{BUCKET}/docs/.hidden/a.txt", b"Hidden files are skipped.")
+    yield file_system
+    file_system.rm(BUCKET, recursive=True)
 
 
-def test_a_run_from_store_to_store_is_that_on_files(
+def test_a_run_on_uris_gives_the_same_output_as_on_files(
     qgbatch: Qgbatch, s3: fsspec.AbstractFileSystem, tmp_path: Path
 ) -> None:
-    here, report = tmp_path / "q.parquet", tmp_path / "report.json"
-    assert qgbatch("run", SAMPLES, "-o", here, *GREEDY).exit_code == ExitCode.OK
+    local, report = tmp_path / "q.parquet", tmp_path / "report.json"
+    assert qgbatch("run", SAMPLES, "-o", local, *GREEDY).exit_code == ExitCode.OK
     words = ["run", f"s3://{BUCKET}/docs/", "-o", f"s3://{BUCKET}/out/q.parquet", *GREEDY]
     result = qgbatch(*words, "--report", report)
     assert result.exit_code == ExitCode.OK, result.stderr
     s3.invalidate_cache()
     with s3.open(f"{BUCKET}/out/q.parquet", "rb") as stream:
-        there = pd.read_parquet(stream)
-    expected = pd.read_parquet(here)
+        written = pd.read_parquet(stream)
+    expected = pd.read_parquet(local)
     expected["source"] = [f"s3://{BUCKET}/docs/{Path(source).name}" for source in expected["source"]]
-    pd.testing.assert_frame_equal(there, expected)
+    pd.testing.assert_frame_equal(written, expected)
     assert read_json(report)["skipped"] == {"suffix .png": 1, "hidden": 1}
 
 
-def test_patterns_tables_and_single_files_are_read(
+def test_patterns_tables_and_files_are_read(
     qgbatch: Qgbatch, s3: fsspec.AbstractFileSystem, tmp_path: Path
 ) -> None:
     s3.pipe_file(f"{BUCKET}/tables/a.csv", b"text\nBees live in hives.\nTea is made of leaves.\n")
@@ -77,23 +77,23 @@ def test_patterns_tables_and_single_files_are_read(
     assert read_json(tmp_path / "r.json")["n_documents"] == 4
 
 
-def test_what_is_not_there_is_a_failure_of_its_own(
+def test_each_uri_that_cannot_be_read_is_a_failure(
     qgbatch: Qgbatch, s3: fsspec.AbstractFileSystem, tmp_path: Path
 ) -> None:
-    good = f"s3://{BUCKET}/docs/tea.md"
-    for bad, reason in (
+    valid = f"s3://{BUCKET}/docs/tea.md"
+    for invalid, reason in (
         (f"s3://{BUCKET}/docs/none.txt", "none.txt"),
         (f"s3://{BUCKET}/nothing/*.txt", "no file matches"),
         (f"s3://{BUCKET}/docs/picture.png", "unknown kind"),
         ("s3://no-such-bucket/*.txt", "no-such-bucket"),
         ("nonsense://a/b.txt", "nonsense"),
     ):
-        result = qgbatch("run", good, bad, "-o", tmp_path / "q.csv", *GREEDY)
-        assert result.exit_code == ExitCode.PARTIAL, (bad, result.stderr)
+        result = qgbatch("run", valid, invalid, "-o", tmp_path / "q.csv", *GREEDY)
+        assert result.exit_code == ExitCode.PARTIAL, (invalid, result.stderr)
         assert reason in result.stderr
 
 
-def test_an_output_that_cannot_be_written_is_said(
+def test_an_output_that_cannot_be_written_is_an_output_error(
     qgbatch: Qgbatch, s3: fsspec.AbstractFileSystem, tmp_path: Path
 ) -> None:
     result = qgbatch("run", SAMPLES / "tea.md", "-o", "s3://no-such-bucket/q.csv", *GREEDY)
@@ -101,7 +101,7 @@ def test_an_output_that_cannot_be_written_is_said(
     assert "s3://no-such-bucket/q.csv: cannot be written" in result.stderr
 
 
-def test_an_output_among_the_inputs_of_the_next_run_is_refused(
+def test_an_output_that_is_also_an_input_is_refused(
     qgbatch: Qgbatch, s3: fsspec.AbstractFileSystem
 ) -> None:
     s3.pipe_file(f"{BUCKET}/tables/a.csv", b"text\nBees live in hives.\n")
@@ -112,19 +112,19 @@ def test_an_output_among_the_inputs_of_the_next_run_is_refused(
         assert qgbatch("run", *words, "--format", "csv", *GREEDY).exit_code == ExitCode.OUTPUT
 
 
-def test_an_old_output_stays_where_a_run_fails(qgbatch: Qgbatch, tmp_path: Path) -> None:
-    store = fsspec.filesystem("memory")
-    store.pipe_file("/out/q.csv", b"old")
-    store.pipe_file("/in/a.txt", b"Bees live in hives.")
-    store.pipe_file("/in/b.txt", b"")
+def test_a_failed_run_does_not_replace_the_old_output(qgbatch: Qgbatch, tmp_path: Path) -> None:
+    file_system = fsspec.filesystem("memory")
+    file_system.pipe_file("/out/q.csv", b"old")
+    file_system.pipe_file("/in/a.txt", b"Bees live in hives.")
+    file_system.pipe_file("/in/b.txt", b"")
     words = ["run", "memory://in", "-o", "memory://out/q.csv", *GREEDY]
     assert qgbatch(*words, "--fail-fast").exit_code == ExitCode.PARTIAL
-    assert store.cat_file("/out/q.csv") == b"old"
+    assert file_system.cat_file("/out/q.csv") == b"old"
     assert qgbatch(*words).exit_code == ExitCode.PARTIAL
-    assert b"question_id" in store.cat_file("/out/q.csv")
+    assert b"question_id" in file_system.cat_file("/out/q.csv")
 
 
-def test_a_missing_package_is_named(qgbatch: Qgbatch, tmp_path: Path) -> None:
+def test_an_error_names_the_missing_package(qgbatch: Qgbatch, tmp_path: Path) -> None:
     result = qgbatch("run", "gs://bucket/a.txt", "-o", tmp_path / "q.csv")
     assert result.exit_code == ExitCode.MODEL
     assert "pip install 'qgbatch[gs]'" in result.stderr
