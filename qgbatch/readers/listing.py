@@ -18,7 +18,7 @@ from pathlib import Path
 
 from qgbatch.errors import DocumentError, InputError
 from qgbatch.output.remote import find_files, is_uri
-from qgbatch.readers.content import STDIN, advice, display
+from qgbatch.readers.content import STDIN, display, hint_for
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
 from qgbatch.readers.paths import match, walk
 from qgbatch.records import Failure
@@ -162,7 +162,7 @@ def _identity(item: str | Failure) -> str | Failure:
     try:
         real_path = os.path.realpath(item)
     except RecursionError:
-        return _failure(item, "a chain of too many links.", advice(OSError(errno.ELOOP, "")))
+        return _failure(item, "a chain of too many links.", hint_for(OSError(errno.ELOOP, "")))
     except ValueError as error:
         return _failure(item, f"no name that a file can have ({error}).", "Check the path.")
     return real_path if os.path.exists(item) else item
@@ -181,7 +181,7 @@ def _no_documents(directory: str) -> Failure:
 
 def _unreadable(error: OSError) -> Failure:
     reason = f"the directory cannot be read ({error.strerror})."
-    return _failure(os.fsdecode(error.filename), reason, advice(error))
+    return _failure(os.fsdecode(error.filename), reason, hint_for(error))
 
 
 def _failure(path: str, message: str, hint: str) -> Failure:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.content import MAX_MARKUP_BYTES, too_large
+from qgbatch.readers.content import MAX_MARKUP_BYTES, too_large_error
 
 _MAX_PAGES = 10_000
 _DIVIDED = re.compile(r"(?<=[^\W\d_])\ufffe(?=([^\W\d_])?)")
@@ -64,7 +64,7 @@ def _read_pages(document: Any, source: str) -> list[list[_Line]]:
         lines = _read_page(document, number, source)
         n_chars += sum(len(line.text) for line in lines)
         if n_chars > MAX_MARKUP_BYTES:
-            raise too_large(source, MAX_MARKUP_BYTES)
+            raise too_large_error(source, MAX_MARKUP_BYTES)
         pages.append(lines)
     return pages
 
@@ -77,7 +77,7 @@ def _read_page(document: Any, number: int, source: str) -> list[_Line]:
         page = document[number]
         text_page = page.get_textpage()
         if text_page.count_chars() > MAX_MARKUP_BYTES:
-            raise too_large(source, MAX_MARKUP_BYTES)
+            raise too_large_error(source, MAX_MARKUP_BYTES)
         lines, bottoms, start = [], [], 0
         for line in text_page.get_text_range().split("\r\n"):
             if line and not line.isspace():

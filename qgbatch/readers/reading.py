@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
-from qgbatch.readers.content import STDIN, check_markup, decode, display, read_bytes
+from qgbatch.readers.content import STDIN, check_markup_size, decode, display, read_bytes
 from qgbatch.readers.kinds import has_known_suffix, is_table, kind_of, require_packages
 from qgbatch.readers.listing import Listing, list_inputs, read_list
 from qgbatch.records import Document, Failure
@@ -42,7 +42,7 @@ def read_all(path: str, files: FileSettings) -> Iterator[tuple[Document | Failur
     """
     try:
         if is_table(path):
-            yield from tables.read_rows(path, files)
+            yield from tables.read_table_documents(path, files)
         else:
             yield read_document(path, files.encoding), 1.0
     except Exception as error:  # whatever odd files set off must not stop the others
@@ -79,7 +79,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
 def _decoded_text(name: str, data: bytes, source: str, encodings: Sequence[str]) -> str:
     declared = html.declared_encoding(data) if name == "html" else None
     if name in _WITH_MARKUP:
-        check_markup(data, source)
+        check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)
     if name not in _WITH_MARKUP or "\0" in text or not text or text.isspace():
         return text  # what is wrong with it is said for all formats alike

@@ -1,4 +1,4 @@
-"""Question data in its several forms -> one example a paragraph.
+"""Data to train on: files and data sets of questions, and one example per paragraph.
 
 Files are untrusted input: each field is checked, and an error names its place.
 """
@@ -14,6 +14,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -22,9 +23,14 @@ from typing import Any
 
 from qgbatch.errors import InputError, require_package
 from qgbatch.models.known_models import ModelMetadata
+from qgbatch.readers.content import is_gzip
+from qgbatch.readers.kinds import kind_of
+from qgbatch.readers.table_rows import read_intact_rows
 
 MAX_UNPACKED_BYTES = 1 << 30
-"""1 GiB: a small .gz can hold anything, and what it holds is read as a whole."""
+"""1 GiB: a small .gz file can expand to any size, and all of its paragraphs are held in memory."""
+_COLUMNS = ("context", "questions")
+_HINT = "Get or write the file again."
 _SEPARATOR = re.compile(r"<sep>|\{sep_token\}")
 """Between the questions of a paragraph, where a data set has them as one text."""
 _PREFIX = ModelMetadata().prefix
@@ -74,17 +80,19 @@ def read_split(path: str, *, keep_unanswerable: bool = False) -> Split:
     Raises:
         InputError: it cannot be read, a field is missing, or no paragraph is left.
     """
-    raw = read_bytes(path)
-    name = path.removesuffix(".gz").lower()
-    if name.endswith(".parquet"):
-        rows = parquet_rows(path, raw)
-    elif name.endswith(".jsonl"):
-        rows = jsonl_rows(path, _unpack(path, raw))
-    elif name.endswith(".json"):
+    kind = kind_of(path)
+    if kind and kind.name in ("jsonl", "parquet"):
+        sha256 = file_sha256(path)
+        max_bytes = MAX_UNPACKED_BYTES if is_gzip(path) else None
+        table = read_intact_rows(path, _COLUMNS, _HINT, max_bytes=max_bytes)
+        rows: Rows = ((row.place, row.values) for row in table)
+    elif path.lower().endswith((".json", ".json.gz")):
+        raw = _read_bytes(path)
+        sha256 = hashlib.sha256(raw).hexdigest()
         rows = _squad_rows(path, _unpack(path, raw))
     else:
         raise InputError(f"{path}: not a known kind of data.", "Give .json (SQuAD), .jsonl or .parquet.")
-    return _make_split(path, rows, keep_unanswerable, hashlib.sha256(raw).hexdigest())
+    return _make_split(path, rows, keep_unanswerable, sha256)
 
 
 def load_splits(
@@ -172,57 +180,51 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
             yield question.strip()
 
 
-def read_bytes(path: str) -> bytes:
-    """The content of a file, or an :class:`InputError` that says why there is none."""
-    try:
+def file_sha256(path: str) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with _naming_errors(path), open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_bytes(path: str) -> bytes:
+    with _naming_errors(path):
         return Path(path).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: no name that any file has
+
+
+@contextmanager
+def _naming_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a NUL character, which no file name contains
         raise InputError(f"{path}: cannot be read ({error}).", "Check the path.") from error
 
 
 def _unpack(path: str, raw: bytes) -> bytes:
     try:
-        if not path.endswith(".gz"):
+        if not is_gzip(path):
             return raw
         content = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(MAX_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not whole gzip ({error}).", "Get the file again.") from error
+        raise InputError(f"{path}: the gzip file is damaged ({error}).", _HINT) from error
     if len(content) > MAX_UNPACKED_BYTES:
         raise InputError(f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes unpacked.", "Split the file.")
     return content
 
 
-def _parse(path: str, text: bytes, place: str = "") -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}{place}: not JSON ({error}).", "Get or write the file again.") from error
-
-
 def _squad_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    for i, article in enumerate(field(_parse(path, content), "data", list, path)):
+    try:
+        squad = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}).", _HINT) from error
+    for i, article in enumerate(field(squad, "data", list, path)):
         for j, paragraph in enumerate(field(article, "paragraphs", list, f"{path}: data[{i}]")):
             place = f"{path}: data[{i}].paragraphs[{j}]"
             qas = field(paragraph, "qas", list, place)
             yield place, {"context": field(paragraph, "context", str, place), "questions": qas}
-
-
-def jsonl_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    """The lines of a JSONL file, with their places."""
-    for number, line in enumerate(content.splitlines(), 1):
-        if line.strip():
-            yield f"{path}, line {number}", _parse(path, line, f", line {number}")
-
-
-def parquet_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    """The rows of a Parquet file, with their places."""
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(io.BytesIO(content)).to_pylist()
-    except Exception as error:  # whatever a damaged file sets off
-        raise InputError(f"{path}: not Parquet ({error}).", "Get or write the file again.") from error
-    yield from ((f"{path}, row {index}", row) for index, row in enumerate(rows))
 
 
 def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:

@@ -137,7 +137,9 @@ def test_a_name_that_no_file_can_have_is_a_failure(name: str) -> None:
 @pytest.mark.parametrize("name", ["a" * 300 + ".txt", "d/" * 2_500 + "a.txt"])
 def test_a_name_that_is_too_long_is_named(name: str) -> None:
     assert list_inputs([name]).items == [name]
-    with pytest.raises(DocumentError, match=f"{os.strerror(errno.ENAMETOOLONG)}. Move it to a shorter"):
+    with pytest.raises(
+        DocumentError, match=f"{os.strerror(errno.ENAMETOOLONG)}. Move the file to a shorter"
+    ):
         read_document(name)
 
 

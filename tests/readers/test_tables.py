@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.readers import kinds, tables
+from qgbatch.readers import kinds, table_rows
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader, read_all
@@ -120,12 +120,12 @@ def test_rows_of_json_that_are_odd_fail_alone() -> None:
     Path("t.jsonl").write_bytes("\n".join(lines).encode() + b'\n{"text": "\xff"}\n{"text": "z"}')
     first, *odd, last = read("t.jsonl")
     reasons = [
-        "no JSON",
-        "no JSON object",
-        "int is no text",
+        "not JSON",
+        "not a JSON object",
+        "int, not text",
         "has no text",
         "has no text",
-        "nested too deep",
+        "nested too deeply",
         "surrogate",
         "not valid utf-8",
     ]
@@ -143,19 +143,19 @@ def test_rows_of_json_that_are_odd_fail_alone() -> None:
         ("t.csv", b"", "there is no column 'text', only none"),
         ("t.csv", b"text\n", "has no rows"),
         ("t.jsonl", b"\n\n", "has no rows"),
-        ("t.csv", b'text\n"' + b"a\n" * 100, "is in a row of more than"),
-        ("t.csv", b'text\n' + b'"\n",' * 100, "is in a row of more than"),
-        ("t.jsonl", b" " * 200, "is in a row of more than"),
-        ("t.csv", b"text\na\rb\n", "cannot be read"),
+        ("t.csv", b'text\n"' + b"a\n" * 100, "the row is larger than"),
+        ("t.csv", b'text\n' + b'"\n",' * 100, "the row is larger than"),
+        ("t.jsonl", b" " * 200, "the row is larger than"),
+        ("t.csv", b"text\na\rb\n", "not CSV"),
         ("t.csv.gz", b"text", "gzip file is damaged"),
-        ("t.parquet", b"PAR1", "damaged, or no Parquet file"),
+        ("t.parquet", b"PAR1", "damaged, or not a Parquet file"),
         ("u.csv", None, "No such file"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_read_is_one_failure(
     name: str, content: bytes | None, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "_MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(table_rows, "MAX_ROW_BYTES", 100)
     if content is not None:
         Path(name).write_bytes(content)
     ((source, message),) = read(name)
