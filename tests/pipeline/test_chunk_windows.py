@@ -42,6 +42,7 @@ def test_what_cannot_be_read_or_cut_is_told_and_the_others_go_on() -> None:
     assert [chunk.document.source for chunk in only.chunks] == ["breaks", "b"]
     assert [(f.source, f.stage) for f in only.failures] == [("f", "read"), ("breaks", "chunk")]
     assert [broken.source for broken in only.broken] == ["breaks"]
+    assert only.failures[1].message.startswith("breaks: unexpected ValueError: odd text. ")
     assert only.n_inputs == 3
 
 

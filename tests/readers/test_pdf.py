@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import signal
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import pdf, pdf_process
-from qgbatch.readers.reading import read_document
-from qgbatch.records import Chunk
+from qgbatch.readers.reading import read_document, read_documents
+from qgbatch.records import Chunk, Failure
+from qgbatch.settings import FileSettings
 from tests.support.documents import join_objects, make_pdf
 
 WIDE = "The ferry to the island leaves at noon on every day of the week and takes"
@@ -106,7 +108,7 @@ def test_a_damaged_file_gives_text_or_an_error() -> None:
             assert "a.pdf" in str(error)  # noqa: PT017
 
 
-@pytest.mark.parametrize(("seconds", "reason"), [(0.05, "did not come to an end"), (60.0, "crashed")])
+@pytest.mark.parametrize(("seconds", "reason"), [(0.05, "took more than 0.05 s"), (60.0, "crashed")])
 def test_what_hangs_or_kills_pdfium_is_one_failure(
     monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str
 ) -> None:
@@ -120,3 +122,19 @@ def test_what_hangs_or_kills_pdfium_is_one_failure(
     monkeypatch.undo()
     text, _ = pdf_process.extract_pages(make_pdf([["The next one is read."]]), "b.pdf")
     assert text == "The next one is read."
+
+
+def test_a_bug_in_the_process_of_pdfium_keeps_its_class_and_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(data: bytes, source: str) -> None:
+        raise IndexError("no such line")
+
+    monkeypatch.setattr(pdf_process, "read_pages", fail)
+    monkeypatch.setattr(pdf_process, "_exchange", lambda _, data, source: pdf_process._answer(data, source))
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
+    caplog.set_level(logging.DEBUG, "qgbatch")
+    ((failure, _),) = read_documents(str(tmp_path / "a.pdf"), FileSettings())
+    assert isinstance(failure, Failure)
+    assert f"{tmp_path / 'a.pdf'}: unexpected RuntimeError: IndexError: no such line. " in failure.message
+    assert ", in fail" in caplog.text

@@ -82,7 +82,7 @@ def test_line_ends_of_windows_and_old_macs_become_newlines() -> None:
     [
         (b"", ["is empty"]),
         (codecs.BOM_UTF8, ["is empty"]),
-        (" \r\n\t\u00a0".encode(), ["nothing but white space"]),
+        (" \r\n\t\u00a0".encode(), ["only white space"]),
         (b"ab\0c", ["binary", "offset 2"]),
         ("ab".encode("utf-16-le"), ["binary", "--encoding utf-16-le"]),
         (b"caf\xe9", ["utf-8", "byte 3", "--encoding"]),

@@ -17,7 +17,7 @@ from qgbatch.errors import ModelError
 from qgbatch.readers import kinds, table_rows
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
-from qgbatch.readers.reading import InputReader, read_all
+from qgbatch.readers.reading import InputReader, read_documents
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
@@ -63,7 +63,7 @@ def put(suffix: str, rows: Rows, name: str = "t") -> str:
 
 def read(path: str, **settings: Any) -> list[tuple[str, str]]:
     """Source with text, or message of the failure."""
-    found = [document for document, _ in read_all(path, FileSettings(**settings))]
+    found = [document for document, _ in read_documents(path, FileSettings(**settings))]
     return [(d.source, d.text if isinstance(d, Document) else d.message) for d in found]
 
 
@@ -208,7 +208,7 @@ def test_tables_are_read_where_they_are_named_and_not_inside_directories() -> No
 def test_the_share_that_is_read_grows_from_row_to_row(folder: Path) -> None:
     for suffix in WRITE:
         put(suffix, [{"text": "Tea is hot. " * 2_000}] * 100)
-        shares = [share for _, share in read_all(f"t.{suffix}", FileSettings())]
+        shares = [share for _, share in read_documents(f"t.{suffix}", FileSettings())]
         assert shares == sorted(shares)
         assert shares[-1] == 1.0
         assert shares[49] < 0.9
