@@ -35,7 +35,7 @@ KINDS = (
     Kind("rst", _with_gz(".rst")),
     Kind("html", _with_gz(".html", ".htm"), package="trafilatura"),
     Kind("pdf", (".pdf",), package="pypdfium2"),
-    Kind("docx", (".docx",), package="docx"),
+    Kind("docx", (".docx",), package="lxml"),
     Kind("epub", (".epub",), package="lxml"),
     Kind("jsonl", _with_gz(".jsonl"), is_table=True),
     Kind("csv", _with_gz(".csv"), is_table=True),

@@ -55,9 +55,9 @@ ENCRYPTED[ENCRYPTED.rindex(b"PK\x01\x02") + 8] |= 1
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"plain text", "damaged, or no"),
-        (b"PK\x03\x04", "damaged, or no"),
-        (make_zip({"a.txt": "b"}), "damaged, or no"),
+        (b"plain text", "damaged, or not"),
+        (b"PK\x03\x04", "damaged, or not"),
+        (make_zip({"a.txt": "b"}), "damaged, or not"),
         (bytes(ENCRYPTED), "is encrypted"),
         (make_zip({"a": bytes(300 << 20)}), "unpacks to 300 MiB, more than 256 MiB"),
         (make_zip({"a.png": b" <a>" + bytes(33 << 20)}), "unpacks to 33 MiB, more than 32 MiB"),
@@ -101,12 +101,39 @@ def test_entities_are_not_unfolded() -> None:
 
 @pytest.mark.parametrize(
     "xml",
-    ["", "<a/>", body("<w:p>" * 400 + "</w:p>" * 400), body("<w:p>")[:-3]],
-    ids=["none", "other", "deep", "cut"],
+    [
+        "",
+        "<a/>",
+        body("<w:p>" * 400 + "</w:p>" * 400),
+        body("<w:p>")[:-3],
+        '<!DOCTYPE a [<!ENTITY b "c">]><a/>',
+    ],
+    ids=["none", "other", "deep", "cut", "entity"],
 )
 def test_a_word_document_of_odd_xml_is_damaged(xml: str) -> None:
-    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or no \.docx file \("):
+    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or not a \.docx file \("):
         docx.extract_text(with_member(GOOD["docx"], MAIN, xml), "a.docx")
+
+
+@pytest.mark.parametrize("target", ["/word/document.xml", "other/main.xml"])
+def test_the_body_of_a_word_document_is_where_its_relationships_say(target: str) -> None:
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+    relationships = f'<Relationships><Relationship Type="{kind}" Target="{target}"/></Relationships>'
+    archive = make_zip(
+        {"_rels/.rels": relationships, target.lstrip("/"): body("<w:p><w:r><w:t>A</w:t></w:r></w:p>")}
+    )
+    assert docx.extract_text(archive, "a.docx") == "A"
+
+
+def test_a_strict_word_document_is_read() -> None:
+    xml = body("<w:p><w:r><w:t>A <!-- c -->b.</w:t></w:r></w:p>")
+    strict = xml.replace(WORD, "http://purl.oclc.org/ooxml/wordprocessingml/main")
+    assert docx.extract_text(with_member(make_docx([]), MAIN, strict), "a.docx") == "A b."
+
+
+def test_a_spreadsheet_is_no_word_document() -> None:
+    with pytest.raises(DocumentError, match="its main part is not a Word document"):
+        docx.extract_text(with_member(make_docx([]), MAIN, "<worksheet/>"), "a.docx")
 
 
 def test_a_word_document_with_a_password_is_named() -> None:
