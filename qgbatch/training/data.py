@@ -30,15 +30,15 @@ from qgbatch.readers.table_rows import read_intact_rows
 MAX_UNPACKED_BYTES = 1 << 30
 """1 GiB: a small .gz file can expand to any size, and all of its paragraphs are held in memory."""
 _COLUMNS = ("context", "questions")
-_HINT = "Get or write the file again."
+_HINT = "Fetch or write the file again."
 _SEPARATOR = re.compile(r"<sep>|\{sep_token\}")
-"""Between the questions of a paragraph, where a data set has them as one text."""
+"""Separates the questions of a paragraph in data sets that hold them as one text."""
 _PREFIX = ModelMetadata().prefix
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A text and what people asked about it."""
+    """A text and the questions that people asked about it."""
 
     context: str
     questions: tuple[str, ...]
@@ -52,17 +52,17 @@ class Split:
     """The file's path, or the data set's id and split."""
     paragraphs: tuple[Paragraph, ...]
     skipped: Counter[str]
-    """What was left out, by reason."""
+    """The number of paragraphs and questions that were skipped, by reason."""
     sha256: str
-    """Of the file's bytes; of a data set, of its contexts and questions."""
+    """SHA-256 of the file's bytes or, for a data set, of its contexts and questions."""
 
     @property
     def n_questions(self) -> int:
-        """Questions of all paragraphs."""
+        """The number of questions of all paragraphs."""
         return sum(len(paragraph.questions) for paragraph in self.paragraphs)
 
     def facts(self) -> dict[str, str | int]:
-        """What a model card says of the data."""
+        """The facts about the data that go into the model card."""
         return {
             "name": self.name,
             "sha256": self.sha256,
@@ -72,13 +72,13 @@ class Split:
 
 
 def read_split(path: str, *, keep_unanswerable: bool = False) -> Split:
-    """Read SQuAD's JSON (v1.1 or v2.0), or JSONL or Parquet with ``context`` and ``questions``.
+    """Read the JSON of SQuAD (v1.1 or v2.0), or JSONL or Parquet with ``context`` and ``questions``.
 
-    JSON may be gzipped. Paragraphs keep their order; those without a question are left
-    out and counted, as are unanswerable questions but for ``keep_unanswerable``.
+    JSON and JSONL may be gzipped. Paragraphs keep their order. Paragraphs without a question
+    and, without ``keep_unanswerable``, questions without an answer are skipped and counted.
 
     Raises:
-        InputError: it cannot be read, a field is missing, or no paragraph is left.
+        InputError: the file cannot be read, a field is missing, or no paragraph has a question.
     """
     kind = kind_of(path)
     if kind and kind.name in ("jsonl", "parquet"):
@@ -98,14 +98,18 @@ def read_split(path: str, *, keep_unanswerable: bool = False) -> Split:
 def load_splits(
     dataset: str, *, keep_unanswerable: bool = False, only: Collection[str] | None = None
 ) -> dict[str, Split]:
-    """Load the splits of a data set by its hub id or directory, through ``datasets``.
+    """Load the splits of a data set with ``datasets``.
 
-    Rows have ``context`` and ``questions``, or ``context`` and ``question`` as on the
-    hub: then neighbouring rows with one context are one paragraph. Where ``only`` is
-    given, other splits are not looked at.
+    Rows have ``context`` and ``questions``, or ``context`` and ``question`` as SQuAD has on the
+    hub; then neighbouring rows with the same context are one paragraph.
+
+    Args:
+        dataset: Its id on the hub, or its directory.
+        keep_unanswerable: Keep questions without an answer.
+        only: The names of the splits to load; all of them by default.
 
     Raises:
-        InputError: it is not to be had, or lacks a column.
+        InputError: the data set cannot be loaded, or lacks a column.
         ModelError: ``datasets`` is not installed.
     """
     require_package("datasets", "A data set of the hub", extra="train")
@@ -114,7 +118,7 @@ def load_splits(
     datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(dataset)
-    except Exception as error:  # of the hub, of file systems, of parsers
+    except Exception as error:  # from the hub, file systems or parsers
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{dataset}: not a directory here, and cannot be loaded from the hub ({reason})."
@@ -134,7 +138,7 @@ def load_splits(
 
 
 Rows = Iterable[tuple[str, Any]]
-"""Places, for messages, and what is there: an object with ``context`` and ``questions``."""
+"""The place of each row, for messages, and an object with ``context`` and ``questions``."""
 
 
 def _make_split(name: str, rows: Rows, keep_unanswerable: bool, sha256: str = "") -> Split:
@@ -171,7 +175,7 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
         )
     for index, item in enumerate(asked):
         here = f"{place}.questions[{index}]"
-        question = _whole(item, here) if isinstance(item, str) else field(item, "question", str, here)
+        question = _valid_text(item, here) if isinstance(item, str) else field(item, "question", str, here)
         if not isinstance(item, str) and item.get("is_impossible") and not keep_unanswerable:
             skipped["unanswerable questions"] += 1
         elif not question.strip():
@@ -228,7 +232,7 @@ def _squad_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
 
 
 def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
-    """Rows of one question each -> rows of one paragraph each, as SQuAD's are on the hub."""
+    """Merge rows of one question each, as SQuAD has on the hub, into one row per paragraph."""
     for needed in ("context", "question"):
         if needed not in rows.column_names:
             raise InputError(
@@ -243,22 +247,30 @@ def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_unanswerable(answers: object) -> bool:
-    """Whether a row of SQuAD v2.0 on the hub says that its question has no answer."""
+    """Whether the answers of a row say that its question has none, as in SQuAD v2.0 on the hub."""
     return isinstance(answers, dict) and "text" in answers and not answers["text"]
 
 
 def field(value: Any, key: str, kind: type[Any], place: str) -> Any:
-    """The value of a key of an object, or an :class:`InputError` that names its place."""
+    """The value of a key of an object.
+
+    Raises:
+        InputError: the value is missing or of another type; names its place.
+    """
     if not isinstance(value, dict):
         raise InputError(f"{place}: {_kind_of(value)}, not an object.", "Correct the data.")
     if not isinstance(value.get(key), kind):
         found = f"{key} is {_kind_of(value[key])}" if key in value else f"no {key!r}"
         raise InputError(f"{place}: {found}.", f"It needs {key!r}, a {_kind_of(kind())}.")
-    return _whole(value[key], f"{place}.{key}") if kind is str else value[key]
+    return _valid_text(value[key], f"{place}.{key}") if kind is str else value[key]
 
 
-def _whole(text: str, place: str) -> str:
-    """A text, or an :class:`InputError` where it holds half a character, as JSON can."""
+def _valid_text(text: str, place: str) -> str:
+    """Check that a text can be encoded; an escape in JSON can be half of a surrogate pair.
+
+    Raises:
+        InputError: the text cannot be encoded; names its place.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -274,7 +286,7 @@ def _kind_of(value: object) -> str:
 
 
 Example = dict[str, list[int]]
-"""``input_ids`` and ``labels`` of a paragraph, unpadded."""
+"""The ``input_ids`` and ``labels`` of a paragraph, without padding."""
 
 
 def make_examples(
@@ -284,7 +296,7 @@ def make_examples(
     max_source_length: int,
     max_target_length: int,
 ) -> list[Example]:
-    """Pairs of ids as the model is trained on, cut to their lengths with the end token kept."""
+    """Make examples of token ids, truncated to the maximum lengths with the end token kept."""
 
     def cut(ids: Sequence[int], max_length: int) -> list[int]:
         return list(ids) if len(ids) <= max_length else [*ids[: max_length - 1], eos_id]

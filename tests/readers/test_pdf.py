@@ -66,8 +66,8 @@ def test_documents_without_pages_have_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"%PDF-1.4", "damaged, or no PDF file"),
-        (b"plain text", "damaged, or no PDF file"),
+        (b"%PDF-1.4", "damaged, or not a PDF file"),
+        (b"plain text", "damaged, or not a PDF file"),
         (make_pdf([[], []]), "no text was found in it. Run OCR"),
         (
             join_objects([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"], ENCRYPTION),
