@@ -13,7 +13,7 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -283,25 +283,3 @@ def _valid_text(text: str, place: str) -> str:
 def _kind_of(value: object) -> str:
     names = {dict: "object", list: "list", str: "text", type(None): "null", bool: "boolean"}
     return names.get(type(value), "number")
-
-
-Example = dict[str, list[int]]
-"""The ``input_ids`` and ``labels`` of a paragraph, without padding."""
-
-
-def make_examples(
-    sources: Sequence[Sequence[int]],
-    targets: Sequence[Sequence[int]],
-    eos_id: int,
-    max_source_length: int,
-    max_target_length: int,
-) -> list[Example]:
-    """Make examples of token ids, truncated to the maximum lengths with the end token kept."""
-
-    def cut(ids: Sequence[int], max_length: int) -> list[int]:
-        return list(ids) if len(ids) <= max_length else [*ids[: max_length - 1], eos_id]
-
-    return [
-        {"input_ids": cut(source, max_source_length), "labels": cut(target, max_target_length)}
-        for source, target in zip(sources, targets, strict=True)
-    ]

@@ -1,4 +1,4 @@
-"""PDF -> paragraphs and pages."""
+"""The paragraphs and pages of PDF files."""
 
 from __future__ import annotations
 
@@ -77,14 +77,16 @@ def test_documents_without_pages_have_none(tmp_path: Path) -> None:
     ],
     ids=["cut", "text", "pictures", "encrypted", "empty"],
 )
-def test_what_holds_no_text_is_refused_with_its_reason(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_file_without_text_is_refused_with_the_reason(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
     (tmp_path / "a.pdf").write_bytes(content)
     with pytest.raises(DocumentError, match=reason) as caught:
         read_document(str(tmp_path / "a.pdf"))
     assert str(tmp_path / "a.pdf") in caught.value.message
 
 
-def test_pages_and_characters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_pages_and_characters_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "MAX_MARKUP_BYTES", 20)
     with pytest.raises(DocumentError, match="larger than"):
         text_of(["Tea is hot today."], ["And tomorrow too."])
@@ -109,7 +111,7 @@ def test_a_damaged_file_gives_text_or_an_error() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(0.05, "took more than 0.05 s"), (60.0, "crashed")])
-def test_what_hangs_or_kills_pdfium_is_one_failure(
+def test_a_file_that_hangs_or_crashes_pdfium_fails_by_itself(
     monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str
 ) -> None:
     monkeypatch.setattr(pdf_process, "MAX_SECONDS", seconds)
@@ -124,7 +126,7 @@ def test_what_hangs_or_kills_pdfium_is_one_failure(
     assert text == "The next one is read."
 
 
-def test_a_bug_in_the_process_of_pdfium_keeps_its_class_and_traceback(
+def test_an_unexpected_error_in_the_pdf_process_keeps_its_class_and_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(data: bytes, source: str) -> None:

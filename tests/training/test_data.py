@@ -17,7 +17,8 @@ from transformers import AutoTokenizer
 from qgbatch.errors import InputError
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer
-from qgbatch.training.data import Paragraph, load_splits, make_examples, read_split
+from qgbatch.training.data import Paragraph, load_splits, read_split
+from qgbatch.training.examples import make_examples
 from tests.conftest import MINI, ROOT
 
 SQUAD_DEV = ROOT.parent / "shared" / "data" / "squad-dev-v1.1.json"
