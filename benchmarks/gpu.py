@@ -47,7 +47,8 @@ from qgbatch.engines.torch import TorchEngine
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import load_tokenizer
 from qgbatch.settings import Decoding
-from qgbatch.training.data import Example, make_examples, read_split
+from qgbatch.training.data import read_split
+from qgbatch.training.examples import Example, make_examples
 from qgbatch.training.metrics import score_overlap
 from qgbatch.training.settings import TrainingSettings
 

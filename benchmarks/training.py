@@ -27,7 +27,8 @@ from measuring import interleave, show, spread
 
 from qgbatch.models.tokenizer import load_new_tokenizer
 from qgbatch.training.base import load_base
-from qgbatch.training.data import Example, make_examples, read_split
+from qgbatch.training.data import read_split
+from qgbatch.training.examples import Example, make_examples
 from qgbatch.training.settings import TrainingSettings
 from qgbatch.training.trainer import QuestionTrainer, make_arguments
 

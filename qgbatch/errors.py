@@ -7,7 +7,10 @@ Every error that a user can meet carries three things: what went wrong and where
 from __future__ import annotations
 
 import importlib.util
+import logging
 from enum import IntEnum
+
+logger = logging.getLogger(__name__)
 
 
 class ExitCode(IntEnum):
@@ -98,6 +101,19 @@ class LockedError(QgbatchError):
     """Another run is writing this output."""
 
     exit_code = ExitCode.LOCKED
+
+
+def describe_error(source: str, error: Exception) -> str:
+    """The message for a document that failed.
+
+    Only a :class:`QgbatchError` is an expected error. For any other the message names the
+    class, and the traceback is logged at debug level: a bug must leave a trace.
+    """
+    if isinstance(error, QgbatchError):
+        return str(error)
+    logger.debug("%s: unexpected error", source, exc_info=error)
+    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"{source}: unexpected {reason}. Run again with -v to see where, and report it as a bug."
 
 
 def require_package(module: str, needed_by: str, extra: str | None = None) -> None:

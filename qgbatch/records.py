@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from qgbatch.errors import DocumentError, QgbatchError
+from qgbatch.errors import DocumentError, describe_error
 
 FinishReason = Literal["eos", "length"]
 Stage = Literal["read", "chunk", "generate"]
@@ -177,8 +177,7 @@ class Failure:
     @classmethod
     def of(cls, source: str, stage: Stage, error: Exception) -> Failure:
         """Record an exception. The message of a :class:`QgbatchError` already names its source."""
-        message = str(error) if isinstance(error, QgbatchError) else f"{source}: {error}"
-        return cls(source, stage, type(error).__name__, message)
+        return cls(source, stage, type(error).__name__, describe_error(source, error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

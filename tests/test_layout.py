@@ -48,7 +48,6 @@ HOMES = {
     "trafilatura": {"readers"},
     "lxml": {"readers"},
     "pypdfium2": {"readers"},
-    "docx": {"readers"},
     "fsspec": {"output"},
     "jinja2": {"exports.report"},
     "rapidfuzz": {"questions"},

@@ -1,1 +1,1 @@
-"""Files to documents: one module per format."""
+"""Reading files: inputs to documents, one module per format, and rows of tables."""

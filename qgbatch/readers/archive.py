@@ -1,4 +1,4 @@
-"""Zip containers whose unpacked size is known and bounded before anything is unpacked."""
+"""Zip archives of bounded size, and the XML in them: what the readers of .docx and .epub share."""
 
 from __future__ import annotations
 
@@ -7,48 +7,72 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import Any
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers.content import MAX_DOCUMENT_BYTES, MAX_MARKUP_BYTES
 
 _MAX_MEMBERS = 10_000
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError)
-"""What zipfile raises, a missing member and an unknown way of packing included."""
-_WHITE = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
+"""What zipfile raises for a damaged archive, a missing member or an unknown compression method."""
+_BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
+"""White space and the bytes of byte order marks, in UTF-8 and UTF-16."""
 
 
 @contextmanager
 def open_archive(data: bytes, source: str) -> Iterator[zipfile.ZipFile]:
-    """Give a container that can be unpacked in memory.
+    """Open an archive that is small enough to unpack in memory.
 
-    A member gives no more bytes than it declares, and those are added up: all together
-    stay below :data:`MAX_DOCUMENT_BYTES`, and what may be XML or HTML, whose tree takes
-    many times as much, below :data:`MAX_MARKUP_BYTES`.
+    A member never unpacks to more bytes than it declares, and the declared sizes are added
+    up: all members together stay below :data:`MAX_DOCUMENT_BYTES`, and those that may be XML
+    or HTML, whose tree takes many times the memory, below :data:`MAX_MARKUP_BYTES`.
 
     Raises:
-        DocumentError: it is no container, too large, encrypted or damaged, also where
-            that shows only while it is read.
+        DocumentError: the data is not an archive, is too large, encrypted or damaged, also if
+            the damage shows only when the block reads a member.
     """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             _check(archive, source)
             yield archive
     except _DAMAGED as error:
-        raise damaged(source, error) from error
+        raise damaged(source, str(error).strip() or type(error).__name__) from error
 
 
-def damaged(source: str, error: Exception) -> DocumentError:
-    """The error of a file that is not what its name says."""
+def parse_xml(data: bytes, source: str) -> Any:
+    """Parse XML into an lxml element; entities are not expanded and nothing else is loaded.
+
+    Raises:
+        DocumentError: the XML is not well-formed, is nested too deeply or defines entities.
+    """
+    from lxml import etree
+
+    parser = etree.XMLParser(
+        resolve_entities=False, load_dtd=False, no_network=True, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise damaged(source, str(error)) from error
+    definitions = root.getroottree().docinfo.internalDTD
+    if definitions is not None and any(definitions.iterentities()):
+        raise damaged(source, "its XML defines entities")
+    return root
+
+
+def damaged(source: str, reason: str) -> DocumentError:
+    """The error for a file that is not what its suffix says."""
     suffix = source.rpartition(".")[2]
-    reason = str(error).strip() or type(error).__name__
-    return DocumentError(f"{source}: damaged, or no .{suffix} file ({reason}).", "Save or fetch it again.")
+    return DocumentError(
+        f"{source}: damaged, or not a .{suffix} file ({reason}).", "Save or fetch it again."
+    )
 
 
 def _check(archive: zipfile.ZipFile, source: str) -> None:
     members = archive.infolist()
     if len(members) > _MAX_MEMBERS:
         raise DocumentError(
-            f"{source}: holds more than {_MAX_MEMBERS:,} files.", "Is it what its name says?"
+            f"{source}: holds more than {_MAX_MEMBERS:,} files.", "Check that it is what its suffix says."
         )
     if any(member.flag_bits & 1 for member in members):
         raise DocumentError(f"{source}: is encrypted.", "Save it without a password.")
@@ -68,4 +92,4 @@ def _check_size(n_bytes: int, limit: int, source: str) -> None:
 
 def _may_be_markup(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     with archive.open(member) as stream:
-        return stream.read(16).strip(_WHITE)[:1] in (b"", b"<")
+        return stream.read(16).strip(_BLANK)[:1] in (b"", b"<")

@@ -1,4 +1,4 @@
-"""Bytes and text of files, bounded, and what is said where there are none."""
+"""The bytes and the text of one file, in bounded memory, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from qgbatch.output.remote import is_uri, open_uri
 
 STDIN = "-"
 MAX_DOCUMENT_BYTES = 1 << 28
-"""256 MiB, after decompression: a document is held in memory, and a small .gz can hold anything."""
+"""256 MiB after decompression: a document is held in memory, and a small .gz can expand to any size."""
 MAX_MARKUP_BYTES = 1 << 25
-"""32 MiB of what is parsed: its tree takes many times as much."""
-_PACKING_BYTES = 1 << 20
-"""More than gzip adds to a document of that size that it cannot make smaller."""
+"""32 MiB. Markup is parsed into a tree, which takes many times the memory of the file."""
+_GZIP_OVERHEAD_BYTES = 1 << 20
+"""1 MiB: more than gzip adds to a document of the maximum size that does not compress."""
 
-_ADVICE = {
+_HINTS = {
     errno.ENOENT: "Check the path.",
     errno.ENOTDIR: "Check the path.",
-    errno.EACCES: "Give the user who runs qgbatch the right to read it.",
-    errno.EPERM: "Give the user who runs qgbatch the right to read it.",
+    errno.EACCES: "Give the user who runs qgbatch permission to read it.",
+    errno.EPERM: "Give the user who runs qgbatch permission to read it.",
     errno.ELOOP: "Make the link point to a file.",
-    errno.ENAMETOOLONG: "Move it to a shorter path.",
-    0: "Give its text through standard input (-).",
+    errno.ENAMETOOLONG: "Move the file to a shorter path.",
+    0: "Pass its text on standard input (-).",
 }
-_BOMS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -42,47 +42,47 @@ _BOMS = (
 
 
 def display(path: str) -> str:
-    """A path as text that any output format can hold."""
+    r"""The path as valid Unicode; bytes that are not UTF-8 become escapes such as ``\xff``."""
     try:
         return os.fsencode(path).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # no name that a file can have
+    except UnicodeEncodeError:  # half of a surrogate pair, which no file name contains
         return path.encode(errors="backslashreplace").decode()
 
 
 def read_bytes(path: str) -> bytes:
-    """The whole content of a file, or of standard input for ``-``, decompressed.
+    """Read a whole file, or standard input for ``-``, and decompress a .gz file.
 
     Raises:
-        DocumentError: it cannot be read, is damaged or larger than :data:`MAX_DOCUMENT_BYTES`.
+        DocumentError: the file cannot be read, is damaged or larger than :data:`MAX_DOCUMENT_BYTES`.
     """
     with naming_errors(path):
         data = _read(path)
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise too_large(display(path), MAX_DOCUMENT_BYTES)
+        raise too_large_error(display(path), MAX_DOCUMENT_BYTES)
     return data
 
 
-def check_markup(data: bytes, source: str) -> None:
-    """See that a document is not too large to be parsed.
+def check_markup_size(data: bytes, source: str) -> None:
+    """Check that a document is small enough to parse.
 
     Raises:
         DocumentError: it is larger than :data:`MAX_MARKUP_BYTES`.
     """
     if len(data) > MAX_MARKUP_BYTES:
-        raise too_large(source, MAX_MARKUP_BYTES)
+        raise too_large_error(source, MAX_MARKUP_BYTES)
 
 
-def too_large(source: str, limit: int) -> DocumentError:
-    """The error of a document above a limit in bytes."""
-    return DocumentError(f"{source}: larger than {limit >> 20} MiB.", "Split it into several files.")
+def too_large_error(source: str, limit_bytes: int) -> DocumentError:
+    """The error for a document that exceeds a size limit."""
+    return DocumentError(f"{source}: larger than {limit_bytes >> 20} MiB.", "Split it into several files.")
 
 
 @contextmanager
 def naming_errors(path: str) -> Iterator[None]:
-    """Turn what the system and gzip have against a file into errors that say so.
+    """Turn errors of the operating system and of gzip into errors that name the file.
 
     Raises:
-        DocumentError: names the file, the reason and what to do.
+        DocumentError: what went wrong while the block read the file.
     """
     source = display(path)
     try:
@@ -92,20 +92,20 @@ def naming_errors(path: str) -> Iterator[None]:
             f"{source}: the gzip file is damaged ({error}).", "Compress it again."
         ) from error
     except OSError as error:
-        raise DocumentError(f"{source}: {_reason(path, error)}.", advice(error)) from error
-    except ValueError as error:  # of a URI that its protocol does not take
+        raise DocumentError(f"{source}: {_reason(path, error)}.", hint_for(error)) from error
+    except ValueError as error:  # a URI that its protocol does not accept
         if not is_uri(path):
             raise
         raise DocumentError(f"{source}: {error}.", "Check the address.") from error
 
 
 @contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
-    """The stream of a file that no one may write to meanwhile.
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """Open a file or URI, and check at the end that nothing has written to the file meanwhile.
 
     Raises:
-        DocumentError: it changed.
-        OSError: it cannot be read, or is no file.
+        DocumentError: the file changed.
+        OSError: the path cannot be read, or is not a regular file.
     """
     if is_uri(path):
         with open_uri(path) as stream:
@@ -114,72 +114,84 @@ def opened(path: str) -> Iterator[BinaryIO]:
     if not os.path.isfile(path) and Path(path).exists() and not os.path.isdir(path):
         raise OSError(0, "a device, pipe or socket, not a file")
     with open(path, "rb") as stream:
-        before = _version(stream)
+        before = _size_and_mtime(stream)
         yield stream
-        if _version(stream) != before:
+        if _size_and_mtime(stream) != before:
             raise DocumentError(
                 f"{display(path)}: changed while it was read.", "Run again when nothing writes to it."
             )
 
 
-def is_packed(path: str) -> bool:
-    """Whether a file name says that its content is gzipped."""
+def is_gzip(path: str) -> bool:
+    """Whether a file is compressed, according to its name."""
     return path.lower().endswith(".gz")
 
 
 def decode(data: bytes, source: str, encodings: Sequence[str] = ()) -> str:
-    """Bytes as text: by their byte order mark, else UTF-8, else the first encoding that fits.
-
-    Line ends become line feeds, as Python's ``open`` reads them.
+    r"""Decode bytes as :func:`decode_exactly` does, and turn ``\r\n`` and ``\r`` into ``\n``.
 
     Raises:
-        DocumentError: no encoding fits.
+        DocumentError: the bytes are not valid in any of the encodings.
     """
-    marked = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
+    return decode_exactly(data, source, encodings).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decode_exactly(data: bytes, source: str, encodings: Sequence[str] = ()) -> str:
+    """Decode bytes by their byte order mark; without one as UTF-8, then in the given encodings.
+
+    Args:
+        data: The bytes.
+        source: Where they come from, for the message.
+        encodings: Encodings to try after UTF-8, in order; the first one that fits is taken.
+
+    Raises:
+        DocumentError: the bytes are not valid in any of the encodings.
+    """
+    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
     candidates = [marked] if marked else ["utf-8", *encodings]
     errors = []
     for encoding in candidates:
         try:
             text = data.decode(encoding)
         except UnicodeError as error:
-            errors.append(f"{encoding} ({_where(error)})")
+            errors.append(f"{encoding} ({_position(error)})")
         else:
+            # UTF-16 without a mark is also valid UTF-8, but with NUL characters: try the next one.
             if "\0" not in text or encoding == candidates[-1]:
-                return text.replace("\r\n", "\n").replace("\r", "\n")
+                return text
     raise DocumentError(
         f"{source}: the bytes are not valid {', nor '.join(errors)}.",
-        "If it is text, name its encoding, for instance --encoding cp1252.",
+        "If it is text, name its encoding, for example --encoding cp1252.",
     )
 
 
-def advice(error: OSError) -> str:
-    """What to do about an error of the system."""
-    return _ADVICE.get(error.errno or 0, "Check the disk or mount that it lies on.")
+def hint_for(error: OSError) -> str:
+    """What to do about an error of the operating system."""
+    return _HINTS.get(error.errno or 0, "Check the disk or mount that it is on.")
 
 
 def _read(path: str) -> bytes:
-    """The content, decompressed, and no more than one byte above the limit."""
+    """The decompressed content, cut off one byte above the limit."""
     if path == STDIN:
         return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
-    packed = is_packed(path)
-    limit = MAX_DOCUMENT_BYTES + (_PACKING_BYTES if packed else 0)
-    with opened(path) as stream:
+    limit = MAX_DOCUMENT_BYTES + (_GZIP_OVERHEAD_BYTES if is_gzip(path) else 0)
+    with open_input(path) as stream:
         data = stream.read(limit + 1)
-    return _unpack(data) if packed and len(data) <= limit else data
+    return _decompress(data) if is_gzip(path) and len(data) <= limit else data
 
 
-def _unpack(data: bytes) -> bytes:
+def _decompress(data: bytes) -> bytes:
     with gzip.open(BytesIO(data)) as stream:
         return stream.read(MAX_DOCUMENT_BYTES + 1)
 
 
-def _version(stream: BinaryIO) -> tuple[int, int]:
-    """What no one can write to a file without changing."""
+def _size_and_mtime(stream: BinaryIO) -> tuple[int, int]:
+    """A pair of numbers that changes whenever something writes to the file."""
     status = os.fstat(stream.fileno())
     return status.st_size, status.st_mtime_ns
 
 
-def _where(error: UnicodeError) -> str:
+def _position(error: UnicodeError) -> str:
     return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
 
 

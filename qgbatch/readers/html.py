@@ -1,4 +1,4 @@
-"""HTML -> text: the main text of a page, else all that is visible."""
+"""HTML to text: the main text of a page, or all of its visible text if no main text is found."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from functools import cache
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII)
 _XML_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
 _MAX_TAGS = 100_000
-"""Of a page whose main text is looked for, which takes some ten seconds for so many."""
-_ENOUGH_CHARS = 250
-"""Of main text, to believe that it is not a stray part of the page; trafilatura's own figure."""
+"""The maximum for a page whose main text is searched for, which takes about ten seconds for so many."""
+_MIN_MAIN_CHARS = 250
+"""Shorter main text may be a stray part of the page; the default of trafilatura."""
 _SPACE = re.compile(r"\s+")
 _FOOTNOTE = re.compile(r"<sup\b[^<>]*>\s*(?:\[\s*)?<a\b[^<>]*>[^<>]*</a>(?:\s*\])?\s*</sup>", re.IGNORECASE)
 _SUPERSCRIPT = re.compile(r"<sup\b[^<>]*>\s*(?=[^\s<])(?!(?:st|nd|rd|th|er|re|e|o|a)\s*<)", re.IGNORECASE)
 _BEFORE = {"br": "\n", "li": "\n\n- "}
-_LEFT_OUT = {
+_OMITTED = {
     "title", "script", "style", "template", "noscript", "svg", "math", "iframe", "object", "canvas",
     "audio", "video", "select", "textarea", "table", "pre",
 }  # fmt: skip
-_INSIDE_LINES = {
+_INLINE = {
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em",
     "font", "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span",
     "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
@@ -32,7 +32,7 @@ _INSIDE_LINES = {
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page says it is in, if Python knows it."""
+    """The encoding that a page declares, or ``None`` if it declares none that Python knows."""
     found = _CHARSET.search(data[:2048])
     name = found[1].decode("ascii") if found else ""
     with suppress(LookupError, UnicodeError):
@@ -42,19 +42,19 @@ def declared_encoding(data: bytes) -> str | None:
 
 
 def main_text(html: str) -> str:
-    """The main text of a page without navigation and the like; all visible text where none is found.
+    """The main text of a page without navigation, or all visible text if no main text is found.
 
-    Tables, preformatted text and the marks of footnotes are left out; powers become 2^8.
+    Tables, preformatted text and footnote marks are omitted; powers become ``2^8``.
     """
-    html = _SUPERSCRIPT.sub("^", _FOOTNOTE.sub("", html))  # or 2<sup>8</sup> would read 28
+    html = _SUPERSCRIPT.sub("^", _FOOTNOTE.sub("", html))  # 2<sup>8</sup> would become 28
     everything = visible_text(html)
     if html.count("<") <= _MAX_TAGS:
         import trafilatura
 
-        # What it finds odd is no user's concern.
+        # Its warnings are about the page's HTML, which the user cannot change.
         logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
         main = trafilatura.extract(
-            # On one line: it takes line ends inside paragraphs for the ends of paragraphs.
+            # On one line, because trafilatura takes a line break for the end of a paragraph.
             _SPACE.sub(" ", _XML_DECLARATION.sub("", html, count=1)),
             include_comments=False,
             include_tables=False,
@@ -62,58 +62,65 @@ def main_text(html: str) -> str:
             fast=True,
             config=_config(),
         )
-        if main and (len(main) >= _ENOUGH_CHARS or 2 * len(main) >= len(everything)):
+        if main and (len(main) >= _MIN_MAIN_CHARS or 2 * len(main) >= len(everything)):
             return "\n\n".join(main.split("\n"))
     return everything
 
 
 def visible_text(html: str) -> str:
-    """All text of a page that a browser would show but tables and preformatted text; blocks apart."""
+    """The text of a page that a browser shows, except tables and preformatted text.
+
+    Blocks are separated by blank lines.
+    """
     from lxml import etree
 
     text = _VisibleText()
     parser = etree.HTMLParser(target=text, huge_tree=True, recover=True)
-    with suppress(etree.ParserError, etree.XMLSyntaxError):  # nothing in it
+    with suppress(etree.ParserError, etree.XMLSyntaxError):  # an empty page
         parser.feed(_XML_DECLARATION.sub("", html, count=1))
         parser.close()
     return text.close()
 
 
 class _VisibleText:
-    """What the parser tells what it meets, so that there is no tree."""
+    """Collects text from the events of the parser, so that no tree is built."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._left_out: list[str] = []
-        """The element that is left out and those of its name in it."""
+        self._omitted: list[str] = []
+        """The open element that is omitted, and the open elements of the same name inside it."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if self._left_out:
-            self._left_out += [tag] * (tag == self._left_out[0])
-        elif tag in _LEFT_OUT:
-            self._left_out.append(tag)
+        """An element begins."""
+        if self._omitted:
+            self._omitted += [tag] * (tag == self._omitted[0])
+        elif tag in _OMITTED:
+            self._omitted.append(tag)
         else:
-            self._pieces.append(_BEFORE.get(tag, "" if tag in _INSIDE_LINES else "\n\n"))
+            self._pieces.append(_BEFORE.get(tag, "" if tag in _INLINE else "\n\n"))
 
     def end(self, tag: str) -> None:
-        if self._left_out:
-            if tag == self._left_out[0]:
-                self._left_out.pop()
-        elif tag not in _INSIDE_LINES:
+        """An element ends."""
+        if self._omitted:
+            if tag == self._omitted[0]:
+                self._omitted.pop()
+        elif tag not in _INLINE:
             self._pieces.append("\n\n")
 
     def data(self, data: str) -> None:
-        if not self._left_out:
-            self._pieces.append(_SPACE.sub(" ", data))  # any white space is a space, as in a browser
+        """Text inside the current element."""
+        if not self._omitted:
+            self._pieces.append(_SPACE.sub(" ", data))  # as in a browser
 
     def close(self) -> str:
+        """The text of the whole page."""
         lines = [" ".join(line.split()) for line in "".join(self._pieces).split("\n")]
         return re.sub(r"\n{3,}", "\n\n", "\n".join(line if line != "-" else "" for line in lines)).strip()
 
 
 @cache
 def _config() -> ConfigParser:
-    """Trafilatura's, but that short texts count too."""
+    """The configuration of trafilatura, except that short texts are extracted too."""
     from trafilatura.settings import use_config
 
     config = use_config()

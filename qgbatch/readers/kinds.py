@@ -10,7 +10,7 @@ from qgbatch.errors import require_package
 from qgbatch.readers.content import display
 
 KindName = Literal[
-    "text", "markdown", "rst", "html", "pdf", "docx", "epub", "lines", "csv", "tsv", "parquet"
+    "text", "markdown", "rst", "html", "pdf", "docx", "epub", "jsonl", "csv", "tsv", "parquet"
 ]
 
 
@@ -35,9 +35,9 @@ KINDS = (
     Kind("rst", _with_gz(".rst")),
     Kind("html", _with_gz(".html", ".htm"), package="trafilatura"),
     Kind("pdf", (".pdf",), package="pypdfium2"),
-    Kind("docx", (".docx",), package="docx"),
+    Kind("docx", (".docx",), package="lxml"),
     Kind("epub", (".epub",), package="lxml"),
-    Kind("lines", _with_gz(".jsonl"), is_table=True),
+    Kind("jsonl", _with_gz(".jsonl"), is_table=True),
     Kind("csv", _with_gz(".csv"), is_table=True),
     Kind("tsv", _with_gz(".tsv"), is_table=True),
     Kind("parquet", (".parquet",), is_table=True),

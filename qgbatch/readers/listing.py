@@ -1,8 +1,4 @@
-"""Inputs -> documents, in a stable order, each problem a failure of its own.
-
-Arguments keep their order; inside a directory or glob paths are sorted. A path that
-comes twice is read once.
-"""
+"""The files behind the inputs of a run, in a stable order; an input without files becomes a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from pathlib import Path
 
 from qgbatch.errors import DocumentError, InputError
 from qgbatch.output.remote import find_files, is_uri
-from qgbatch.readers.content import STDIN, advice, display
+from qgbatch.readers.content import STDIN, display, hint_for
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
 from qgbatch.readers.paths import match, walk
 from qgbatch.records import Failure
@@ -64,7 +60,9 @@ def list_inputs(arguments: Sequence[str]) -> Listing:
 
 
 def read_list(path: str) -> list[str]:
-    """Inputs named in a file or on standard input, one a line, or NUL-separated.
+    """Read a list of inputs from a file, or from standard input for ``-``.
+
+    The inputs are separated by line breaks, or by NUL characters if the list contains any.
 
     Raises:
         InputError: the list cannot be read.
@@ -118,7 +116,7 @@ def _expand_path(path: str, skipped: Counter[str]) -> Iterator[str | Failure]:
     elif os.path.isfile(path) and not _is_read(path):
         yield _unknown_kind(path)
     else:
-        yield path  # also what does not exist: reading says why
+        yield path  # a missing file, too: reading it says why
 
 
 def _expand_pattern(pattern: str, skipped: Counter[str]) -> Iterator[str | Failure]:
@@ -147,7 +145,7 @@ def _documents(directory: str, skipped: Counter[str]) -> Iterator[str | Failure]
 
 
 def _is_read(path: str) -> bool:
-    """Whether a file is read that is named; inside a directory a table may be anything."""
+    """Whether qgbatch reads a file of this name; tables only if they are named, not in a directory."""
     return has_known_suffix(path) or is_table(path)
 
 
@@ -156,32 +154,32 @@ def _suffix_reason(name: str) -> str:
 
 
 def _identity(item: str | Failure) -> str | Failure:
-    """What all names of a file that can be read by them have in common."""
+    """A value that is equal for all paths of one file, or a failure for a path that cannot exist."""
     if isinstance(item, Failure) or item == STDIN or is_uri(item):
         return item
     try:
         real_path = os.path.realpath(item)
     except RecursionError:
-        return _failure(item, "a chain of too many links.", advice(OSError(errno.ELOOP, "")))
+        return _failure(item, "too many links in a chain.", hint_for(OSError(errno.ELOOP, "")))
     except ValueError as error:
-        return _failure(item, f"no name that a file can have ({error}).", "Check the path.")
+        return _failure(item, f"not a possible file name ({error}).", "Check the path.")
     return real_path if os.path.exists(item) else item
 
 
 def _unknown_kind(path: str) -> Failure:
     known = ", ".join((*SUFFIXES, *TABLE_SUFFIXES))
-    hint = f"qgbatch reads {known}; give other text as standard input (-)."
+    hint = f"qgbatch reads {known}; pass other text on standard input (-)."
     return _failure(path, "unknown kind of document.", hint)
 
 
 def _no_documents(directory: str) -> Failure:
-    hint = f"qgbatch reads {', '.join(SUFFIXES)}; tables only where they are named."
+    hint = f"qgbatch reads {', '.join(SUFFIXES)}, and tables only if they are named."
     return _failure(directory, "no documents in this directory.", hint)
 
 
 def _unreadable(error: OSError) -> Failure:
     reason = f"the directory cannot be read ({error.strerror})."
-    return _failure(os.fsdecode(error.filename), reason, advice(error))
+    return _failure(os.fsdecode(error.filename), reason, hint_for(error))
 
 
 def _failure(path: str, message: str, hint: str) -> Failure:

@@ -1,4 +1,4 @@
-"""Markdown -> plain text: paragraphs, headings and list items, without what is not prose."""
+"""Markdown to plain text: paragraphs, headings and list items."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 _PART_CHARS = 1 << 20
-"""What is parsed at once; its tokens take some 100 times as many bytes."""
+"""The size of a part that is parsed at once. The parser's tokens take about 100 times the memory."""
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?=[\w\"'#-][^\n]*:)(?:(?!---|\.\.\.).*\n)*(?:---|\.\.\.)[ \t]*(?:\n|$)"
 )
@@ -15,17 +15,17 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 def plain_text(markdown: str) -> str:
-    """The prose of a document, blocks apart by blank lines.
+    """The prose of a document, its blocks separated by blank lines.
 
-    Code blocks, tables, HTML, images, link targets, front matter and markup are left
-    out. Items of lists keep their dash or number, by which sentences are told apart.
+    Code blocks, tables, HTML, images, link targets, front matter and markup are omitted.
+    List items keep their dash or number, because the sentence splitter recognizes items by it.
     """
     prose = _FRONT_MATTER.sub("", markdown, count=1) if markdown.startswith("---") else markdown
     return "\n\n".join(block for part in _parts(prose) for block in _blocks(part))
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text in parts of bounded size, cut at blank lines outside of code where there are any."""
+    """The text in parts of bounded size, cut at blank lines outside code blocks where possible."""
     lines: list[str] = []
     n_chars, fence = 0, ""
     for line in _short_lines(text):
@@ -43,6 +43,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _short_lines(text: str) -> Iterator[str]:
+    """The lines with their line breaks; a line longer than a part is cut."""
     start = 0
     while start < len(text):
         end = text.find("\n", start, start + _PART_CHARS) + 1 or min(start + _PART_CHARS, len(text))
@@ -68,17 +69,18 @@ def _blocks(markdown: str) -> Iterator[str]:
 
 
 def _inline_text(pieces: Iterable[tuple[str, str]]) -> str:
-    """The text of a block from the kinds of its pieces and their contents."""
+    """The text of a block, from the type and the content of each piece."""
     breaks = {"softbreak": " ", "hardbreak": "\n", "superscript": "\0"}
     text = "".join(
         content if kind in ("text", "code_inline") else breaks.get(_kind(kind, content), "")
         for kind, content in pieces
     )
-    text = _SUPERSCRIPT.sub("^", text).replace("\0", "")  # or 2<sup>8</sup> would read 28
+    text = _SUPERSCRIPT.sub("^", text).replace("\0", "")  # 2<sup>8</sup> would become 28
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 
 def _kind(kind: str, content: str) -> str:
+    """The type of a piece; inline HTML for a line break or a superscript has a type of its kind."""
     starts = {"<br": "hardbreak", "<su": "superscript" if content[:4].lower() == "<sup" else kind}
     return starts.get(content[:3].lower(), kind) if kind == "html_inline" else kind

@@ -1,7 +1,7 @@
-"""Directories and patterns -> paths, to any depth, round no circle of links.
+"""Directories and patterns to paths, to any depth and without following links in a circle.
 
-Python's own ``os.walk`` and ``glob`` end at a depth of 1,000 directories in 3.11, and
-``glob`` follows links with ``**`` and keeps silent about what it cannot read.
+In Python 3.11 ``os.walk`` and ``glob`` stop at a depth of 1,000 directories, and ``glob``
+follows links for ``**`` and ignores directories that it cannot read.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _BEFORE_MAGIC = re.compile(rf"(?:[^*?\[]*{_SEPARATOR.pattern})?")
 
 
 def walk(top: str, skipped: Counter[str]) -> Iterator[tuple[str, list[str]] | OSError]:
-    """Each directory from ``top`` down with the names of its files, sorted.
+    """Yield each directory below ``top``, with the sorted names of its files.
 
-    A directory that cannot be read gives the error, which names it. Hidden files and
-    directories and linked directories are left out and counted.
+    For a directory that cannot be read, its error is yielded instead. Hidden entries and linked
+    directories are counted in ``skipped``.
     """
     waiting = [top]
     while waiting:
@@ -41,10 +41,10 @@ def walk(top: str, skipped: Counter[str]) -> Iterator[tuple[str, list[str]] | OS
 
 
 def match(pattern: str, skipped: Counter[str]) -> tuple[list[str], list[OSError]]:
-    """Paths that a pattern stands for, sorted, and what kept directories from being searched.
+    """The paths that match a pattern, sorted, and the errors of directories that cannot be read.
 
-    They are those of ``glob``, but that ``**`` goes where :func:`walk` goes, and that a
-    pattern with ``**`` stands for files alone.
+    The paths are those of ``glob``, except that ``**`` matches the directories of :func:`walk`
+    and that a pattern with ``**`` matches only files.
     """
     first = _BEFORE_MAGIC.match(pattern)
     paths = [first[0] if first else ""]
@@ -58,7 +58,7 @@ def match(pattern: str, skipped: Counter[str]) -> tuple[list[str], list[OSError]
 
 
 def _match_part(directory: str, part: str, skipped: Counter[str]) -> Iterator[str | OSError]:
-    """What a part of a pattern, between separators, stands for in a directory."""
+    """The matches in a directory of one part of a pattern, between two separators."""
     if not os.path.isdir(directory or "."):
         return
     if part == "**":

@@ -1,7 +1,8 @@
-"""PDFium in a process of its own: what hangs, crashes or devours memory there is one document's failure.
+"""PDFium in a separate process, so that a PDF that hangs, crashes or exhausts memory fails by itself.
 
-Its :func:`main` reads documents from standard input, each behind its length, and
-writes what :func:`qgbatch.readers.reading.pdf.read_pages` gives, as JSON behind its length.
+The process runs :func:`main`. It reads documents from standard input, each preceded by its
+length, and writes the result of :func:`qgbatch.readers.pdf.read_pages` as JSON, preceded by its
+length.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import struct
 import subprocess
 import sys
+import traceback
 from contextlib import suppress
 from threading import Lock, Timer
 from typing import IO, Any
@@ -19,25 +21,31 @@ from qgbatch.errors import DocumentError
 from qgbatch.readers.pdf import read_pages
 
 MAX_SECONDS = 120.0
-"""For one document; 2,000 pages of 50 lines take 5."""
+"""The time limit for one document; 2,000 pages of 50 lines take 5 seconds."""
 _MAX_MEMORY_BYTES = 4 << 30
 _LENGTH = struct.Struct(">Q")
 
 
 def extract_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
-    """As :func:`qgbatch.readers.reading.pdf.read_pages`, within :data:`MAX_SECONDS` and 4 GiB.
+    """Read a PDF as :func:`qgbatch.readers.pdf.read_pages` does, within :data:`MAX_SECONDS` and 4 GiB.
 
     Raises:
-        DocumentError: it is no PDF, has a password, is damaged, too large or takes too long.
+        DocumentError: the file is not a PDF, has a password, is damaged, too large or takes too long.
+        RuntimeError: an unexpected error in the process; its traceback is a note of this one.
     """
     answer = _worker.ask(data, source)
     if "error" in answer:
         raise DocumentError(*answer["error"])
+    if "unexpected" in answer:
+        message, its_traceback = answer["unexpected"]
+        error = RuntimeError(message)
+        error.add_note(its_traceback)
+        raise error
     return answer["text"], tuple(answer["page_starts"])
 
 
 class _Worker:
-    """The process, started when it is first needed and anew when it is gone."""
+    """The process: started on first use, and again after it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,7 +53,11 @@ class _Worker:
         atexit.register(self.stop)
 
     def ask(self, data: bytes, source: str) -> Any:
-        """What the process says of a document."""
+        """Send a document to the process and return its answer.
+
+        Raises:
+            DocumentError: the process crashed or was stopped at the time limit.
+        """
         with self._lock:
             process = self._running()
             timer = Timer(MAX_SECONDS, process.kill)
@@ -55,18 +67,22 @@ class _Worker:
             except (EOFError, OSError) as error:
                 in_time = timer.is_alive()
                 self.stop()
-                what = "crashed on it, or needed more than 4 GiB" if in_time else "did not come to an end"
+                what = (
+                    "crashed, or needed more than 4 GiB of memory"
+                    if in_time
+                    else f"took more than {MAX_SECONDS:g} s"
+                )
                 raise DocumentError(
-                    f"{source}: PDFium {what}.", "Save it anew by another program."
+                    f"{source}: PDFium {what}.", "Save the file again with another program."
                 ) from error
             finally:
                 timer.cancel()
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """End the process if it runs."""
         if self._process:
             self._process.kill()
-            with suppress(OSError):  # what it did not read
+            with suppress(OSError):  # the process did not read all of its input
                 self._process.communicate()
             self._process = None
 
@@ -78,7 +94,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the run, which ends this process
+                start_new_session=True,  # Ctrl-C interrupts the run, and the run ends this process
             )
         return self._process
 
@@ -101,10 +117,10 @@ def _send(stream: IO[bytes], data: bytes) -> None:
 
 
 def _receive(stream: IO[bytes]) -> bytes:
-    """The next message.
+    """Read the next message.
 
     Raises:
-        EOFError: whoever sends is gone.
+        EOFError: the other process has ended.
     """
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
@@ -121,12 +137,16 @@ def _answer(data: bytes, source: str) -> dict[str, Any]:
         text, page_starts = read_pages(data, source)
     except DocumentError as error:
         return {"error": [error.message, error.hint]}
+    except MemoryError:  # ends the process, which reports the limit
+        raise
+    except Exception as error:
+        return {"unexpected": [f"{type(error).__name__}: {error}", traceback.format_exc()]}
     return {"text": text, "page_starts": page_starts}
 
 
 def main() -> None:
-    """Serve until nobody asks any more."""
-    with suppress(ImportError, ValueError, OSError):  # Windows has no limits, others may have lower ones
+    """Answer until standard input is closed."""
+    with suppress(ImportError, ValueError, OSError):  # Windows has no limits; others may have a lower one
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,7 +1,7 @@
-"""Inputs -> documents, in a stable order, each problem a failure of its own.
+"""Files to documents. Whatever is wrong with one document becomes a failure of that document.
 
-A module a format takes bytes or text and gives plain text; it loads its library when the
-first such document is met.
+Each module of a format turns bytes or text into plain text, and imports its library when the first
+such document is read.
 """
 
 from __future__ import annotations
@@ -11,61 +11,50 @@ from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
-from qgbatch.readers.content import STDIN, check_markup, decode, display, read_bytes
-from qgbatch.readers.kinds import has_known_suffix, is_table, kind_of, require_packages
-from qgbatch.readers.listing import Listing, list_inputs, read_list
+from qgbatch.readers.content import STDIN, check_markup_size, decode, display, read_bytes
+from qgbatch.readers.kinds import is_table, kind_of
+from qgbatch.readers.listing import Listing
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
-__all__ = [
-    "STDIN",
-    "Listing",
-    "display",
-    "has_known_suffix",
-    "is_table",
-    "list_inputs",
-    "read_all",
-    "read_document",
-    "read_list",
-    "require_packages",
-]
-
-_CONTAINERS = {"docx": docx.extract_text, "epub": epub.extract_text}
-_WITH_MARKUP = {"markdown": markdown.plain_text, "rst": rst.plain_text, "html": html.main_text}
+_ARCHIVE_READERS = {"docx": docx.extract_text, "epub": epub.extract_text}
+_MARKUP_READERS = {"markdown": markdown.plain_text, "rst": rst.plain_text, "html": html.main_text}
 
 
-def read_all(path: str, files: FileSettings) -> Iterator[tuple[Document | Failure, float]]:
-    """The documents of a file, or of standard input for ``-``: one, or of a table one a row.
+def read_documents(path: str, files: FileSettings) -> Iterator[tuple[Document | Failure, float]]:
+    """Read the documents of a file, or of standard input for ``-``; never raises an error.
 
-    Each comes with the share of the file that is read with it, 0 to 1. At least one comes,
-    and what cannot be read is a failure: no error is raised.
+    A table has a document per row, any other file is one document.
+
+    Yields:
+        At least once, a document or the failure to read one, and the share of the file
+        that has been read with it, 0 to 1.
     """
     try:
         if is_table(path):
-            yield from tables.read_rows(path, files)
+            yield from tables.read_table_documents(path, files)
         else:
             yield read_document(path, files.encoding), 1.0
-    except Exception as error:  # whatever odd files set off must not stop the others
+    except Exception as error:  # a bug that one file triggers must not stop the run
         yield Failure.of(display(path), "read", error), 1.0
 
 
 def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
-    """Read one file that is no table, or standard input for ``-``.
+    r"""Read a file that is not a table, or standard input for ``-``, as one document.
 
-    UTF-8 and UTF-16 are told by their byte order mark, then UTF-8 is tried, then the
-    given encodings. Line ends become line feeds, as Python's ``open`` reads them. Of
-    formats with markup the text is extracted.
+    Text is decoded by its byte order mark; without one as UTF-8, then in the given encodings.
+    Line breaks become ``\n``. Markup is removed.
 
     Raises:
-        DocumentError: the file cannot be read or decoded, or holds no text.
+        DocumentError: the file cannot be read or decoded, or contains no text.
     """
     kind, source, data = kind_of(path), display(path), read_bytes(path)
     name = kind.name if kind and path != STDIN else "text"
     page_starts: tuple[int, ...] = ()
     if name == "pdf":
         text, page_starts = pdf_process.extract_pages(data, source)
-    elif name in _CONTAINERS:
-        text = _CONTAINERS[name](data, source)
+    elif name in _ARCHIVE_READERS:
+        text = _ARCHIVE_READERS[name](data, source)
     else:
         text = _decoded_text(name, data, source, encodings)
     if data and not text and name != "text":
@@ -78,37 +67,41 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
 
 def _decoded_text(name: str, data: bytes, source: str, encodings: Sequence[str]) -> str:
     declared = html.declared_encoding(data) if name == "html" else None
-    if name in _WITH_MARKUP:
-        check_markup(data, source)
+    if name in _MARKUP_READERS:
+        check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)
-    if name not in _WITH_MARKUP or "\0" in text or not text or text.isspace():
-        return text  # what is wrong with it is said for all formats alike
-    return _WITH_MARKUP[name](text)
+    if name not in _MARKUP_READERS or "\0" in text or not text or text.isspace():
+        return text  # Document.from_text refuses empty and binary text, for all formats alike
+    return _MARKUP_READERS[name](text)
 
 
 class InputReader:
-    """Gives the documents of a listing one after the other; those that cannot be read are failures.
+    """Reads the documents of a listing one after another, and knows how far it has come.
 
-    One thread may take them while another asks how far it is.
+    One thread may iterate while another calls :meth:`share`.
     """
 
     def __init__(self, listing: Listing, files: FileSettings) -> None:
         self._items = listing.items
         self._files = files
         self._marks: deque[tuple[int, float]] = deque([(0, 0.0)])
-        """Numbers of documents given, each with the share of the listing that was read by then."""
+        """A number of documents, and the share of the listing that had been read after so many."""
 
     def __iter__(self) -> Iterator[Document | Failure]:
-        n_given = 0
+        n_read = 0
         for position, item in enumerate(self._items):
-            found = [(item, 1.0)] if isinstance(item, Failure) else read_all(item, self._files)
+            found = [(item, 1.0)] if isinstance(item, Failure) else read_documents(item, self._files)
             for document, share in found:
-                n_given += 1
-                self._marks.append((n_given, (position + share) / len(self._items)))
+                n_read += 1
+                self._marks.append((n_read, (position + share) / len(self._items)))
                 yield document
 
     def share(self, n_done: float) -> float:
-        """The share of the listing, 0 to 1, that so many of its documents are; never fewer than before."""
+        """The share of the listing, 0 to 1, that the first ``n_done`` documents make up.
+
+        Args:
+            n_done: The number of documents; never fewer than in the call before.
+        """
         while len(self._marks) > 1 and self._marks[1][0] <= n_done:
             self._marks.popleft()
         n_before, before = self._marks[0]

@@ -1,4 +1,4 @@
-"""reStructuredText -> plain text, by simple rules for what is not prose."""
+"""reStructuredText to plain text, by simple rules for markup."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _INLINE = (
 
 
 def plain_text(rst: str) -> str:
-    """The prose of a document, its lines kept.
+    """The prose of a document, line by line.
 
-    Underlines, directives with what belongs to them, comments, link targets, fields,
-    literal blocks, tables and markup inside lines are left out; notes and warnings keep their text.
+    Underlines, directives with their content, comments, link targets, fields, literal blocks,
+    tables and inline markup are omitted; notes and warnings keep their text.
     """
     lines: list[str] = []
-    left_out: int | None = None
-    """The indentation up to which lines belong to a block that is left out."""
+    omitted_indent: int | None = None
+    """The indentation of an omitted block; lines that are indented further belong to it."""
     in_table = False
     for line in rst.expandtabs(4).split("\n"):
         stripped = line.strip()
@@ -38,26 +38,27 @@ def plain_text(rst: str) -> str:
             lines.append("")
             in_table = False
             continue
-        if left_out is not None and indent > left_out:
+        if omitted_indent is not None and indent > omitted_indent:
             continue
-        left_out = None
+        omitted_indent = None
         in_table = in_table or bool(_TABLE.match(line))
         if _EXPLICIT.match(stripped) or _FIELD.match(stripped):
             prose = _PROSE_DIRECTIVE.match(stripped)
-            left_out = None if prose else indent
+            omitted_indent = None if prose else indent
             if prose:
                 lines.append(_inline(stripped[prose.end() :].strip()))
         elif not (in_table or _ADORNMENT.match(stripped)):
             if stripped.endswith("::"):
-                left_out = indent
+                omitted_indent = indent
                 stripped = stripped[:-2].rstrip() + ":" if stripped != "::" else ""
             lines.append(_inline(stripped))
         elif _ADORNMENT.match(stripped):
-            lines.append("")  # a title is a paragraph of its own
+            lines.append("")  # a heading is a separate paragraph
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def _inline(line: str) -> str:
+    """The line without inline markup."""
     for pattern, replacement in _INLINE:
         line = pattern.sub(replacement, line)
     return line.rstrip()

@@ -1,4 +1,4 @@
-"""Question data in its several forms -> one example a paragraph.
+"""Data to train on: files and data sets of questions, and one example per paragraph.
 
 Files are untrusted input: each field is checked, and an error names its place.
 """
@@ -13,7 +13,8 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -22,17 +23,22 @@ from typing import Any
 
 from qgbatch.errors import InputError, require_package
 from qgbatch.models.known_models import ModelMetadata
+from qgbatch.readers.content import is_gzip
+from qgbatch.readers.kinds import kind_of
+from qgbatch.readers.table_rows import read_intact_rows
 
 MAX_UNPACKED_BYTES = 1 << 30
-"""1 GiB: a small .gz can hold anything, and what it holds is read as a whole."""
+"""1 GiB: a small .gz file can expand to any size, and all of its paragraphs are held in memory."""
+_COLUMNS = ("context", "questions")
+_HINT = "Fetch or write the file again."
 _SEPARATOR = re.compile(r"<sep>|\{sep_token\}")
-"""Between the questions of a paragraph, where a data set has them as one text."""
+"""Separates the questions of a paragraph in data sets that hold them as one text."""
 _PREFIX = ModelMetadata().prefix
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A text and what people asked about it."""
+    """A text and the questions that people asked about it."""
 
     context: str
     questions: tuple[str, ...]
@@ -46,17 +52,17 @@ class Split:
     """The file's path, or the data set's id and split."""
     paragraphs: tuple[Paragraph, ...]
     skipped: Counter[str]
-    """What was left out, by reason."""
+    """The number of paragraphs and questions that were skipped, by reason."""
     sha256: str
-    """Of the file's bytes; of a data set, of its contexts and questions."""
+    """SHA-256 of the file's bytes or, for a data set, of its contexts and questions."""
 
     @property
     def n_questions(self) -> int:
-        """Questions of all paragraphs."""
+        """The number of questions of all paragraphs."""
         return sum(len(paragraph.questions) for paragraph in self.paragraphs)
 
     def facts(self) -> dict[str, str | int]:
-        """What a model card says of the data."""
+        """The facts about the data that go into the model card."""
         return {
             "name": self.name,
             "sha256": self.sha256,
@@ -66,38 +72,44 @@ class Split:
 
 
 def read_split(path: str, *, keep_unanswerable: bool = False) -> Split:
-    """Read SQuAD's JSON (v1.1 or v2.0), or JSONL or Parquet with ``context`` and ``questions``.
+    """Read the JSON of SQuAD (v1.1 or v2.0), or JSONL or Parquet with ``context`` and ``questions``.
 
-    JSON may be gzipped. Paragraphs keep their order; those without a question are left
-    out and counted, as are unanswerable questions but for ``keep_unanswerable``.
+    JSON and JSONL may be gzipped. Paragraphs keep their order. Paragraphs without a question
+    and, without ``keep_unanswerable``, questions without an answer are skipped and counted.
 
     Raises:
-        InputError: it cannot be read, a field is missing, or no paragraph is left.
+        InputError: the file cannot be read, a field is missing, or no paragraph has a question.
     """
-    raw = read_bytes(path)
-    name = path.removesuffix(".gz").lower()
-    if name.endswith(".parquet"):
-        rows = parquet_rows(path, raw)
-    elif name.endswith(".jsonl"):
-        rows = jsonl_rows(path, _unpack(path, raw))
-    elif name.endswith(".json"):
+    kind = kind_of(path)
+    if kind and kind.name in ("jsonl", "parquet"):
+        sha256 = file_sha256(path)
+        max_bytes = MAX_UNPACKED_BYTES if is_gzip(path) else None
+        table = read_intact_rows(path, _COLUMNS, _HINT, max_bytes=max_bytes)
+        rows: Rows = ((row.place, row.values) for row in table)
+    elif path.lower().endswith((".json", ".json.gz")):
+        raw = _read_bytes(path)
+        sha256 = hashlib.sha256(raw).hexdigest()
         rows = _squad_rows(path, _unpack(path, raw))
     else:
         raise InputError(f"{path}: not a known kind of data.", "Give .json (SQuAD), .jsonl or .parquet.")
-    return _make_split(path, rows, keep_unanswerable, hashlib.sha256(raw).hexdigest())
+    return _make_split(path, rows, keep_unanswerable, sha256)
 
 
 def load_splits(
     dataset: str, *, keep_unanswerable: bool = False, only: Collection[str] | None = None
 ) -> dict[str, Split]:
-    """Load the splits of a data set by its hub id or directory, through ``datasets``.
+    """Load the splits of a data set with ``datasets``.
 
-    Rows have ``context`` and ``questions``, or ``context`` and ``question`` as on the
-    hub: then neighbouring rows with one context are one paragraph. Where ``only`` is
-    given, other splits are not looked at.
+    Rows have ``context`` and ``questions``, or ``context`` and ``question`` as SQuAD has on the
+    hub; then neighbouring rows with the same context are one paragraph.
+
+    Args:
+        dataset: Its id on the hub, or its directory.
+        keep_unanswerable: Keep questions without an answer.
+        only: The names of the splits to load; all of them by default.
 
     Raises:
-        InputError: it is not to be had, or lacks a column.
+        InputError: the data set cannot be loaded, or lacks a column.
         ModelError: ``datasets`` is not installed.
     """
     require_package("datasets", "A data set of the hub", extra="train")
@@ -106,7 +118,7 @@ def load_splits(
     datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(dataset)
-    except Exception as error:  # of the hub, of file systems, of parsers
+    except Exception as error:  # from the hub, file systems or parsers
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{dataset}: not a directory here, and cannot be loaded from the hub ({reason})."
@@ -126,7 +138,7 @@ def load_splits(
 
 
 Rows = Iterable[tuple[str, Any]]
-"""Places, for messages, and what is there: an object with ``context`` and ``questions``."""
+"""The place of each row, for messages, and an object with ``context`` and ``questions``."""
 
 
 def _make_split(name: str, rows: Rows, keep_unanswerable: bool, sha256: str = "") -> Split:
@@ -163,7 +175,7 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
         )
     for index, item in enumerate(asked):
         here = f"{place}.questions[{index}]"
-        question = _whole(item, here) if isinstance(item, str) else field(item, "question", str, here)
+        question = _valid_text(item, here) if isinstance(item, str) else field(item, "question", str, here)
         if not isinstance(item, str) and item.get("is_impossible") and not keep_unanswerable:
             skipped["unanswerable questions"] += 1
         elif not question.strip():
@@ -172,61 +184,55 @@ def _questions(row: Any, place: str, keep_unanswerable: bool, skipped: Counter[s
             yield question.strip()
 
 
-def read_bytes(path: str) -> bytes:
-    """The content of a file, or an :class:`InputError` that says why there is none."""
-    try:
+def file_sha256(path: str) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with _naming_errors(path), open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_bytes(path: str) -> bytes:
+    with _naming_errors(path):
         return Path(path).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: no name that any file has
+
+
+@contextmanager
+def _naming_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a NUL character, which no file name contains
         raise InputError(f"{path}: cannot be read ({error}).", "Check the path.") from error
 
 
 def _unpack(path: str, raw: bytes) -> bytes:
     try:
-        if not path.endswith(".gz"):
+        if not is_gzip(path):
             return raw
         content = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(MAX_UNPACKED_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not whole gzip ({error}).", "Get the file again.") from error
+        raise InputError(f"{path}: the gzip file is damaged ({error}).", _HINT) from error
     if len(content) > MAX_UNPACKED_BYTES:
         raise InputError(f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes unpacked.", "Split the file.")
     return content
 
 
-def _parse(path: str, text: bytes, place: str = "") -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}{place}: not JSON ({error}).", "Get or write the file again.") from error
-
-
 def _squad_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    for i, article in enumerate(field(_parse(path, content), "data", list, path)):
+    try:
+        squad = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}).", _HINT) from error
+    for i, article in enumerate(field(squad, "data", list, path)):
         for j, paragraph in enumerate(field(article, "paragraphs", list, f"{path}: data[{i}]")):
             place = f"{path}: data[{i}].paragraphs[{j}]"
             qas = field(paragraph, "qas", list, place)
             yield place, {"context": field(paragraph, "context", str, place), "questions": qas}
 
 
-def jsonl_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    """The lines of a JSONL file, with their places."""
-    for number, line in enumerate(content.splitlines(), 1):
-        if line.strip():
-            yield f"{path}, line {number}", _parse(path, line, f", line {number}")
-
-
-def parquet_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    """The rows of a Parquet file, with their places."""
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(io.BytesIO(content)).to_pylist()
-    except Exception as error:  # whatever a damaged file sets off
-        raise InputError(f"{path}: not Parquet ({error}).", "Get or write the file again.") from error
-    yield from ((f"{path}, row {index}", row) for index, row in enumerate(rows))
-
-
 def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
-    """Rows of one question each -> rows of one paragraph each, as SQuAD's are on the hub."""
+    """Merge rows of one question each, as SQuAD has on the hub, into one row per paragraph."""
     for needed in ("context", "question"):
         if needed not in rows.column_names:
             raise InputError(
@@ -241,22 +247,30 @@ def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_unanswerable(answers: object) -> bool:
-    """Whether a row of SQuAD v2.0 on the hub says that its question has no answer."""
+    """Whether the answers of a row say that its question has none, as in SQuAD v2.0 on the hub."""
     return isinstance(answers, dict) and "text" in answers and not answers["text"]
 
 
 def field(value: Any, key: str, kind: type[Any], place: str) -> Any:
-    """The value of a key of an object, or an :class:`InputError` that names its place."""
+    """The value of a key of an object.
+
+    Raises:
+        InputError: the value is missing or of another type; names its place.
+    """
     if not isinstance(value, dict):
         raise InputError(f"{place}: {_kind_of(value)}, not an object.", "Correct the data.")
     if not isinstance(value.get(key), kind):
         found = f"{key} is {_kind_of(value[key])}" if key in value else f"no {key!r}"
         raise InputError(f"{place}: {found}.", f"It needs {key!r}, a {_kind_of(kind())}.")
-    return _whole(value[key], f"{place}.{key}") if kind is str else value[key]
+    return _valid_text(value[key], f"{place}.{key}") if kind is str else value[key]
 
 
-def _whole(text: str, place: str) -> str:
-    """A text, or an :class:`InputError` where it holds half a character, as JSON can."""
+def _valid_text(text: str, place: str) -> str:
+    """Check that a text can be encoded; an escape in JSON can be half of a surrogate pair.
+
+    Raises:
+        InputError: the text cannot be encoded; names its place.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -269,25 +283,3 @@ def _whole(text: str, place: str) -> str:
 def _kind_of(value: object) -> str:
     names = {dict: "object", list: "list", str: "text", type(None): "null", bool: "boolean"}
     return names.get(type(value), "number")
-
-
-Example = dict[str, list[int]]
-"""``input_ids`` and ``labels`` of a paragraph, unpadded."""
-
-
-def make_examples(
-    sources: Sequence[Sequence[int]],
-    targets: Sequence[Sequence[int]],
-    eos_id: int,
-    max_source_length: int,
-    max_target_length: int,
-) -> list[Example]:
-    """Pairs of ids as the model is trained on, cut to their lengths with the end token kept."""
-
-    def cut(ids: Sequence[int], max_length: int) -> list[int]:
-        return list(ids) if len(ids) <= max_length else [*ids[: max_length - 1], eos_id]
-
-    return [
-        {"input_ids": cut(source, max_source_length), "labels": cut(target, max_target_length)}
-        for source, target in zip(sources, targets, strict=True)
-    ]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,10 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import is_well_formed
+from qgbatch.readers.table_rows import read_intact_rows
 from qgbatch.records import Document
 from qgbatch.settings import CacheSettings, Settings
-from qgbatch.training.data import Paragraph, Split, field, jsonl_rows, parquet_rows, read_bytes
+from qgbatch.training.data import Paragraph, Split, field, file_sha256
 from qgbatch.training.loss import validation_loss
 from qgbatch.training.metrics import METRICS, Asked, score_overlap, score_sets, score_variety
 from qgbatch.training.settings import TrainingSettings
@@ -33,6 +32,7 @@ logger = logging.getLogger(__name__)
 OnProgress = Callable[[float, str], None]
 _SAMPLE_SEED = 42
 _MODEL_KEYS = ("model", "model_revision", "model_sha256", "engine", "precision")
+_TABLE_SUFFIXES = (".parquet", ".jsonl", ".csv")
 _MAX_TARGET_LENGTH: int = TrainingSettings.max_target_length
 
 
@@ -86,7 +86,7 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
         InputError: the file cannot be read, or no row belongs to a paragraph.
     """
     paragraphs = draw(data.paragraphs, limit)
-    by_text = _read_questions(path)
+    sha256, by_text = file_sha256(path), _read_questions(path)
     # A file often ends with a line break that its paragraph had not.
     keys = [[_hash(paragraph.context + end) for end in ("", "\n")] for paragraph in paragraphs]
     asked = [[question for key in some for question in by_text.get(key, [])] for some in keys]
@@ -112,7 +112,7 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     }
     protocol = _protocol(data, paragraphs) | {
         "questions": Path(path).name,
-        "questions_sha256": hashlib.sha256(read_bytes(path)).hexdigest(),
+        "questions_sha256": sha256,
         "paragraphs_without_questions": n_without,
     }
     return Evaluation(protocol, _figures(asked, paragraphs, shares))
@@ -195,24 +195,18 @@ def _model_protocol(components: Components) -> dict[str, Any]:
 
 def _read_questions(path: str) -> dict[str, list[str]]:
     """Questions by the hash of their document's text."""
-    content, name = read_bytes(path), path.lower()
-    readers = {".parquet": parquet_rows, ".jsonl": jsonl_rows, ".csv": _csv_rows}
-    reader = next((reader for suffix, reader in readers.items() if name.endswith(suffix)), None)
-    if reader is None:
-        raise InputError(f"{path}: not a known kind of table.", f"Give one of: {', '.join(readers)}.")
+    if not path.lower().endswith(_TABLE_SUFFIXES):
+        raise InputError(
+            f"{path}: not a known kind of table.", f"Give one of: {', '.join(_TABLE_SUFFIXES)}."
+        )
     by_text: defaultdict[str, list[str]] = defaultdict(list)
-    for place, row in reader(path, content):
-        question = field(row, "question", str, place)
-        column = "document_sha256" if row.get("document_sha256") else "context"
-        value = field(row, column, str, place)
+    for row in read_intact_rows(path, ("question", "document_sha256", "context"), "Write the file again."):
+        question = field(row.values, "question", str, row.place)
+        column = "document_sha256" if row.values.get("document_sha256") else "context"
+        value = field(row.values, column, str, row.place)
         key = value if column == "document_sha256" else _hash(value)
         by_text[key].append(question)
     return by_text
-
-
-def _csv_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
-    reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""))
-    yield from ((f"{path}, line {reader.line_num}", row) for row in reader)
 
 
 def _hash(text: str) -> str:

@@ -24,7 +24,8 @@ from qgbatch.training.base import Base, load_base
 from qgbatch.training.callbacks import LOG, OnProgress
 from qgbatch.training.card import draw_losses, model_card
 from qgbatch.training.checkpoints import RECIPE
-from qgbatch.training.data import Example, Split, load_splits, make_examples, read_split
+from qgbatch.training.data import Split, load_splits, read_split
+from qgbatch.training.examples import Example, make_examples
 from qgbatch.training.recipe import make_recipe
 from qgbatch.training.settings import TrainingSettings
 from qgbatch.training.trainer import QuestionTrainer, make_arguments

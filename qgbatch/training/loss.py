@@ -11,7 +11,8 @@ from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.devices import find_device
 from qgbatch.engines.torch import load_weights
 from qgbatch.pipeline.components import Components
-from qgbatch.training.data import Paragraph, make_examples
+from qgbatch.training.data import Paragraph
+from qgbatch.training.examples import make_examples
 
 _BATCH_TOKENS = 4096
 

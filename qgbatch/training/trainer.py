@@ -27,7 +27,7 @@ from qgbatch.models.checkpoint import METADATA
 from qgbatch.training.base import Base
 from qgbatch.training.callbacks import Epochs, Log, OnProgress, SaveBest, StopEarly
 from qgbatch.training.checkpoints import RECIPE, mark_incomplete, read_state
-from qgbatch.training.data import Example
+from qgbatch.training.examples import Example
 from qgbatch.training.sampling import StepSampler
 from qgbatch.training.settings import TrainingSettings
 

@@ -44,6 +44,7 @@ def test_a_document_that_fails_is_recorded_and_the_others_are_chunked() -> None:
     (window,) = make_chunk_windows(documents, chunk_document, 5)
     assert [chunk.document.source for chunk in window.chunks] == ["invalid", "b"]
     assert [(f.source, f.stage) for f in window.failures] == [("f", "read"), ("invalid", "chunk")]
+    assert window.failures[1].message.startswith("invalid: unexpected ValueError: invalid text. ")
     assert [document.source for document in window.partly_chunked] == ["invalid"]
     assert window.n_inputs == 3
 

@@ -1,4 +1,4 @@
-"""Word documents and EPUB books, and containers that are damaged or hostile."""
+"""Word documents and EPUB books, and archives that are damaged or hostile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def body(xml: str) -> str:
     return f'<w:document xmlns:w="{WORD}"><w:body>{xml}</w:body></w:document>'
 
 
-def test_the_paragraphs_of_a_word_document_are_read_without_tables() -> None:
+def test_a_word_document_gives_its_paragraphs_without_tables() -> None:
     content = make_docx(["Title", "One\ttwo.\nThree.", "", "Käse."], cell="cell")
     assert docx.extract_text(content, "a.docx") == "Title\n\nOne two.\nThree.\n\nKäse."
 
@@ -55,9 +55,9 @@ ENCRYPTED[ENCRYPTED.rindex(b"PK\x01\x02") + 8] |= 1
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"plain text", "damaged, or no"),
-        (b"PK\x03\x04", "damaged, or no"),
-        (make_zip({"a.txt": "b"}), "damaged, or no"),
+        (b"plain text", "damaged, or not"),
+        (b"PK\x03\x04", "damaged, or not"),
+        (make_zip({"a.txt": "b"}), "damaged, or not"),
         (bytes(ENCRYPTED), "is encrypted"),
         (make_zip({"a": bytes(300 << 20)}), "unpacks to 300 MiB, more than 256 MiB"),
         (make_zip({"a.png": b" <a>" + bytes(33 << 20)}), "unpacks to 33 MiB, more than 32 MiB"),
@@ -65,7 +65,9 @@ ENCRYPTED[ENCRYPTED.rindex(b"PK\x01\x02") + 8] |= 1
     ],
     ids=["no zip", "cut", "other", "encrypted", "bomb", "markup bomb", "many"],
 )
-def test_containers_are_refused_with_the_reason(suffix: str, content: bytes, reason: str) -> None:
+def test_an_archive_that_cannot_be_read_is_refused_with_the_reason(
+    suffix: str, content: bytes, reason: str
+) -> None:
     extract_text = {"docx": docx.extract_text, "epub": epub.extract_text}[suffix]
     tracemalloc.start()
     with pytest.raises(DocumentError, match=reason) as caught:
@@ -78,9 +80,7 @@ def test_containers_are_refused_with_the_reason(suffix: str, content: bytes, rea
 
 
 @pytest.mark.parametrize("suffix", ["docx", "epub"])
-def test_a_container_that_is_damaged_anywhere_gives_its_text_or_an_error(
-    suffix: str, tmp_path: Path
-) -> None:
+def test_a_damaged_archive_gives_its_text_or_an_error(suffix: str, tmp_path: Path) -> None:
     path, content = tmp_path / f"a.{suffix}", GOOD[suffix]
     for position in range(0, len(content), len(content) // 150):
         path.write_bytes(content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :])
@@ -90,7 +90,7 @@ def test_a_container_that_is_damaged_anywhere_gives_its_text_or_an_error(
             assert str(path) in str(error)  # noqa: PT017
 
 
-def test_entities_are_not_unfolded() -> None:
+def test_entities_are_not_expanded() -> None:
     word = with_member(GOOD["docx"], MAIN, BOMB + body("<w:p><w:r><w:t>x&a9;y</w:t></w:r></w:p>"))
     with pytest.raises(DocumentError, match=r"a\.docx: damaged"):
         docx.extract_text(word, "a.docx")
@@ -101,12 +101,39 @@ def test_entities_are_not_unfolded() -> None:
 
 @pytest.mark.parametrize(
     "xml",
-    ["", "<a/>", body("<w:p>" * 400 + "</w:p>" * 400), body("<w:p>")[:-3]],
-    ids=["none", "other", "deep", "cut"],
+    [
+        "",
+        "<a/>",
+        body("<w:p>" * 400 + "</w:p>" * 400),
+        body("<w:p>")[:-3],
+        '<!DOCTYPE a [<!ENTITY b "c">]><a/>',
+    ],
+    ids=["none", "other", "deep", "cut", "entity"],
 )
-def test_a_word_document_of_odd_xml_is_damaged(xml: str) -> None:
-    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or no \.docx file \("):
+def test_a_word_document_with_invalid_xml_is_damaged(xml: str) -> None:
+    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or not a \.docx file \("):
         docx.extract_text(with_member(GOOD["docx"], MAIN, xml), "a.docx")
+
+
+@pytest.mark.parametrize("target", ["/word/document.xml", "other/main.xml"])
+def test_the_body_of_a_word_document_is_where_its_relationships_say(target: str) -> None:
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+    relationships = f'<Relationships><Relationship Type="{kind}" Target="{target}"/></Relationships>'
+    archive = make_zip(
+        {"_rels/.rels": relationships, target.lstrip("/"): body("<w:p><w:r><w:t>A</w:t></w:r></w:p>")}
+    )
+    assert docx.extract_text(archive, "a.docx") == "A"
+
+
+def test_a_strict_word_document_is_read() -> None:
+    xml = body("<w:p><w:r><w:t>A <!-- c -->b.</w:t></w:r></w:p>")
+    strict = xml.replace(WORD, "http://purl.oclc.org/ooxml/wordprocessingml/main")
+    assert docx.extract_text(with_member(make_docx([]), MAIN, strict), "a.docx") == "A b."
+
+
+def test_a_spreadsheet_is_not_a_word_document() -> None:
+    with pytest.raises(DocumentError, match="its main part is not a Word document"):
+        docx.extract_text(with_member(make_docx([]), MAIN, "<worksheet/>"), "a.docx")
 
 
 def test_a_word_document_with_a_password_is_named() -> None:
@@ -121,7 +148,7 @@ def test_an_encrypted_book_is_named() -> None:
         epub.extract_text(book, "a.epub")
 
 
-def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
+def test_a_member_never_unpacks_to_more_than_it_declares(tmp_path: Path) -> None:
     content = bytearray(make_zip({"a": bytes(1 << 20)}))
     at = content.rindex(b"PK\x01\x02") + 24
     content[at : at + 4] = (10).to_bytes(4, "little")

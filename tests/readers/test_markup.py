@@ -1,4 +1,4 @@
-"""Markdown, reStructuredText and HTML -> the prose in them."""
+"""The prose of Markdown, reStructuredText and HTML."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_rst_is_read_without_underlines_directives_and_literal_blocks() -> None:
     assert rst.plain_text(RST) == text
 
 
-def test_the_main_text_of_a_page_comes_without_what_is_around_it() -> None:
+def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None:
     body = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
     page = f"<html><head><title>T</title></head><body>{NAVIGATION}"
     page += f"<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
@@ -114,7 +114,7 @@ def test_the_main_text_of_a_page_comes_without_what_is_around_it() -> None:
     ],
     ids=["inline", "list", "table", "unseen", "xhtml", "deep", "long", "no body", "nothing", "empty"],
 )
-def test_all_visible_text_is_read_of_any_page(page: str, text: str) -> None:
+def test_all_visible_text_of_a_page_is_read(page: str, text: str) -> None:
     assert html.visible_text(page) == text
 
 
@@ -133,13 +133,13 @@ def test_a_page_without_main_text_gives_all_of_it() -> None:
         ('<meta charset="base64">', "utf-8"),
     ],
 )
-def test_a_page_is_decoded_as_it_says(head: str, encoding: str, tmp_path: Path) -> None:
+def test_a_page_is_decoded_as_it_declares(head: str, encoding: str, tmp_path: Path) -> None:
     (tmp_path / "a.html").write_bytes(f"{head}<p>Käse".encode(encoding))
     assert read_document(str(tmp_path / "a.html")).text == "Käse"
 
 
 @pytest.mark.parametrize("suffix", ["md", "rst", "html", "htm"])
-def test_markup_is_bounded_and_may_be_packed(
+def test_markup_may_be_gzipped_and_its_size_is_limited(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / f"a.{suffix}.gz"
@@ -157,7 +157,7 @@ def test_markup_without_prose_is_refused(source: str, tmp_path: Path) -> None:
         read_document(str(tmp_path / "a.md"))
 
 
-def test_lines_of_a_paragraph_are_one_paragraph() -> None:
+def test_line_breaks_inside_an_html_paragraph_do_not_split_it() -> None:
     wrapped = (
         "<p>" + "The ferry, which <code>runs</code> in\nsummer, takes\nan hour to cross. " * 6 + "</p>"
     )
@@ -169,11 +169,11 @@ SUPERSCRIPTS = "Of 2<sup>8</sup> values, from -(2<sup>n - 1</sup>) on, in the 20
 READ = "Of 2^8 values, from -(2^n - 1) on, in the 20th century."
 
 
-def test_powers_are_no_numbers_of_their_own() -> None:
+def test_a_superscript_is_marked_with_a_caret() -> None:
     assert markdown.plain_text(SUPERSCRIPTS) == READ
     assert html.main_text(f"<p>{SUPERSCRIPTS}</p>") == READ
 
 
-def test_marks_of_footnotes_are_left_out() -> None:
+def test_footnote_marks_are_omitted() -> None:
     page = '<p>It fell in 1809<sup id="r"><a href="#n">[3]</a></sup>.</p>'
     assert html.main_text(page) == "It fell in 1809."

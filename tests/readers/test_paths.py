@@ -1,4 +1,4 @@
-"""Directories and patterns -> paths: to any depth, in order, past links and what cannot be read."""
+"""The paths of directories and patterns: any depth, sorted, despite links and unreadable directories."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def close(path: str) -> None:
     Path(path).chmod(0)
 
 
-def test_a_directory_comes_before_what_is_below_it_and_all_is_sorted() -> None:
+def test_directories_are_walked_in_sorted_order_from_the_top() -> None:
     make("d/b/2", "d/b/1", "d/z", "d/c", "d/b/a/3", "d/a.b/4")
     assert list(walk("d", Counter())) == [
         ("d", ["c", "z"]), ("d/a.b", ["4"]), ("d/b", ["1", "2"]), ("d/b/a", ["3"]),
     ]  # fmt: skip
 
 
-def test_hidden_names_and_linked_directories_are_counted_and_left_out() -> None:
+def test_hidden_entries_and_linked_directories_are_skipped_and_counted() -> None:
     make("d/a", "d/.b", "d/.c/e")
     Path("d/up").symlink_to("..")
     Path("d/file").symlink_to("a")
@@ -61,7 +61,7 @@ def test_hidden_names_and_linked_directories_are_counted_and_left_out() -> None:
 
 
 @pytest.mark.parametrize(("harm", "reason"), [(close, errno.EACCES), (shutil.rmtree, errno.ENOENT)])
-def test_a_directory_that_cannot_be_read_any_more_is_named_and_the_others_are_read(
+def test_a_directory_that_becomes_unreadable_is_reported_and_the_others_are_read(
     harm: Callable[[str], None], reason: int
 ) -> None:
     make("d/1", "d/a/2", "d/b/3")
@@ -75,7 +75,7 @@ def test_a_directory_that_cannot_be_read_any_more_is_named_and_the_others_are_re
     assert list(found) == [("d/b", ["3"])]
 
 
-def test_a_deep_directory_is_read_as_far_as_the_system_reads(deep: tuple[Path, str]) -> None:
+def test_directories_are_walked_as_deep_as_the_system_allows(deep: tuple[Path, str]) -> None:
     top, file = deep
     with contextlib.chdir(top):
         *found, error = walk("d", Counter())
@@ -85,7 +85,7 @@ def test_a_deep_directory_is_read_as_far_as_the_system_reads(deep: tuple[Path, s
     assert error.errno == errno.ENAMETOOLONG
 
 
-def test_a_pattern_finds_what_is_deep(deep: tuple[Path, str]) -> None:
+def test_a_pattern_matches_deep_paths(deep: tuple[Path, str]) -> None:
     top, file = deep
     with contextlib.chdir(top):
         paths, errors = match("**/*.txt", Counter())
@@ -102,7 +102,7 @@ def test_a_pattern_finds_what_is_deep(deep: tuple[Path, str]) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("start", ["", "/"])
-def test_a_pattern_finds_what_glob_finds(folder: Path, pattern: str, start: str) -> None:
+def test_a_pattern_matches_what_glob_matches(folder: Path, pattern: str, start: str) -> None:
     make("b.txt", "d/e/f.txt", "d/e/g.txt", "c.md", "a.txt", "[x].txt")
     make("d/b.txt", ".h/a.txt", "d/.h", "e/b.txt")
     if start:
@@ -114,7 +114,7 @@ def test_a_pattern_finds_what_glob_finds(folder: Path, pattern: str, start: str)
 @pytest.mark.parametrize(
     "pattern", ["**", "**/*", "d/**", "**/e/**", "**/*.txt", "**/e/*.txt", "**/**/f.txt"]
 )
-def test_two_stars_find_the_files_that_glob_finds(pattern: str) -> None:
+def test_two_stars_match_the_files_that_glob_matches(pattern: str) -> None:
     make("b.txt", "d/e/f.txt", "d/e/g/e/h.txt", "c.md", ".h/a.txt", "d/.h", "e/b.txt")
     expected = {path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()}
     assert match(pattern, Counter())[0] == sorted(expected)
@@ -130,7 +130,7 @@ def test_two_stars_follow_no_links() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["d/*/*.txt", "d/**/*.txt", "d/a/*.txt"])
-def test_a_directory_that_a_pattern_may_not_search_is_named(pattern: str) -> None:
+def test_a_directory_that_a_pattern_cannot_search_is_reported(pattern: str) -> None:
     make("d/a/1.txt", "d/b/2.txt")
     close("d/a")
     with without_rights():

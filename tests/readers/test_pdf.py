@@ -1,7 +1,8 @@
-"""PDF -> paragraphs and pages."""
+"""The paragraphs and pages of PDF files."""
 
 from __future__ import annotations
 
+import logging
 import random
 import signal
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import pdf, pdf_process
-from qgbatch.readers.reading import read_document
-from qgbatch.records import Chunk
+from qgbatch.readers.reading import read_document, read_documents
+from qgbatch.records import Chunk, Failure
+from qgbatch.settings import FileSettings
 from tests.support.documents import join_objects, make_pdf
 
 WIDE = "The ferry to the island leaves at noon on every day of the week and takes"
@@ -64,8 +66,8 @@ def test_documents_without_pages_have_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"%PDF-1.4", "damaged, or no PDF file"),
-        (b"plain text", "damaged, or no PDF file"),
+        (b"%PDF-1.4", "damaged, or not a PDF file"),
+        (b"plain text", "damaged, or not a PDF file"),
         (make_pdf([[], []]), "no text was found in it. Run OCR"),
         (
             join_objects([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"], ENCRYPTION),
@@ -75,14 +77,16 @@ def test_documents_without_pages_have_none(tmp_path: Path) -> None:
     ],
     ids=["cut", "text", "pictures", "encrypted", "empty"],
 )
-def test_what_holds_no_text_is_refused_with_its_reason(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_file_without_text_is_refused_with_the_reason(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
     (tmp_path / "a.pdf").write_bytes(content)
     with pytest.raises(DocumentError, match=reason) as caught:
         read_document(str(tmp_path / "a.pdf"))
     assert str(tmp_path / "a.pdf") in caught.value.message
 
 
-def test_pages_and_characters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_pages_and_characters_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "MAX_MARKUP_BYTES", 20)
     with pytest.raises(DocumentError, match="larger than"):
         text_of(["Tea is hot today."], ["And tomorrow too."])
@@ -106,8 +110,8 @@ def test_a_damaged_file_gives_text_or_an_error() -> None:
             assert "a.pdf" in str(error)  # noqa: PT017
 
 
-@pytest.mark.parametrize(("seconds", "reason"), [(0.05, "did not come to an end"), (60.0, "crashed")])
-def test_what_hangs_or_kills_pdfium_is_one_failure(
+@pytest.mark.parametrize(("seconds", "reason"), [(0.05, "took more than 0.05 s"), (60.0, "crashed")])
+def test_a_file_that_hangs_or_crashes_pdfium_fails_by_itself(
     monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str
 ) -> None:
     monkeypatch.setattr(pdf_process, "MAX_SECONDS", seconds)
@@ -120,3 +124,19 @@ def test_what_hangs_or_kills_pdfium_is_one_failure(
     monkeypatch.undo()
     text, _ = pdf_process.extract_pages(make_pdf([["The next one is read."]]), "b.pdf")
     assert text == "The next one is read."
+
+
+def test_an_unexpected_error_in_the_pdf_process_keeps_its_class_and_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(data: bytes, source: str) -> None:
+        raise IndexError("no such line")
+
+    monkeypatch.setattr(pdf_process, "read_pages", fail)
+    monkeypatch.setattr(pdf_process, "_exchange", lambda _, data, source: pdf_process._answer(data, source))
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
+    caplog.set_level(logging.DEBUG, "qgbatch")
+    ((failure, _),) = read_documents(str(tmp_path / "a.pdf"), FileSettings())
+    assert isinstance(failure, Failure)
+    assert f"{tmp_path / 'a.pdf'}: unexpected RuntimeError: IndexError: no such line. " in failure.message
+    assert ", in fail" in caplog.text

@@ -1,4 +1,4 @@
-"""Inputs -> documents: what is read, in which order, and what is said about the rest."""
+"""Which inputs are read, in which order, and which fail."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def failures(listing: Listing) -> list[Failure]:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.txt.gz", "a.md.gz", "A.TXT", "A.Md.Gz"])
-def test_text_and_markdown_are_read_plain_and_compressed(name: str) -> None:
+def test_text_and_markdown_may_be_gzipped(name: str) -> None:
     put(name, gzip.compress(TEXT.encode()) if name.lower().endswith(".gz") else TEXT.encode())
     assert list_inputs([name]).items == [name]
     document = read_document(name)
@@ -67,13 +67,13 @@ def test_text_and_markdown_are_read_plain_and_compressed(name: str) -> None:
         (b"a\x81", ["cp1252", "latin-1"], "a\x81"),
     ],
 )
-def test_a_mark_then_utf8_then_the_given_encodings_decide(
+def test_a_byte_order_mark_then_utf8_then_the_given_encodings_are_tried(
     content: bytes, encodings: list[str], text: str
 ) -> None:
     assert read_document(put("a.txt", content), encodings).text == text
 
 
-def test_line_ends_of_windows_and_old_macs_become_newlines() -> None:
+def test_line_breaks_of_windows_and_old_macs_become_line_feeds() -> None:
     assert read_document(put("a.txt", b"one\r\ntwo\rthree\n")).text == "one\ntwo\nthree\n"
 
 
@@ -82,14 +82,14 @@ def test_line_ends_of_windows_and_old_macs_become_newlines() -> None:
     [
         (b"", ["is empty"]),
         (codecs.BOM_UTF8, ["is empty"]),
-        (" \r\n\t\u00a0".encode(), ["nothing but white space"]),
+        (" \r\n\t\u00a0".encode(), ["only white space"]),
         (b"ab\0c", ["binary", "offset 2"]),
         ("ab".encode("utf-16-le"), ["binary", "--encoding utf-16-le"]),
         (b"caf\xe9", ["utf-8", "byte 3", "--encoding"]),
         (codecs.BOM_UTF16_LE + b"abc", ["utf-16", "byte"]),
     ],
 )
-def test_what_holds_no_text_is_refused_with_its_reason(content: bytes, telling: list[str]) -> None:
+def test_a_file_without_text_is_refused_with_the_reason(content: bytes, telling: list[str]) -> None:
     with pytest.raises(DocumentError) as caught:
         read_document(put("a.txt", content))
     assert [part for part in ["a.txt: ", *telling] if part not in str(caught.value)] == []
@@ -188,7 +188,7 @@ def test_arguments_keep_their_order_and_directories_are_sorted() -> None:
     ]  # fmt: skip
 
 
-def test_what_a_directory_holds_besides_documents_is_counted() -> None:
+def test_files_in_a_directory_that_are_not_read_are_counted() -> None:
     for name in [
         "d/a.txt",
         "d/.b.txt",
@@ -222,7 +222,7 @@ def test_a_directory_without_documents_is_a_failure() -> None:
     assert listing.skipped == {"suffix .png": 1}
 
 
-def test_a_file_of_another_kind_is_a_failure_that_names_the_known_ones() -> None:
+def test_a_file_of_an_unknown_kind_is_a_failure_that_names_the_known_kinds() -> None:
     (failure,) = failures(list_inputs([put("a.png")]))
     assert failure.source == "a.png"
     assert ".md" in failure.message
@@ -251,18 +251,18 @@ def test_a_glob_that_matches_nothing_is_a_failure() -> None:
     assert "pattern" in failure.message
 
 
-def test_a_glob_that_matches_directories_alone_is_not_passed_over_in_silence() -> None:
+def test_a_glob_that_matches_only_directories_is_reported() -> None:
     put("day1/a.txt")
     listing = list_inputs(["day*"])
     assert listing.items or listing.skipped
 
 
-def test_a_file_whose_name_looks_like_a_pattern_is_that_file() -> None:
+def test_a_file_whose_name_looks_like_a_pattern_is_read() -> None:
     put("a1.txt")
     assert list_inputs([put("a[1].txt")]).items == ["a[1].txt"]
 
 
-def test_a_path_that_comes_twice_is_read_once_and_counted() -> None:
+def test_a_path_that_is_named_twice_is_read_once_and_counted() -> None:
     put("d/a.txt")
     Path("link.txt").symlink_to("d/a.txt")
     listing = list_inputs(["-", "d/a.txt", "d", "link.txt", "d/*.txt", "./d/../d/a.txt", "-"])
@@ -280,7 +280,7 @@ def test_a_path_that_comes_twice_is_read_once_and_counted() -> None:
         (b"", []),
     ],
 )
-def test_a_list_names_inputs_by_line_or_nul(
+def test_a_list_of_inputs_is_separated_by_lines_or_nul(
     content: bytes, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert read_list(put("list", content)) == names

@@ -1,4 +1,4 @@
-"""Tables -> documents, one a row."""
+"""The documents of tables, one per row."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.readers import kinds, tables
+from qgbatch.readers import kinds, table_rows
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
-from qgbatch.readers.reading import InputReader, read_all
+from qgbatch.readers.reading import InputReader, read_documents
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
@@ -63,12 +63,12 @@ def put(suffix: str, rows: Rows, name: str = "t") -> str:
 
 def read(path: str, **settings: Any) -> list[tuple[str, str]]:
     """Source with text, or message of the failure."""
-    found = [document for document, _ in read_all(path, FileSettings(**settings))]
+    found = [document for document, _ in read_documents(path, FileSettings(**settings))]
     return [(d.source, d.text if isinstance(d, Document) else d.message) for d in found]
 
 
 @each_format
-def test_each_row_is_a_document_or_a_failure_of_its_own(suffix: str) -> None:
+def test_each_row_is_a_document_or_a_failure(suffix: str) -> None:
     first, empty, last = read(put(suffix, ROWS))
     assert first == (f"t.{suffix}#0", 'Tea is hot,\nor "käse".')
     assert empty[0] == f"t.{suffix}#1"
@@ -77,7 +77,7 @@ def test_each_row_is_a_document_or_a_failure_of_its_own(suffix: str) -> None:
 
 
 @each_format
-def test_a_column_names_the_rows_another_holds_the_texts(suffix: str) -> None:
+def test_ids_and_texts_come_from_the_named_columns(suffix: str) -> None:
     sources = read(put(suffix, ROWS), text_column="slug", id_column="text")
     assert [source for source, _ in sources] == [
         f"t.{suffix}#{ROWS[0]['text']}",
@@ -89,7 +89,7 @@ def test_a_column_names_the_rows_another_holds_the_texts(suffix: str) -> None:
 
 @each_format
 @pytest.mark.parametrize("settings", [{"text_column": "body"}, {"id_column": "body"}])
-def test_a_table_without_the_column_is_one_failure_that_names_those_there_are(
+def test_a_table_without_the_column_is_one_failure_that_names_its_columns(
     suffix: str, settings: dict[str, str]
 ) -> None:
     ((source, message),) = read(put(suffix, ROWS), **settings)
@@ -99,13 +99,13 @@ def test_a_table_without_the_column_is_one_failure_that_names_those_there_are(
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
-def test_tables_of_text_may_be_packed(suffix: str) -> None:
+def test_text_tables_may_be_gzipped(suffix: str) -> None:
     path = put(suffix, ROWS)
     Path(f"{path}.gz").write_bytes(gzip.compress(Path(path).read_bytes()))
     assert [text for _, text in read(f"{path}.gz")][::2] == [row["text"] for row in ROWS][::2]
 
 
-def test_rows_of_json_that_are_odd_fail_alone() -> None:
+def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
     lines = [
         '{"text": "a"}',
         "",
@@ -120,12 +120,12 @@ def test_rows_of_json_that_are_odd_fail_alone() -> None:
     Path("t.jsonl").write_bytes("\n".join(lines).encode() + b'\n{"text": "\xff"}\n{"text": "z"}')
     first, *odd, last = read("t.jsonl")
     reasons = [
-        "no JSON",
-        "no JSON object",
-        "int is no text",
+        "not JSON",
+        "not a JSON object",
+        "int, not text",
         "has no text",
         "has no text",
-        "nested too deep",
+        "nested too deeply",
         "surrogate",
         "not valid utf-8",
     ]
@@ -143,19 +143,19 @@ def test_rows_of_json_that_are_odd_fail_alone() -> None:
         ("t.csv", b"", "there is no column 'text', only none"),
         ("t.csv", b"text\n", "has no rows"),
         ("t.jsonl", b"\n\n", "has no rows"),
-        ("t.csv", b'text\n"' + b"a\n" * 100, "is in a row of more than"),
-        ("t.csv", b'text\n' + b'"\n",' * 100, "is in a row of more than"),
-        ("t.jsonl", b" " * 200, "is in a row of more than"),
-        ("t.csv", b"text\na\rb\n", "cannot be read"),
+        ("t.csv", b'text\n"' + b"a\n" * 100, "the row is larger than"),
+        ("t.csv", b'text\n' + b'"\n",' * 100, "the row is larger than"),
+        ("t.jsonl", b" " * 200, "the row is larger than"),
+        ("t.csv", b"text\na\rb\n", "not CSV"),
         ("t.csv.gz", b"text", "gzip file is damaged"),
-        ("t.parquet", b"PAR1", "damaged, or no Parquet file"),
+        ("t.parquet", b"PAR1", "damaged, or not a Parquet file"),
         ("u.csv", None, "No such file"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_read_is_one_failure(
     name: str, content: bytes | None, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "_MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(table_rows, "MAX_ROW_BYTES", 100)
     if content is not None:
         Path(name).write_bytes(content)
     ((source, message),) = read(name)
@@ -163,7 +163,7 @@ def test_a_table_that_cannot_be_read_is_one_failure(
     assert reason in message
 
 
-def test_rows_before_a_damaged_place_are_read() -> None:
+def test_rows_before_the_damage_are_read() -> None:
     packed = gzip.compress(b'{"text": "a"}\n' * 3)
     Path("t.jsonl.gz").write_bytes(packed[:-8] + bytes(8))
     found = read("t.jsonl.gz")
@@ -171,7 +171,7 @@ def test_rows_before_a_damaged_place_are_read() -> None:
 
 
 @pytest.mark.parametrize("values", [[1, 2], [["a"]], [{"a": 1}], [b"a"]])
-def test_a_column_of_parquet_that_is_no_text_is_one_failure(values: list[Any]) -> None:
+def test_a_parquet_column_without_text_is_one_failure(values: list[Any]) -> None:
     pq.write_table(pa.table({"text": values}), "t.parquet")
     ((_, message),) = read("t.parquet")
     assert "not text" in message
@@ -180,21 +180,21 @@ def test_a_column_of_parquet_that_is_no_text_is_one_failure(values: list[Any]) -
 @pytest.mark.parametrize(
     "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
 )
-def test_any_text_of_parquet_is_read(kind: pa.DataType) -> None:
+def test_every_text_type_of_parquet_is_read(kind: pa.DataType) -> None:
     pq.write_table(pa.table({"text": pa.array(["a", None]).cast(kind), "n": [7, 8]}), "t.parquet")
     (first, (_, message)) = read("t.parquet", id_column="n")
     assert first == ("t.parquet#7", "a")
     assert "has no text" in message
 
 
-def test_long_texts_and_other_encodings_of_csv_are_read() -> None:
+def test_csv_may_have_long_texts_and_other_encodings() -> None:
     Path("t.csv").write_bytes(b"\xef\xbb\xbftext\r\n" + b"word " * 100_000 + b"\r\n")
     assert len(read("t.csv")[0][1]) == 500_000
     Path("u.csv").write_bytes("text\nKäse\n".encode("cp1252"))
     assert read("u.csv", encoding=("cp1252",)) == [("u.csv#0", "Käse")]
 
 
-def test_tables_are_read_where_they_are_named_and_not_inside_directories() -> None:
+def test_tables_are_read_if_named_and_skipped_inside_directories() -> None:
     Path("d").mkdir()
     for suffix in WRITE:
         put(suffix, ROWS, "d/t")
@@ -205,16 +205,16 @@ def test_tables_are_read_where_they_are_named_and_not_inside_directories() -> No
     assert list_inputs(["d/*.csv", "d/t.parquet"]).items == ["d/t.csv", "d/t.parquet"]
 
 
-def test_the_share_that_is_read_grows_from_row_to_row(folder: Path) -> None:
+def test_the_share_of_the_file_grows_with_each_row(folder: Path) -> None:
     for suffix in WRITE:
         put(suffix, [{"text": "Tea is hot. " * 2_000}] * 100)
-        shares = [share for _, share in read_all(f"t.{suffix}", FileSettings())]
+        shares = [share for _, share in read_documents(f"t.{suffix}", FileSettings())]
         assert shares == sorted(shares)
         assert shares[-1] == 1.0
         assert shares[49] < 0.9
 
 
-def test_progress_is_counted_in_inputs_though_tables_have_many_documents() -> None:
+def test_progress_counts_a_table_as_one_input() -> None:
     Path("a.txt").write_text("a")
     put("parquet", [{"text": "Tea is hot."}] * 100)
     lost = Failure("x", "read", "E", "x")
@@ -224,7 +224,7 @@ def test_progress_is_counted_in_inputs_though_tables_have_many_documents() -> No
     assert shares == pytest.approx([0, 0.125, 0.25, 0.375, 0.37625, 0.5, 0.75, 1])
 
 
-def test_a_package_that_is_missing_is_told_with_the_line_that_installs_it(
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(kinds, "KINDS", (kinds.Kind("pdf", (".pdf",), package="no_such_package"),))

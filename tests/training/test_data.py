@@ -17,7 +17,8 @@ from transformers import AutoTokenizer
 from qgbatch.errors import InputError
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer
-from qgbatch.training.data import Paragraph, load_splits, make_examples, read_split
+from qgbatch.training.data import Paragraph, load_splits, read_split
+from qgbatch.training.examples import make_examples
 from tests.conftest import MINI, ROOT
 
 SQUAD_DEV = ROOT.parent / "shared" / "data" / "squad-dev-v1.1.json"
@@ -133,8 +134,8 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     "cut-json": ("a.json", json.dumps(squad([asked(BEES)])).encode()[:-9], "a.json: not JSON"),
     "deep-json": ("a.json", b"[" * 100_000, "a.json: not JSON"),
     "no-utf-8": ("a.json", b'{"data": "\xe9"}', "a.json: not JSON"),
-    "cut-gzip": ("a.json.gz", gzip.compress(b"{}" * 99)[:-9], "a.json.gz: not whole gzip"),
-    "no-gzip": ("a.json.gz", b"{}", "a.json.gz: not whole gzip"),
+    "cut-gzip": ("a.json.gz", gzip.compress(b"{}" * 99)[:-9], "a.json.gz: the gzip file is damaged"),
+    "no-gzip": ("a.json.gz", b"{}", "a.json.gz: the gzip file is damaged"),
     "no-object": ("a.json", b"[]", "a.json: list, not an object"),
     "no-data": ("a.json", b"{}", "a.json: no 'data'"),
     "data-null": ("a.json", b'{"data": null}', "a.json: data is null"),
@@ -150,7 +151,7 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
         r"questions\[0\]: question is number"),
     "empty-split": ("a.json", json.dumps(squad([])).encode(), "a.json: no paragraph with a question"),
     "cut-line": ("a.jsonl", GOOD_LINE + b"\n" + GOOD_LINE[:-5], "a.jsonl, line 2: not JSON"),
-    "line-list": ("a.jsonl", GOOD_LINE + b"\n\n[]", "a.jsonl, line 3: list, not an object"),
+    "line-list": ("a.jsonl", GOOD_LINE + b"\n\n[]", "a.jsonl, line 3: not a JSON object"),
     "line-no-context": ("a.jsonl", b'{"questions": ["x"]}', "a.jsonl, line 1: no 'context'"),
     "line-no-questions": ("a.jsonl", b'{"context": "x"}', "a.jsonl, line 1: questions is null"),
     "line-empty-context": ("a.jsonl", b'{"context": " ", "questions": ["x"]}', "1: the context is empty"),
@@ -158,7 +159,7 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     "half-question": ("a.jsonl", b'{"context": "x", "questions": ["\\ud800"]}',
         r"line 1.questions\[0\]: half of a surrogate pair at offset 0"),
     "empty-file": ("a.jsonl", b"", "a.jsonl: no paragraph with a question"),
-    "no-parquet": ("a.parquet", b"PAR1", "a.parquet: not Parquet"),
+    "no-parquet": ("a.parquet", b"PAR1", "a.parquet: damaged, or not a Parquet file"),
     "suffix": ("a.csv", b"context,questions", "a.csv: not a known kind of data"),
 }  # fmt: skip
 

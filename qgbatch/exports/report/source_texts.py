@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from qgbatch.errors import SettingsError
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.readers.kinds import is_table
-from qgbatch.readers.reading import read_all
+from qgbatch.readers.reading import read_documents
 from qgbatch.records import Document, Provenance
 from qgbatch.settings import FileSettings
 
@@ -89,7 +89,7 @@ def _read_again(source: str, sha256: str, settings: FileSettings) -> str | None:
     """
     if not os.path.isfile(source) or is_table(source):
         return None
-    document = next(read_all(source, settings))[0]
+    document = next(read_documents(source, settings))[0]
     return document.text if isinstance(document, Document) and document.sha256 == sha256 else None
 
 

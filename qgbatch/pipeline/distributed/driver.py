@@ -88,7 +88,8 @@ def run_distributed(
             for part in kept:
                 report.add(_counts_that_stay(part))
             left = {path: version for path, version in versions.items() if path not in done}
-            job = Job(settings, files, cache, str(Path.cwd()), directory.draft)
+            level = logger.getEffectiveLevel()
+            job = Job(settings, files, cache, str(Path.cwd()), directory.draft, level)
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
                 report.workers = pool.max_workers

@@ -45,6 +45,8 @@ class Job:
     working_directory: str
     """That of the driver: paths of documents may be relative to it."""
     parts: Path
+    log_level: int = logging.INFO
+    """The level from which on messages of the workers go to the driver."""
 
 
 class Worker:
@@ -54,10 +56,10 @@ class Worker:
         self._job = job
         with suppress(OSError):  # another machine may lack it, and all paths be absolute
             os.chdir(job.working_directory)
-        self._messages: list[tuple[int, str]] = []
+        self._messages: list[tuple[int, list[str]]] = []
         package = logging.getLogger("qgbatch")
         package.addHandler(_Collector(self._messages))
-        package.setLevel(logging.INFO)
+        package.setLevel(job.log_level)
         self._store = SqliteStore(job.cache.directory if job.cache.cache else None, job.cache.max_bytes)
 
     @cached_property
@@ -111,14 +113,17 @@ class Worker:
 
 
 class _Collector(logging.Handler):
-    """Keeps messages, for the driver to log."""
+    """Keeps the level of each message and its lines, those of a traceback after it, for the driver."""
 
-    def __init__(self, messages: list[tuple[int, str]]) -> None:
+    def __init__(self, messages: list[tuple[int, list[str]]]) -> None:
         super().__init__()
         self._messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._messages.append((record.levelno, record.getMessage()))
+        lines = [record.getMessage()]
+        if record.exc_info:
+            lines += logging.Formatter().formatException(record.exc_info).split("\n")
+        self._messages.append((record.levelno, lines))
 
 
 def part_provenance(components: Components, files: FileSettings) -> Provenance:
@@ -147,8 +152,8 @@ def decode_result(result: str) -> RunFacts | None:
         RuntimeError: what went wrong there and was not foreseen.
     """
     values = json.loads(result)
-    for level, message in values["messages"]:
-        logger.log(level, "%s", message)
+    for level, lines in values["messages"]:
+        logger.log(level, "\n".join(["%s"] * len(lines)), *lines)
     if "bug" in values:
         raise RuntimeError(f"In a worker:\n{values['bug']}")
     if "error" in values:

@@ -56,5 +56,5 @@ def test_what_a_worker_did_not_foresee_is_raised_with_its_traceback() -> None:
 
 
 def test_what_a_worker_logs_the_driver_logs(caplog: pytest.LogCaptureFixture) -> None:
-    assert decode_result(json.dumps({"messages": [[logging.WARNING, "100% full"]]})) is None
-    assert caplog.messages == ["100% full"]
+    assert decode_result(json.dumps({"messages": [[logging.WARNING, ["100% full", "  x % y"]]]})) is None
+    assert caplog.messages == ["100% full\n  x % y"]

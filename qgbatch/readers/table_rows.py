@@ -1,0 +1,244 @@
+"""The rows of CSV, TSV, JSONL and Parquet files, read one after another in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
+
+from qgbatch.errors import DocumentError, InputError
+from qgbatch.readers.content import decode_exactly, display, is_gzip, naming_errors, open_input
+from qgbatch.readers.kinds import kind_of
+
+MAX_ROW_BYTES = 1 << 25
+"""32 MiB: the size of a row of CSV, TSV or JSONL, with its line breaks."""
+_PARQUET_BATCH_ROWS = 64
+TEXT = "text"
+"""The type of a column that holds text in every row."""
+
+Columns: TypeAlias = Mapping[str, str | None]
+"""The type of each column, by its name: :data:`TEXT`, another type as Arrow names it, or ``None`` for
+JSONL, where each value has its own type."""
+CheckColumns: TypeAlias = Callable[[Columns], None]
+"""Called once with the columns, before the first row; raises an error to refuse the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of a table."""
+
+    place: str
+    """Path and line (from 1) or, in Parquet, row (from 0), for messages."""
+    values: Mapping[str, Any]
+    """The values by column; empty if the row cannot be read."""
+    share: float
+    """The share of the file up to the end of this row, 0 to 1."""
+    error: DocumentError | None = None
+    """Why the row cannot be read. The rows after it can."""
+
+
+def read_table_rows(
+    path: str,
+    columns: Collection[str],
+    *,
+    check_columns: CheckColumns = lambda columns: None,
+    encodings: Sequence[str] = (),
+    strict_csv: bool = False,
+    max_bytes: int | None = None,
+) -> Iterator[TableRow]:
+    """Read a table row by row. Blank lines of JSONL and CSV are not rows.
+
+    Args:
+        path: A file or URI; its suffix says what it is, see :data:`qgbatch.readers.kinds.KINDS`.
+        columns: The columns to read. Parquet loads no others; rows of CSV and JSONL have all of theirs.
+        check_columns: Checks the columns that the table has.
+        encodings: Encodings to try where a line is not UTF-8.
+        strict_csv: Refuse stray quotes, and rows with more or fewer values than there are columns.
+        max_bytes: Refuse CSV, TSV or JSONL that is longer than this after decompression.
+
+    Raises:
+        DocumentError: the file cannot be read, or not beyond some row.
+    """
+    kind = kind_of(path)
+    assert kind is not None, path
+    with naming_errors(path), open_input(path) as stream:
+        if kind.name == "parquet":
+            yield from _parquet_rows(stream, display(path), columns, check_columns)
+            return
+        lines = _Lines(stream, path, encodings, max_bytes)
+        if kind.name == "jsonl":
+            yield from _json_rows(lines, check_columns)
+        else:
+            yield from _csv_rows(lines, "\t" if kind.name == "tsv" else ",", check_columns, strict_csv)
+
+
+def read_intact_rows(
+    path: str,
+    columns: Collection[str],
+    hint: str,
+    *,
+    check_columns: CheckColumns = lambda columns: None,
+    max_bytes: int | None = None,
+) -> Iterator[TableRow]:
+    """Read a UTF-8 table that may not have a single unreadable row.
+
+    Args:
+        path: As for :func:`read_table_rows`, and so are the other arguments but ``hint``.
+        columns: The columns to read.
+        hint: What the user can do about a table that cannot be read.
+        check_columns: Checks the columns that the table has.
+        max_bytes: The size limit for CSV, TSV or JSONL.
+
+    Raises:
+        InputError: the file or a row cannot be read.
+    """
+    rows = read_table_rows(path, columns, check_columns=check_columns, strict_csv=True, max_bytes=max_bytes)
+    try:
+        for row in rows:
+            if row.error:
+                raise row.error
+            yield row
+    except DocumentError as error:
+        raise InputError(error.message, hint) from error
+
+
+class _Lines:
+    """The lines of a text file as bytes; refuses a row, or a file, that is too large."""
+
+    def __init__(
+        self, stream: BinaryIO, path: str, encodings: Sequence[str], max_bytes: int | None
+    ) -> None:
+        self._stream = stream
+        self._content = gzip.GzipFile(fileobj=stream) if is_gzip(path) else stream
+        self._n_file_bytes = max(_size(stream), 1)
+        self._encodings = encodings
+        self._max_bytes = max_bytes
+        self._n_bytes = 0
+        self._n_row_bytes = 0
+        self._source = display(path)
+        self._number = 0
+
+    @property
+    def place(self) -> str:
+        """The path and the number of the last line, from 1."""
+        return f"{self._source}, line {self._number}"
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        line = self._content.readline(MAX_ROW_BYTES + 1 - self._n_row_bytes)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._n_bytes += len(line)
+        self._n_row_bytes += len(line)
+        if self._n_row_bytes > MAX_ROW_BYTES:
+            raise DocumentError(
+                f"{self.place}: the row is larger than {MAX_ROW_BYTES >> 20} MiB.",
+                "Check for a quote that is not closed, or split the text.",
+            )
+        if self._max_bytes is not None and self._n_bytes > self._max_bytes:
+            raise DocumentError(
+                f"{self._source}: more than {self._max_bytes:,} bytes unpacked.", "Split the file."
+            )
+        return line
+
+    def decode(self, line: bytes) -> str:
+        """Decode the last line."""
+        return decode_exactly(line, self.place, self._encodings)
+
+    def end_row(self) -> float:
+        """Begin a new row, and return the share of the file that has been read."""
+        self._n_row_bytes = 0
+        return min(self._stream.tell() / self._n_file_bytes, 1.0)
+
+
+def _size(stream: BinaryIO) -> int:
+    """The size in bytes; moves to the beginning of the stream."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size
+
+
+def _json_rows(lines: _Lines, check_columns: CheckColumns) -> Iterator[TableRow]:
+    is_first = True
+    for line in lines:
+        share = lines.end_row()
+        if line.isspace():
+            continue
+        try:
+            values = _json_object(lines.decode(line), lines.place)
+        except DocumentError as error:
+            yield TableRow(lines.place, {}, share, error)
+            continue
+        if is_first:
+            check_columns(dict.fromkeys(values))
+            is_first = False
+        yield TableRow(lines.place, values, share)
+
+
+def _json_object(text: str, place: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise DocumentError(f"{place}: not JSON ({reason}).", "Correct or remove that line.") from error
+    if not isinstance(values, dict):
+        raise DocumentError(f"{place}: not a JSON object.", "Write one object per line.")
+    return values
+
+
+def _csv_rows(
+    lines: _Lines, delimiter: str, check_columns: CheckColumns, strict: bool
+) -> Iterator[TableRow]:
+    csv.field_size_limit(MAX_ROW_BYTES)  # for the whole process; the default of 128 KiB is too small
+    reader = csv.reader(map(lines.decode, lines), delimiter=delimiter, strict=strict)
+    try:
+        names = next(reader, [])
+        check_columns(dict.fromkeys(names, TEXT))
+        lines.end_row()
+        for cells in reader:
+            share = lines.end_row()
+            if strict and cells and len(cells) != len(names):
+                message = f"{lines.place}: {len(cells)} values for {len(names)} columns."
+                yield TableRow(lines.place, {}, share, DocumentError(message, "Write the table again."))
+            elif cells:
+                yield TableRow(lines.place, dict(zip(names, cells, strict=False)), share)
+    except csv.Error as error:
+        raise DocumentError(f"{lines.place}: not CSV ({error}).", "Write the table again.") from error
+
+
+def _parquet_rows(
+    stream: BinaryIO, source: str, columns: Collection[str], check_columns: CheckColumns
+) -> Iterator[TableRow]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        table = pq.ParquetFile(stream)
+        schema = table.schema_arrow
+        check_columns(dict(zip(schema.names, map(_type_name, schema.types), strict=True)))
+        wanted = [name for name in dict.fromkeys(columns) if name in schema.names]
+        n_rows = max(table.metadata.num_rows, 1)
+        for batch in table.iter_batches(batch_size=_PARQUET_BATCH_ROWS, columns=wanted or None):
+            for values in batch.to_pylist():
+                yield TableRow(f"{source}, row {number}", values, min((number + 1) / n_rows, 1.0))
+                number += 1
+    except (pa.ArrowException, OSError, ValueError) as error:
+        what = f"damaged after row {number}" if number else "damaged, or not a Parquet file"
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DocumentError(f"{source}: {what} ({reason}).", "Write the table again.") from error
+
+
+def _type_name(kind: Any) -> str:
+    import pyarrow as pa
+
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+    return TEXT if is_text else str(kind)
