@@ -28,24 +28,24 @@ PATIENCE_S = 240
 
 # The command, noting in a file how many chunks each batch has that the engine takes.
 NOTING_BATCHES = """
-import os, sys
-from qgbatch.pipeline import components
-from qgbatch.__main__ import entry
+import functools, os, sys
+from qgbatch.cli import main
+from qgbatch.engines.choice import load_engine
 
 notes = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-load_engine = components.load_engine
 
-class Noting:
-    def __init__(self, *arguments):
-        self.engine = load_engine(*arguments)
-    def generate(self, batches):
-        return self.engine.generate(map(self.note, batches))
-    def note(self, batch):
-        os.write(notes, b"%d\\n" % len(batch))
-        return batch
+@functools.wraps(load_engine)  # the keys of the cache are those of the function that it wraps
+def load_recording_engine(*arguments):
+    engine = load_engine(*arguments)
+    generate = engine.generate
+    engine.generate = lambda batches: generate(map(record, batches))
+    return engine
 
-components.load_engine = Noting
-entry()
+def record(batch):
+    os.write(notes, b"%d\\n" % len(batch))
+    return batch
+
+main(obj=load_recording_engine)
 """
 
 # Commands that begin at the same moment, in forks of this process. Each is a line of JSON: the file for
