@@ -66,7 +66,8 @@ class Components:
     @property
     def gives_answers(self) -> bool:
         """Whether questions come with answers, of the model itself or of one that looks for them."""
-        return self.answer_model is not None or self.model.metadata.parser == "question-answer"
+        writes_answers = self.model.metadata.output_format.pair_pattern is not None
+        return self.answer_model is not None or writes_answers
 
     @cached_property
     def tokenizer(self) -> PromptTokenizer:

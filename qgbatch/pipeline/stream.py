@@ -22,7 +22,7 @@ from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
-from qgbatch.questions.filters import filter_questions, first_of_each_chunk
+from qgbatch.questions.filters import filter_questions, limit_per_chunk
 from qgbatch.records import (
     Chunk,
     DecodedGeneration,
@@ -92,7 +92,7 @@ class Stream:
         """Questions in input order, without duplicates but for those across documents."""
         most = self._components.settings.max_questions_per_chunk
         for questions in self._answered(self._selected(documents)):
-            yield from first_of_each_chunk(questions, most, self._report.dropped)
+            yield from limit_per_chunk(questions, most, self._report.dropped)
         if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
             self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
 

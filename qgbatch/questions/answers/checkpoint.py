@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qgbatch.errors import ModelError
-from qgbatch.models.checkpoint import locate_checkpoint, read_checkpoint
+from qgbatch.models.checkpoint import find_directory, read_config
 from qgbatch.models.validation import check_config, shown
 
 ANSWER_TYPES = ("bert", "deberta", "deberta-v2", "distilbert", "electra", "roberta", "xlm-roberta")
@@ -43,7 +43,7 @@ def find_answer_model(name: str, revision: str | None = None) -> Path:
         SettingsError: a revision of something that has none.
         ModelError: nothing is there, a file is missing or damaged, or it is of another kind.
     """
-    directory = locate_checkpoint(name, revision, _TOKENIZER_FILES, "Give a directory or a hub id.")
+    directory = find_directory(name, revision, _TOKENIZER_FILES, "Give a directory or a hub id.")
     check_answer_model(name, directory)
     return directory
 
@@ -54,7 +54,7 @@ def check_answer_model(name: str, directory: Path) -> None:
     Raises:
         ModelError: they are not.
     """
-    config = read_checkpoint(name, directory)
+    config = read_config(name, directory)
     if config.get("model_type") not in ANSWER_TYPES:
         raise ModelError(
             f"{name}: a model of type {shown(config.get('model_type'))}.",

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import pad
 from transformers import AutoModelForQuestionAnswering
 
-from qgbatch.engines.torch import load_checkpoint, run_halving
+from qgbatch.engines.torch import load_checkpoint, run_with_halving
 from qgbatch.errors import ModelError
 from qgbatch.questions.answers.strides import ModelLimits, Stride
 
@@ -59,7 +59,7 @@ class SpanModel:
         Raises:
             ModelError: a window alone does not fit into memory, or the model gives no numbers.
         """
-        spans = [span for span in run_halving(self._run, batch, self._device) if span]
+        spans = [span for span in run_with_halving(self._run, batch, self._device) if span]
         if len(spans) < len(batch):
             raise ModelError(
                 f"{self._directory}: {max(map(len, batch))} tokens do not fit into the memory of "
