@@ -145,7 +145,7 @@ def rate(card: Card, batches: Sequence[Batch], run: Callable[[Batch], object], l
 
 def through_transformers(engine: TorchEngine, batch: Batch) -> object:
     """``generate`` with its own ban on n-grams and its own caches."""
-    input_ids, attention_mask = engine._pad(batch)
+    input_ids, attention_mask = engine.pad(batch)
     return engine._model.generate(
         input_ids=input_ids,
         attention_mask=attention_mask,

@@ -21,6 +21,7 @@ import transformers
 from measuring import show
 from rouge_score.rouge_scorer import RougeScorer
 
+from qgbatch.models.known_models import OUTPUT_FORMATS
 from qgbatch.pipeline.components import Components
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document, Generation
@@ -63,13 +64,11 @@ def read_questions(
 ) -> tuple[Asked, float]:
     """The questions of each paragraph, and the share of pieces that they are."""
     dropped: Counter[str] = Counter()
-    asked = []
+    asked, form = [], OUTPUT_FORMATS["questions"]
     for generation, context in zip(generations, contexts, strict=True):
         chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
         decoded = decode_generation(generation, components.tokenizer.decode, components.tokenizer.unk_id)
-        asked.append(
-            [question.question for question in extract_questions(chunk, decoded, "questions", dropped)]
-        )
+        asked.append([question.question for question in extract_questions(chunk, decoded, form, dropped)])
     n_kept = sum(map(len, asked))
     return asked, n_kept / (n_kept + dropped.total())
 

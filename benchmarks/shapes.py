@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from qgbatch.engines.base import CONVERSIONS
+from qgbatch.engines.base import CONVERTED_MODELS
 from qgbatch.models.checkpoint import find_model
 from qgbatch.pipeline.components import Components
 
@@ -56,5 +56,5 @@ def converted(components: Components) -> str:
     """The directory of a model as CTranslate2 has it."""
     components.load()
     name = f"{components.model.sha256[:32]}-{components.engine_choice.precision}-*"
-    (directory,) = (components.cache_dir / CONVERSIONS).glob(name)
+    (directory,) = (components.cache_dir / CONVERTED_MODELS).glob(name)
     return str(directory)

@@ -24,6 +24,7 @@ from measuring import interleave, show
 
 from qgbatch import CacheSettings, Document, Settings
 from qgbatch.chunking.chunker import chunk_document
+from qgbatch.models.known_models import OUTPUT_FORMATS
 from qgbatch.models.tokenizer import PromptTokenizer
 from qgbatch.output.rows import COLUMNS, to_row
 from qgbatch.output.writers import open_writer
@@ -106,7 +107,7 @@ class Bench:
         return [
             question
             for chunk, made in pairs
-            for question in extract_questions(chunk, made, "questions", dropped)
+            for question in extract_questions(chunk, made, OUTPUT_FORMATS["questions"], dropped)
         ]
 
     def dedupe(self, method: DedupeMethod) -> object:

@@ -1,1 +1,1 @@
-"""Documents to chunks: sentences, packed up to a token limit."""
+"""Cuts documents into chunks of whole sentences that fit a token limit."""

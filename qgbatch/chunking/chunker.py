@@ -1,8 +1,8 @@
-"""Document -> chunks: whole sentences, packed close to a target, never above the bound.
+"""Cuts a document into chunks of whole sentences, close to a target size.
 
-Sentences are counted and packed so that chunks are close to the target and end at
-paragraph breaks (``packing.py``). The ids of each chunk are made from its own text and
-checked against the bound at the end, so the bound holds for any tokenizer.
+Sentences are counted in tokens and packed so that chunks come close to the target and end
+at paragraph breaks (``packing.py``). The input ids of each chunk are then made from the
+chunk's own text and checked against the limit, so the limit holds for any tokenizer.
 """
 
 from __future__ import annotations
@@ -23,63 +23,69 @@ if TYPE_CHECKING:
     from qgbatch.chunking.sentences import Sentence
 
 MIN_CONTENT_TOKENS = 32
-"""Least room for text in a chunk. One code point can become 18 characters in NFKC
-(U+FDFA), so that with less room a chunk of one character might not fit."""
-_MIN_PIECE_TOKENS = 16
-"""Parts of a sentence that is too long are not made smaller than this, whatever the target."""
+"""Minimum number of tokens for text in a chunk, besides the prompt.
 
-# What a chunk pays for its last cut, against (unused share of the target) ** 2 for its size.
+One code point can become 18 characters under NFKC (U+FDFA), so a smaller limit could be
+too small for a single character.
+"""
+_MIN_PIECE_TOKENS = 16
+"""Pieces of a long sentence have at least this size, even if the target is smaller."""
+
+# Cost of ending a chunk at a place, on the scale of (unused share of the target) ** 2.
 _CUT_IN_PARAGRAPH = 0.1
 _CUT_IN_SENTENCE = 0.5
 _CUT_AFTER_HEADING = 1.0
 
-_MAX_TOKEN_CHARS = 20
-"""A sentence of more characters per token than any T5 vocabulary has (16) is not counted whole."""
+_MAX_CHARS_PER_TOKEN = 20
+"""Above the longest token of any T5 vocabulary (16 characters). A sentence with more
+characters than this per allowed token is too long without counting its tokens."""
 _CLAUSE_END = re.compile(r"[,;:)\]\u2013\u2014]\s+")
 _SPACE = re.compile(r"\s+")
-_SENTENCES_AT_ONCE = 1024
-_CHUNKS_AT_ONCE = 64
+_SENTENCES_PER_BATCH = 1024
+"""Number of sentences whose tokens are counted in one call of the tokenizer."""
+_CHUNKS_PER_BATCH = 64
+"""Number of chunks that are encoded in one call of the tokenizer."""
 
 SplitSentences = Callable[[str], Iterable["Sentence"]]
 
 
 class Encoder(Protocol):
-    """What chunking needs of a model's prompt and tokenizer."""
+    """The part of a model's tokenizer that chunking uses."""
 
     n_prompt_tokens: int
-    """Tokens of an input beside its text: prefix, ending and end token."""
+    """Number of tokens that the prompt adds to a text: prefix, suffix and end token."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text alone, without prompt."""
+        """Return the number of tokens of each text, without the prompt."""
 
     def token_ends(self, text: str) -> list[int]:
-        """Offsets in code points where the tokens of a text end, ascending."""
+        """Return the offsets, in code points, at which the tokens of a text end, ascending."""
 
     def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        """Input ids of each text with its prompt."""
+        """Return the input ids of each text with its prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkLimits:
-    """Sizes in tokens, prompt included."""
+    """Maximum and target size of a chunk in tokens, prompt included."""
 
     max_tokens: int
     target_tokens: int
 
     def check(self, n_prompt_tokens: int) -> None:
-        """Refuse limits that leave too little room for text.
+        """Refuse limits that leave too few tokens for text.
 
         Raises:
-            SettingsError: the bound or the target is too small.
+            SettingsError: The maximum or the target is too small.
         """
-        for option, tokens, room in (
+        for option, tokens, min_content in (
             ("--max-tokens", self.max_tokens, MIN_CONTENT_TOKENS),
             ("--target-tokens", self.target_tokens, 1),
         ):
-            if tokens < n_prompt_tokens + room:
+            if tokens < n_prompt_tokens + min_content:
                 raise SettingsError(
-                    f"{option} {tokens}: too small, the prompt alone takes {n_prompt_tokens} tokens.",
-                    f"Give at least {n_prompt_tokens + room}.",
+                    f"{option} {tokens} is too small: the model's prompt takes {n_prompt_tokens} tokens.",
+                    f"Use at least {n_prompt_tokens + min_content}.",
                 )
 
 
@@ -88,10 +94,13 @@ def chunk_document(
 ) -> Iterator[Chunk]:
     """Yield the chunks of a document in order.
 
-    They are disjoint and cover every character but white space. Each has at most
-    ``limits.max_tokens`` input ids; only sentences that alone exceed this bound are cut,
-    at a clause, a space or a token, and their chunks flagged ``hard_split``. The text is
-    gone through lazily, about a thousand sentences at a time.
+    Chunks are disjoint and cover every character except white space. Each chunk has at most
+    ``limits.max_tokens`` input ids. Only a sentence that exceeds this limit by itself is cut,
+    at a clause, a space or a token, and its chunks are flagged ``hard_split``. The document
+    is processed lazily, about a thousand sentences at a time.
+
+    Raises:
+        DocumentError: A single character takes more than ``limits.max_tokens`` tokens.
     """
     max_content = limits.max_tokens - encoder.n_prompt_tokens
     target_content = limits.target_tokens - encoder.n_prompt_tokens
@@ -101,8 +110,8 @@ def chunk_document(
         for group in pack(units, target_content)
     )
     chunk_index = 0
-    while some := list(islice(spans, _CHUNKS_AT_ONCE)):
-        for start, end, ids, hard_split in _encode_spans(document, some, encoder, limits.max_tokens):
+    while batch := list(islice(spans, _CHUNKS_PER_BATCH)):
+        for start, end, ids, hard_split in _encode_spans(document, batch, encoder, limits.max_tokens):
             yield Chunk(document, chunk_index, start, end, ids, hard_split)
             chunk_index += 1
 
@@ -110,10 +119,11 @@ def chunk_document(
 def _units(
     text: str, encoder: Encoder, split_sentences: SplitSentences, max_content: int, target_content: int
 ) -> Iterator[Unit]:
+    """Yield the sentences of a text as units; sentences that are too long become several units."""
     sentences = iter(split_sentences(text))
-    longest = max_content * _MAX_TOKEN_CHARS
-    while group := list(islice(sentences, _SENTENCES_AT_ONCE)):
-        countable = [s for s in group if s.end_char - s.start_char <= longest]
+    max_chars = max_content * _MAX_CHARS_PER_TOKEN
+    while group := list(islice(sentences, _SENTENCES_PER_BATCH)):
+        countable = [s for s in group if s.end_char - s.start_char <= max_chars]
         counts = dict(
             zip(
                 (s.start_char for s in countable),
@@ -131,16 +141,17 @@ def _units(
 
 
 def _cut_cost(sentence: Sentence) -> float:
+    """Return the cost of ending a chunk after a sentence."""
     if sentence.is_heading:
         return _CUT_AFTER_HEADING
     return 0.0 if sentence.ends_paragraph else _CUT_IN_PARAGRAPH
 
 
 def _split_sentence(text: str, sentence: Sentence, encoder: Encoder, budget: int) -> Iterator[Unit]:
-    """Cut a sentence into parts of at most ``budget`` tokens, linear in its length."""
+    """Cut a sentence into pieces of at most ``budget`` tokens, in time linear in its length."""
     start, end = sentence.start_char, sentence.end_char
     while start < end:
-        # English has about 4 characters a token: enough for a full part, little to read twice.
+        # English has about 4 characters per token: 6 fill a piece, and little is tokenized twice.
         excerpt = text[start : min(end, start + 6 * budget)]
         token_ends = encoder.token_ends(excerpt)
         cut = len(excerpt)
@@ -157,7 +168,11 @@ def _split_sentence(text: str, sentence: Sentence, encoder: Encoder, budget: int
 
 
 def _best_cut(excerpt: str, limit: int) -> int:
-    """Offset of at most ``limit``: behind a clause, else a space, in the second half, else there."""
+    """Return the best offset, at most ``limit``, at which to cut an excerpt.
+
+    The last clause end in the second half is preferred, then the last space in the second
+    half, then ``limit`` itself, moved left so that no combining mark loses its base character.
+    """
     for boundary in (_CLAUSE_END, _SPACE):
         cuts = [m.end() for m in boundary.finditer(excerpt, 0, limit) if m.end() > limit // 2]
         if cuts:
@@ -171,7 +186,7 @@ def _best_cut(excerpt: str, limit: int) -> int:
 def _encode_spans(
     document: Document, spans: Sequence[tuple[int, int, bool]], encoder: Encoder, max_tokens: int
 ) -> Iterator[tuple[int, int, tuple[int, ...], bool]]:
-    """Spans with their input ids; a span whose ids exceed the bound after all is halved."""
+    """Yield spans with their input ids; halve a span that has too many ids after all."""
     text = document.text
     all_ids = encoder.encode([text[start:end] for start, end, _ in spans])
     for (start, end, hard_split), ids in zip(spans, all_ids, strict=True):
@@ -180,17 +195,18 @@ def _encode_spans(
         elif end - start == 1:
             raise DocumentError(
                 f"{document.source}: one character (U+{ord(text[start]):04X} at offset {start}) "
-                f"takes {len(ids)} tokens.",
+                f"takes {len(ids)} tokens, but a chunk may have {max_tokens}.",
                 "Raise --max-tokens.",
             )
         else:
             middle = start + _best_cut(text[start:end], (end - start) // 2)
-            halves = [_stripped(text, start, middle), _stripped(text, middle, end)]
+            halves = [_strip(text, start, middle), _strip(text, middle, end)]
             yield from _encode_spans(
                 document, [(a, b, True) for a, b in halves if b > a], encoder, max_tokens
             )
 
 
-def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    part = text[start:end]
-    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
+def _strip(text: str, start: int, end: int) -> tuple[int, int]:
+    """Shrink a span so that it neither starts nor ends with white space."""
+    content = text[start:end]
+    return start + len(content) - len(content.lstrip()), start + len(content.rstrip())

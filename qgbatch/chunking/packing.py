@@ -1,83 +1,109 @@
-"""Units -> groups that fit into a chunk, at the least cost of all ways to cut."""
+"""Packs units of text into chunks at the lowest total cost.
+
+This is optimal line breaking with tokens in place of letters. Each group of units costs
+``(unused share of the budget) ** 2`` plus the cost of the cut after its last unit, and
+dynamic programming finds the grouping with the lowest sum.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-_UNITS_AT_ONCE = 1024
-"""Between looks for what is settled."""
+_UNITS_PER_FLUSH = 1024
+"""Number of units after which the groups that can no longer change are yielded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A piece of text that is never cut: a sentence, or a part of one that is too long."""
+    """A span of text that packing does not cut: a sentence, or a piece of a long sentence."""
 
     start_char: int
     end_char: int
     n_tokens: int
-    """At least 1, though some characters take no token at all."""
+    """At least 1, even for characters that produce no token."""
     cut_cost: float
-    """Of ending a chunk behind it, against ``(unused share of the target) ** 2`` for the chunk's size."""
+    """Cost of ending a chunk after this unit, on the scale of ``(unused share) ** 2``."""
     hard_split: bool = False
+    """Whether the unit is a piece of a sentence that does not fit into one chunk."""
 
 
 def pack(units: Iterable[Unit], budget: int) -> Iterator[list[Unit]]:
-    """Group units at the least cost.
+    """Group consecutive units at the lowest total cost.
 
-    A group has at most ``budget`` tokens, or is one unit. Linear in the units: each
-    looks back over those that fit into one chunk with it. Groups come as soon as nothing
-    that follows can change them, which takes some chunks more.
+    Takes time linear in the number of units, because each unit is only compared with the
+    units that fit into one group with it. Groups are yielded as soon as no later unit can
+    change them, so memory stays bounded for an endless input.
+
+    Args:
+        units: Units in the order of the text.
+        budget: Maximum number of tokens in a group. A single unit may exceed it and then
+            forms a group by itself.
+
+    Yields:
+        Groups of consecutive units, in order. Every unit is in exactly one group.
     """
-    open_units: list[Unit] = []
-    best = [0.0]  # best[j]: least cost of the units up to open_units[:j]
-    starts = [0]  # starts[j]: where the last group of that way begins
+    pending: list[Unit] = []
+    lowest_costs = [0.0]  # lowest_costs[n]: lowest cost of grouping pending[:n]
+    last_starts = [0]  # last_starts[n]: index where the last group of that grouping starts
     for unit in units:
-        open_units.append(unit)
-        cost, start = _best_last_group(open_units, best, budget)
-        best.append(cost + unit.cut_cost)
-        starts.append(start)
-        if len(open_units) % _UNITS_AT_ONCE == 0:
-            settled = _settled_cut(open_units, starts, budget)
-            yield from _groups(open_units, starts, settled)
-            del open_units[:settled], best[:settled]
-            starts = [max(0, start - settled) for start in starts[settled:]]
-    yield from _groups(open_units, starts, len(open_units))
+        pending.append(unit)
+        cost, start = _best_last_group(pending, lowest_costs, budget)
+        lowest_costs.append(cost + unit.cut_cost)
+        last_starts.append(start)
+        if len(pending) % _UNITS_PER_FLUSH == 0:
+            n_final = _count_final_units(pending, last_starts, budget)
+            yield from _groups(pending, last_starts, n_final)
+            del pending[:n_final], lowest_costs[:n_final]
+            last_starts = [max(0, start - n_final) for start in last_starts[n_final:]]
+    yield from _groups(pending, last_starts, len(pending))
 
 
-def _best_last_group(units: Sequence[Unit], best: Sequence[float], budget: int) -> tuple[float, int]:
-    """Cost of all the units without the last cut, and where the last group begins for that."""
-    n_tokens, least, start = 0, float("inf"), len(units) - 1
+def _best_last_group(
+    units: Sequence[Unit], lowest_costs: Sequence[float], budget: int
+) -> tuple[float, int]:
+    """Find the best group that ends with the last unit.
+
+    Returns:
+        The lowest cost of grouping all units, without the cost of the final cut, and the
+        index at which the last group of that grouping starts.
+    """
+    n_tokens, lowest, start = 0, float("inf"), len(units) - 1
     for i in range(len(units) - 1, -1, -1):
         n_tokens += units[i].n_tokens
         if n_tokens > budget and i < len(units) - 1:
             break
         unused = max(0, budget - n_tokens) / budget
-        cost = best[i] + unused * unused
-        if cost < least:
-            least, start = cost, i
-    return least, start
+        cost = lowest_costs[i] + unused * unused
+        if cost < lowest:
+            lowest, start = cost, i
+    return lowest, start
 
 
-def _settled_cut(units: Sequence[Unit], starts: Sequence[int], budget: int) -> int:
-    """The last cut that is on every way that may yet become the best."""
-    ends, n_tokens = {len(units)}, 0
+def _count_final_units(units: Sequence[Unit], last_starts: Sequence[int], budget: int) -> int:
+    """Count the leading units whose grouping no later unit can change.
+
+    A group that contains the next unit can only start at one of the last few positions.
+    The best groupings up to all of these positions are followed back until they meet: every
+    future grouping passes through that cut.
+    """
+    positions, n_tokens = {len(units)}, 0
     for i in range(len(units) - 1, -1, -1):
         n_tokens += units[i].n_tokens
-        if n_tokens >= budget:  # the next unit has a token, too
+        if n_tokens >= budget:  # the next unit has at least one token
             break
-        ends.add(i)
-    while len(ends) > 1:
-        last = max(ends)
-        ends.remove(last)
-        ends.add(starts[last])
-    return ends.pop()
+        positions.add(i)
+    while len(positions) > 1:
+        last = max(positions)
+        positions.remove(last)
+        positions.add(last_starts[last])
+    return positions.pop()
 
 
-def _groups(units: Sequence[Unit], starts: Sequence[int], end: int) -> list[list[Unit]]:
-    """The groups of the best way to cut ``units[:end]``."""
+def _groups(units: Sequence[Unit], last_starts: Sequence[int], end: int) -> list[list[Unit]]:
+    """Read the best grouping of ``units[:end]`` back from ``last_starts``."""
     groups = []
     while end:
-        groups.append(list(units[starts[end] : end]))
-        end = starts[end]
+        groups.append(list(units[last_starts[end] : end]))
+        end = last_starts[end]
     return groups[::-1]

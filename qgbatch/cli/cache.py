@@ -43,22 +43,22 @@ def info(*, cache_dir: str | None) -> None:
 @_cache_dir
 def clear(*, cache_dir: str | None) -> None:
     """Delete the cached results and models; safe during a run."""
-    from qgbatch.engines.base import CONVERSIONS
+    from qgbatch.engines.base import CONVERTED_MODELS
     from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 
     settings = CacheSettings(cache_dir=cache_dir)
     if (settings.directory / FILE_NAME).exists():
         with closing(SqliteStore(settings.directory, settings.max_bytes)) as store:
             store.clear()
-    shutil.rmtree(settings.directory / CONVERSIONS, ignore_errors=True)
+    shutil.rmtree(settings.directory / CONVERTED_MODELS, ignore_errors=True)
     _print_info(settings.directory)
 
 
 def _print_info(directory: Path) -> None:
-    from qgbatch.engines.base import CONVERSIONS
+    from qgbatch.engines.base import CONVERTED_MODELS
 
     n_entries, n_bytes = _results(directory)
-    models = [path for path in (directory / CONVERSIONS).glob("*") if path.is_dir()]
+    models = [path for path in (directory / CONVERTED_MODELS).glob("*") if path.is_dir()]
     n_model_bytes = sum(path.stat().st_size for model in models for path in model.iterdir())
     click.echo(f"directory  {directory}")
     click.echo(f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB")

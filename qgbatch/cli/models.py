@@ -6,13 +6,6 @@ import click
 
 from qgbatch.cli.options import Command
 
-_WRITES = {
-    "questions": "questions",
-    "question-answer": "questions and answers",
-    "query": "search queries, sampled",
-}
-
-
 _EPILOG = """\b
 Examples:
   qgbatch models
@@ -38,4 +31,4 @@ def models() -> None:
     width = max(len(name) for name, _ in known)
     for name, metadata in [*embedded, *known]:
         license_name = metadata.license or "licence: see its page"
-        click.echo(f"{name:<{width}}  {_WRITES[metadata.parser]:<21}  {license_name}")
+        click.echo(f"{name:<{width}}  {metadata.output_format.description:<21}  {license_name}")

@@ -1,1 +1,1 @@
-"""Chunks to generations: running the model in batches."""
+"""Runs models on batches of token ids, with PyTorch or CTranslate2."""

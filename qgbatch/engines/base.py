@@ -1,7 +1,7 @@
-"""What runs the model: batches of token ids in, generations out, in the same order.
+"""The protocol of an engine, which runs a model on batches of token ids.
 
-Which engine it will be is decided without loading it, as a run whose results are all in
-the cache never needs one.
+The engine is chosen without loading it, because a run whose results are all in the cache
+needs no engine.
 """
 
 from __future__ import annotations
@@ -16,50 +16,51 @@ from qgbatch.engines.batching import BatchBudget
 from qgbatch.records import Generation, InputIds
 
 Batch: TypeAlias = Sequence[InputIds]
+"""Rows of input ids, unpadded; one row per chunk."""
 
-CONVERSIONS = "ctranslate2"
-"""Directory of converted models in the cache directory."""
+CONVERTED_MODELS = "ctranslate2"
+"""Name of the directory of converted models in the cache directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """An engine, where it runs and in which precision."""
+    """The engine of a run, its device and its precision."""
 
     name: Literal["torch", "ctranslate2"]
     device: str
     """``cpu``, ``cuda``, ``cuda:N`` or ``mps``."""
     precision: str
-    """Of the weights: ``float32``, ``bfloat16``, ``int8``, ..."""
+    """Type of the weights: ``float32``, ``bfloat16``, ``int8``, ..."""
 
     @property
     def needs_equal_lengths(self) -> bool:
-        """Whether rows of a batch must be of one length for their results to be theirs alone.
+        """Whether a row's result only stays independent of its batch if all rows have one length.
 
-        Integer products are exact, but padding moves the float ones between them in their
-        last bit, which rounding to integers makes large: of 240 chunks in int8 with 4
-        beams 8 came out with other words in batches of 64, none in batches of one length.
+        Padding changes the last bit of the floating-point numbers between the integer
+        products, and rounding to integers amplifies this. With int8 and 4 beams, 8 of 240
+        chunks gave other words in mixed batches of 64 rows, and none in batches of one length.
         """
         return self.name == "ctranslate2" and self.precision in ("int8", "int16")
 
 
 class Engine(Protocol):
-    """Runs a model."""
+    """A loaded model that generates token ids."""
 
     @property
     def budget(self) -> BatchBudget:
-        """What a batch may hold where the settings do not say."""
+        """The batch size to use if ``--batch-tokens`` is not given."""
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
-        """Yield the generations of each batch, in order; ``None`` for a row that does not fit into memory.
+        """Yield the generations of each batch, in order.
 
-        A batch may be empty, and so are its generations then. Some batches are taken before
-        the results of earlier ones are given.
+        A row that does not fit into memory gives ``None``. An empty batch gives an empty list.
+        An engine may take several batches before it yields the first result.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class SpecialIds:
-    """Token ids with a meaning of their own."""
+    """Ids of the tokens that an engine treats specially."""
 
     pad: int
     eos: int
@@ -67,11 +68,14 @@ class SpecialIds:
     separators: frozenset[int]
 
 
-def to_generation(ids: Sequence[int], log_probability: float, special: SpecialIds) -> Generation:
-    """Split one output at its separators.
+def make_generation(ids: Sequence[int], log_probability: float, special: SpecialIds) -> Generation:
+    """Split the output for one chunk at its separators.
 
-    ``ids`` are the generated ids with the end token, if the model wrote it, and without
-    start or padding; ``log_probability`` is their sum in nats.
+    Args:
+        ids: The generated ids, without start token and padding, and with the end token if the
+            model wrote it.
+        log_probability: The sum of their log-probabilities, in nats.
+        special: Ids of the separators and the end token.
     """
     finished = bool(ids) and ids[-1] == special.eos
     content = ids[:-1] if finished else ids
@@ -86,7 +90,7 @@ def to_generation(ids: Sequence[int], log_probability: float, special: SpecialId
 
 
 def merge_generations(outputs: Sequence[Generation]) -> Generation:
-    """Several outputs of one chunk as one, whose score is the mean of theirs."""
+    """Combine several outputs for one chunk; the score is the mean of their scores."""
     pieces = tuple(piece for output in outputs for piece in output.pieces)
     score = sum(output.score for output in outputs) / len(outputs)
     return Generation(pieces, score, outputs[-1].finish_reason)

@@ -1,4 +1,4 @@
-"""Chunks -> batches of similar length, bounded in padded tokens."""
+"""Groups chunks of similar length into batches of limited size."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BatchBudget:
-    """What a batch may hold: ``rows * (longest + row_tokens) <= batch_tokens``."""
+    """The maximum size of a batch: ``n_rows * (longest row + row_tokens) <= batch_tokens``."""
 
     batch_tokens: int = 4096
-    """On two CPU cores nothing from 512 to 16,384 was slower or faster (benchmarks/tuning.py)."""
+    """Padded tokens. On two CPU cores, values from 512 to 16,384 were equally fast
+    (benchmarks/tuning.py)."""
     row_tokens: int = 0
-    """What a row takes beside its tokens, such as what is written for it, in tokens."""
+    """Memory that each row needs besides its input, such as for its output, in tokens."""
 
 
 def make_batches(
     lengths: Sequence[int], budget: BatchBudget, *, equal_lengths: bool = False
 ) -> list[list[int]]:
-    """Group the indices of ``lengths`` into batches, longest first.
+    """Group rows into batches, longest rows first.
 
-    A batch fits into the room, but for a single row that does not. Longest first, so that
-    memory runs out early or not at all. With ``equal_lengths`` all rows of a batch are of one length. Every
-    index is in exactly one batch. What is left after some whole batches is batched as it
-    was before: a run that was killed goes on with the same batches.
+    The longest rows come first so that a lack of memory shows in the first batch. The batches
+    do not depend on rows that were removed as complete batches, so a run that was killed
+    continues with the batches that it would have had.
+
+    Args:
+        lengths: Number of tokens of each row.
+        budget: Maximum size of a batch. A row that exceeds it by itself forms its own batch.
+        equal_lengths: Whether all rows of a batch must have the same length.
+
+    Returns:
+        Indices into ``lengths``. Every index is in exactly one batch.
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     batches: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""Which engine runs the model, decided without loading it."""
+"""Chooses the engine of a run without loading it."""
 
 from __future__ import annotations
 
@@ -17,39 +17,52 @@ LoadEngine: TypeAlias = Callable[[EngineChoice, ModelFiles, Decoding, SpecialIds
 
 
 def choose_engine(settings: Settings, *, do_sample: bool = False) -> EngineChoice:
-    """What the settings ask for on this machine; torch is only asked where a GPU may be.
+    """Choose engine, device and precision for this machine.
 
-    What is drawn is drawn in torch, whatever the device.
+    torch is only imported if the machine may have a GPU, because the import takes seconds.
+
+    Args:
+        settings: The settings of the run.
+        do_sample: Whether tokens are sampled, which only the torch engine can do.
 
     Raises:
-        SettingsError: the device is not there, or a precision is not for this engine.
+        SettingsError: The device does not exist, or the engine does not support a setting.
     """
     device = find_device(settings.device)
     name = settings.engine
     if do_sample and name == "ctranslate2":
-        raise SettingsError("The ctranslate2 engine draws no tokens.", "Use --engine torch.")
+        raise SettingsError("The ctranslate2 engine cannot sample.", "Use --engine torch.")
     if name == "ctranslate2" and device == "mps":
         if settings.device != "auto":
             raise SettingsError("The ctranslate2 engine does not run on mps.", "Use --engine torch.")
-        device = "cpu"  # the best that this engine has on such a machine
+        device = "cpu"  # the only device of this engine on a Mac
     if name == "auto":
         name = "ctranslate2" if device == "cpu" and not do_sample else "torch"
     if name == "torch":
         if settings.compute_type != "auto":
-            raise SettingsError("--compute-type is for the ctranslate2 engine.", "Use --dtype.")
+            raise SettingsError("The torch engine has no --compute-type.", "Use --dtype.")
         return EngineChoice("torch", device, torch_precision(settings.dtype, device))
     if settings.dtype != "auto":
-        raise SettingsError("--dtype is for the torch engine.", "Use --compute-type, or --engine torch.")
+        raise SettingsError(
+            "The ctranslate2 engine has no --dtype.", "Use --compute-type or --engine torch."
+        )
     return EngineChoice("ctranslate2", device, ctranslate2_precision(settings.compute_type, device))
 
 
 def load_engine(
     choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds, cache_dir: Path
 ) -> Engine:
-    """Load the chosen engine; the weights are read here.
+    """Load the chosen engine with the model's weights.
+
+    Args:
+        choice: The result of :func:`choose_engine`.
+        model: The model to load.
+        decoding: Settings of the search or the sampling.
+        special: Ids of the special tokens.
+        cache_dir: Where the ctranslate2 engine stores converted models.
 
     Raises:
-        ModelError: the weights are damaged.
+        ModelError: The weights are damaged.
     """
     if choice.name == "torch":
         from qgbatch.engines.torch import TorchEngine

@@ -1,7 +1,7 @@
-"""The model in CTranslate2: the fast way on a CPU.
+"""The CTranslate2 engine, the fastest one on a CPU.
 
-It is converted once into the user's cache directory. Tokens are handed over as their
-ids in decimal, so that neither side ever looks at a vocabulary.
+A model is converted once and stored in the user's cache directory. Its vocabulary consists of
+the token ids as decimal numbers, so that texts are only tokenized by the model's own tokenizer.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from typing import Any
 
 import ctranslate2
 import torch
+from ctranslate2.converters import transformers as loaders
 from ctranslate2.converters.converter import Converter
-from ctranslate2.converters.transformers import MT5Loader, T5Loader
 from ctranslate2.specs.model_spec import OPTIONAL
 
-from qgbatch.engines.base import CONVERSIONS, Batch, EngineChoice, SpecialIds, to_generation
+from qgbatch.engines.base import CONVERTED_MODELS, Batch, EngineChoice, SpecialIds, make_generation
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.devices import n_cores
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError, OutputError
 from qgbatch.models.checkpoint import ModelFiles
+from qgbatch.models.known_models import ARCHITECTURES
 from qgbatch.records import Generation
 from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
 
-_LOADERS = {"t5": T5Loader, "mt5": MT5Loader}
-_CONVERSION = 1
-"""Raised when the conversion changes, so that older ones in the cache are not used."""
-_DRAFT = ".converting-"
-_LEFTOVER_S = 24 * 3600
-"""No conversion takes a day."""
+_CONVERSION_VERSION = 1
+"""Raise this when the conversion changes, so that older conversions in the cache are not used."""
+_DRAFT_PREFIX = ".converting-"
+_STALE_DRAFT_S = 24 * 3600
+"""Drafts older than this, in seconds, were left by killed runs: no conversion takes a day."""
 _BATCHES_PER_WORKER = 2
-"""The one at work and the one that is ready when it ends."""
+"""One that the worker computes, and one that is ready when the worker finishes."""
 _POLL_S = 0.002
-"""Between looks for a result: waiting inside CTranslate2 would hold up signals."""
+"""Seconds between checks for a result. Waiting inside CTranslate2 would delay signal handlers."""
 
 
 class CTranslate2Engine:
-    """Batches through a translator with one worker per core."""
+    """Generates with a CTranslate2 translator that has one worker per CPU core."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class CTranslate2Engine:
         self._options = translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
         self._translator = _load_translator(
-            model, special, choice, cache_dir / CONVERSIONS, self._n_workers
+            model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers
         )
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
@@ -70,61 +70,67 @@ class CTranslate2Engine:
         for batch in batches:
             waiting.append(self._translate(batch) if batch else [])
             if len(waiting) == _BATCHES_PER_WORKER * self._n_workers:
-                yield self._results(waiting.popleft())
+                yield self._wait(waiting.popleft())
         while waiting:
-            yield self._results(waiting.popleft())
+            yield self._wait(waiting.popleft())
 
     def _translate(self, batch: Batch) -> list[Any]:
-        """Promises of the results, one a row; the translator's own threads work on them."""
+        """Start the translation of a batch and return its asynchronous results, one per row."""
         inputs = [[str(token) for token in row] for row in batch]
         promises: list[Any] = self._translator.translate_batch(inputs, asynchronous=True, **self._options)
         return promises
 
-    def _results(self, promises: list[Any]) -> list[Generation | None]:
+    def _wait(self, promises: list[Any]) -> list[Generation | None]:
+        """Wait for the asynchronous results of a batch and return its generations."""
         while not all(promise.done() for promise in promises):
             time.sleep(_POLL_S)
-        return [self._to_generation(promise.result()) for promise in promises]
+        return [self._make_generation(promise.result()) for promise in promises]
 
-    def _to_generation(self, result: Any) -> Generation:
+    def _make_generation(self, result: Any) -> Generation:
+        """Turn a result of CTranslate2 into a generation; undo the length penalty of its score."""
         ids = [int(token) for token in result.hypotheses[0]]
         log_probability = result.scores[0] * len(ids) ** self._length_penalty
-        return to_generation(ids, log_probability, self._special)
+        return make_generation(ids, log_probability, self._special)
 
 
 def translate_options(decoding: Decoding) -> dict[str, Any]:
-    """Transformers' names -> CTranslate2's; all are passed, as its defaults are others."""
+    """Return CTranslate2's options for the decoding settings.
+
+    All options are set, because CTranslate2's defaults differ from those of transformers.
+    """
     return {
         "beam_size": decoding.num_beams,
         "max_decoding_length": decoding.max_new_tokens,
-        "min_decoding_length": 0,  # a model may ask nothing; by default its end token would be banned
+        "min_decoding_length": 0,  # an output may be empty; the default would forbid the end token first
         "length_penalty": decoding.length_penalty,
         "no_repeat_ngram_size": decoding.no_repeat_ngram_size,
-        # Early stopping is as many finished hypotheses as beams; without it, twice as many.
+        # With early stopping, a search ends with as many finished hypotheses as beams, else twice as many.
         "patience": 1 if decoding.early_stopping else 2,
-        "max_input_length": 0,  # never cut: chunking keeps the bound
-        "max_batch_size": 0,  # batches are made already
+        "max_input_length": 0,  # no truncation: chunking keeps inputs below the limit
+        "max_batch_size": 0,  # batches already have their final size
         "return_scores": True,
-        "return_end_token": True,  # tells eos from length, and counts it in the score's length
+        "return_end_token": True,  # distinguishes eos from length, and the score's length includes it
     }
 
 
 def _load_translator(
-    model: ModelFiles, special: SpecialIds, choice: EngineChoice, home: Path, n_workers: int
+    model: ModelFiles, special: SpecialIds, choice: EngineChoice, conversions: Path, n_workers: int
 ) -> ctranslate2.Translator:
+    """Load the converted model; convert it first, or again if the conversion is damaged."""
     try:
         with tempfile.TemporaryDirectory() as spare:
-            directory = _converted(model, special, choice.precision, home, Path(spare))
+            directory = _find_conversion(model, special, choice.precision, conversions, Path(spare))
             try:
                 return _open_translator(directory, choice, n_workers)
             except ModelError as error:
-                logger.warning("%s Making it again.", error.message)
+                logger.warning("%s Converting it again.", error.message)
                 shutil.rmtree(directory, ignore_errors=True)
-            directory = _converted(model, special, choice.precision, home, Path(spare))
+            directory = _find_conversion(model, special, choice.precision, conversions, Path(spare))
             return _open_translator(directory, choice, n_workers)
     except OSError as error:
         raise OutputError(
-            f"{model.name}: no place to convert it in ({error}).",
-            "Make room in --cache-dir or TMPDIR, or use --engine torch.",
+            f"{model.name}: cannot be converted ({error}).",
+            "Free disk space in --cache-dir or TMPDIR, or use --engine torch.",
         ) from error
 
 
@@ -145,33 +151,43 @@ def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> c
         ) from error
 
 
-def _converted(model: ModelFiles, special: SpecialIds, precision: str, home: Path, spare: Path) -> Path:
-    """The converted model in ``home``, made there if need be; in ``spare`` if it cannot be."""
-    key = f"{model.sha256[:32]}-{precision}-{ctranslate2.__version__}-{_CONVERSION}"
-    directory = home / key
+def _find_conversion(
+    model: ModelFiles, special: SpecialIds, precision: str, conversions: Path, fallback: Path
+) -> Path:
+    """Return the directory of the converted model, and convert it first if necessary.
+
+    Args:
+        model: The model.
+        special: Ids of the special tokens.
+        precision: Type of the converted weights.
+        conversions: Where conversions are kept.
+        fallback: Where to convert if ``conversions`` cannot be written.
+    """
+    key = f"{model.sha256[:32]}-{precision}-{ctranslate2.__version__}-{_CONVERSION_VERSION}"
+    directory = conversions / key
     if directory.is_dir():
         return directory
-    logger.info("Converting %s to CTranslate2 %s, once.", model.name, precision)
+    logger.info("Converting %s to CTranslate2 %s (only once).", model.name, precision)
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(home)
-        with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=home) as draft:
-            made = _convert(model, special, precision, Path(draft) / key)
+        conversions.mkdir(parents=True, exist_ok=True)
+        _remove_stale_drafts(conversions)
+        with tempfile.TemporaryDirectory(prefix=_DRAFT_PREFIX, dir=conversions) as draft:
+            converted = _convert(model, special, precision, Path(draft) / key)
             try:
-                made.rename(directory)
+                converted.rename(directory)
             except OSError:
-                if not directory.is_dir():  # else another run was faster
+                if not directory.is_dir():  # otherwise another run converted it at the same time
                     raise
     except OSError as error:
-        logger.warning("%s cannot be written (%s): converting anew in each run.", home, error)
-        return _convert(model, special, precision, spare / key)
+        logger.warning("%s cannot be written (%s): each run converts the model.", conversions, error)
+        return _convert(model, special, precision, fallback / key)
     return directory
 
 
-def _remove_leftovers(home: Path) -> None:
-    """Remove what runs left that were killed while they converted."""
-    for draft in home.glob(f"{_DRAFT}*"):
-        if time.time() - draft.stat().st_mtime > _LEFTOVER_S:
+def _remove_stale_drafts(conversions: Path) -> None:
+    """Remove unfinished conversions of runs that were killed."""
+    for draft in conversions.glob(f"{_DRAFT_PREFIX}*"):
+        if time.time() - draft.stat().st_mtime > _STALE_DRAFT_S:
             shutil.rmtree(draft, ignore_errors=True)
 
 
@@ -181,34 +197,35 @@ def _convert(model: ModelFiles, special: SpecialIds, precision: str, directory: 
 
 
 class _Converter(Converter):
-    """CTranslate2's own converter over weights that qgbatch has loaded and checked."""
+    """CTranslate2's converter, applied to weights that qgbatch loaded and checked."""
 
     def __init__(self, model: ModelFiles, special: SpecialIds) -> None:
         self._model = model
         self._special = special
 
     def _load(self) -> Any:
-        # Loaded for this alone: the conversion quantizes these tensors in place.
+        # Not shared with anything else: the conversion quantizes these tensors in place.
         weights = load_weights(self._model, torch.float32)
         vocabulary = _IdVocabulary(weights.config.vocab_size, self._special)
+        loader = getattr(loaders, ARCHITECTURES[weights.config.model_type])()
         with torch.no_grad():
-            spec = _LOADERS[weights.config.model_type]()(weights, vocabulary)
+            spec = loader(weights, vocabulary)
         if not _scales_outputs(weights.config):
             spec.decoder.scale_outputs = OPTIONAL
         return spec
 
 
 def _scales_outputs(config: Any) -> bool:
-    """Whether the model scales its last hidden states: T5 does, T5 v1.1, Flan-T5 and mT5 do not.
+    """Return whether the model scales its last hidden states.
 
-    CTranslate2 4.8 takes tied embeddings for the sign of it, but transformers 5 calls
-    all embeddings tied and has a field for this.
+    T5 does; T5 v1.1, Flan-T5 and mT5 do not. CTranslate2 4.8 decides this by whether embeddings
+    are tied, but transformers 5 reports tied embeddings for all of them and has its own field.
     """
     return bool(getattr(config, "scale_decoder_outputs", False))
 
 
 class _IdVocabulary:
-    """Stands for a tokenizer in the conversion: each token is its id in decimal."""
+    """Replaces the tokenizer in a conversion; each token is its id as a decimal number."""
 
     def __init__(self, size: int, special: SpecialIds) -> None:
         self._size = size
@@ -217,7 +234,9 @@ class _IdVocabulary:
         self.unk_token = str(special.unk)
 
     def get_vocab(self) -> dict[str, int]:
+        """Return all tokens with their ids."""
         return {str(token): token for token in range(self._size)}
 
     def convert_ids_to_tokens(self, token: int) -> str:
+        """Return the token of an id."""
         return str(token)

@@ -1,4 +1,4 @@
-"""Which devices, cores and precisions this machine has."""
+"""Finds out which devices, cores and precisions this machine has."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from glob import glob
 from qgbatch.errors import SettingsError
 from qgbatch.settings import ComputeType, Dtype
 
-# What drivers of NVIDIA (also Jetson), WSL and AMD put there.
+# Files that the drivers of NVIDIA (also Jetson), WSL and AMD create.
 _LINUX_GPUS = ("/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
 
 
 def find_device(name: str) -> str:
-    """Turn ``auto`` into the best device here, and check a given one.
+    """Return the best device for ``auto``, or check that the given device exists.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises:
-        SettingsError: there is no such device.
+        SettingsError: This machine has no such device.
     """
     if name == "cpu" or (name == "auto" and not _may_have_gpu()):
         return "cpu"
@@ -30,14 +33,17 @@ def find_device(name: str) -> str:
     kind, _, index = name.partition(":")
     known = {"mps": has_mps and not index, "cuda": has_cuda}
     if kind not in known or (index and not index.isdecimal()):
-        raise SettingsError(f"--device {name}: not known.", "Give auto, cpu, cuda, cuda:N or mps.")
+        raise SettingsError(f"--device {name}: unknown device.", "Use auto, cpu, cuda, cuda:N or mps.")
     if not known[kind] or (index and int(index) >= torch.cuda.device_count()):
-        raise SettingsError(f"--device {name}: not on this machine.", "Use --device auto.")
+        raise SettingsError(f"--device {name}: this machine has no such device.", "Use --device auto.")
     return name
 
 
 def n_cores() -> int:
-    """Cores that this process may use, which a container, taskset or ``OMP_NUM_THREADS`` can make fewer."""
+    """Return the number of cores that this process may use.
+
+    A container, ``taskset`` and ``OMP_NUM_THREADS`` can lower it.
+    """
     limit = os.environ.get("OMP_NUM_THREADS", "")
     if limit.isdecimal() and int(limit):
         return min(int(limit), _n_cores_of_process())
@@ -51,14 +57,14 @@ def _n_cores_of_process() -> int:
 
 
 def _may_have_gpu() -> bool:
-    """False where there surely is none: importing torch to ask takes seconds."""
+    """Return False if this machine certainly has no GPU; importing torch to find out takes seconds."""
     if platform.system() == "Linux":
         return any(glob(pattern) for pattern in _LINUX_GPUS)
     return platform.system() != "Darwin" or platform.machine() == "arm64"
 
 
 def torch_precision(dtype: Dtype, device: str) -> str:
-    """Turn ``auto`` into the weights' precision in torch that is best on a device."""
+    """Return the best precision of the torch engine on a device for ``auto``, else the given one."""
     if dtype != "auto":
         return dtype
     if not device.startswith("cuda"):
@@ -70,14 +76,14 @@ def torch_precision(dtype: Dtype, device: str) -> str:
 
 
 def ctranslate2_precision(compute_type: ComputeType, device: str) -> str:
-    """Resolve ``auto`` to the fastest precision that CTranslate2 has on a device, and check a given one.
+    """Return CTranslate2's fastest precision on a device for ``auto``, or check the given one.
 
     Raises:
-        SettingsError: the device does not support this precision.
+        SettingsError: The device does not support this precision.
     """
     kind = device.partition(":")[0]
     if compute_type == "auto" and kind == "cpu":
-        return "int8"  # which it has on every CPU
+        return "int8"  # supported on every CPU
 
     import ctranslate2
 
@@ -86,7 +92,7 @@ def ctranslate2_precision(compute_type: ComputeType, device: str) -> str:
         return "bfloat16" if "bfloat16" in supported else "float32"
     if compute_type not in supported:
         raise SettingsError(
-            f"--compute-type {compute_type}: not on this {kind}.",
-            f"It has: {', '.join(sorted(supported))}.",
+            f"--compute-type {compute_type}: this {kind} does not support it.",
+            f"It supports: {', '.join(sorted(supported))}.",
         )
     return compute_type

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, to_generation
+from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, make_generation
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
@@ -79,13 +79,13 @@ class FakeEngine:
         texts = [self._tokenizer.decode(input_ids).removeprefix(self._prefix) for input_ids in batch]
         outputs = self._tokenizer.encode_targets([_make_questions(text) for text in texts])
         return [
-            None if any(words in text for words in self._too_large) else self._to_generation(ids)
+            None if any(words in text for words in self._too_large) else self._make_generation(ids)
             for text, ids in zip(texts, outputs, strict=True)
         ]
 
-    def _to_generation(self, output: InputIds) -> Generation:
+    def _make_generation(self, output: InputIds) -> Generation:
         ids = output[: self._max_new_tokens]
-        return to_generation(ids, -float(sum(ids) % 97), self._special)
+        return make_generation(ids, -float(sum(ids) % 97), self._special)
 
 
 def _make_questions(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Drawing tokens so that a chunk's outputs are its own, whatever batch it is in."""
+"""Samples tokens so that the outputs for a chunk do not depend on the other chunks of its batch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from qgbatch.settings import Decoding
 
 
 class SeededSampling(LogitsProcessor):
-    """Adds noise to the logits such that the best token is a draw, and notes its log-probability.
+    """Adds random noise to the logits, so that a greedy search samples from their softmax.
 
-    The best of logits with Gumbel noise is a draw from their softmax, so a greedy search
-    does the rest. Each row has a generator of its own, seeded with the chunk's ids and the
-    number of the output, where torch's sampling has one for the whole batch. The noise is made on the
-    CPU, so that a GPU draws the same.
+    The argmax of logits plus Gumbel noise is a sample from their softmax. Each row has its own
+    random generator, seeded with the chunk's ids and the number of the output, while torch's
+    sampling has one generator for the whole batch. The noise is generated on the CPU, so that a
+    GPU samples the same tokens. The log-probabilities of the sampled tokens are recorded.
     """
 
     def __init__(self, decoding: Decoding, batch: Batch) -> None:
@@ -45,21 +45,22 @@ class SeededSampling(LogitsProcessor):
         self._steps: list[torch.Tensor] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> torch.Tensor:
-        """Logits (rows, vocabulary), float32 -> the same with noise."""
+        """Return the warped logits with noise, of the same shape (rows, vocabulary) and float32."""
         warped = self._warp(input_ids, scores)
-        waits = [torch.empty(scores.shape[1]).exponential_(generator=g) for g in self._generators]
-        noise = -torch.stack(waits).clamp_min(torch.finfo(torch.float32).tiny).log()
+        exponentials = [torch.empty(scores.shape[1]).exponential_(generator=g) for g in self._generators]
+        noise = -torch.stack(exponentials).clamp_min(torch.finfo(torch.float32).tiny).log()
         noisy: torch.Tensor = warped + noise.to(scores.device)
-        drawn = noisy.argmax(-1, keepdim=True)
-        self._steps.append(scores.log_softmax(-1).gather(-1, drawn).squeeze(-1))
+        sampled = noisy.argmax(-1, keepdim=True)
+        self._steps.append(scores.log_softmax(-1).gather(-1, sampled).squeeze(-1))
         return noisy
 
-    def sums(self, lengths: Sequence[int]) -> list[float]:
-        """Log-probability of the first ``length`` tokens of each row in nats, as the model has it."""
+    def log_probabilities(self, lengths: Sequence[int]) -> list[float]:
+        """Return the model's log-probability, in nats, of the first ``length`` tokens of each row."""
         steps = torch.stack(self._steps, dim=1).tolist()  # rows x steps
         return [sum(row[:length]) for row, length in zip(steps, lengths, strict=True)]
 
 
 def _seed(row: Sequence[int], number: int, seed: int) -> int:
+    """Return the seed of an output's generator, from the run's seed and the chunk's ids."""
     digest = hashlib.blake2b(array("q", [seed, number, *row]).tobytes(), digest_size=7).digest()
     return int.from_bytes(digest)

@@ -1,4 +1,7 @@
-"""The model in PyTorch: exactly what transformers' ``generate`` gives, but for draws of its own."""
+"""The PyTorch engine, which gives the same outputs as ``generate`` of transformers.
+
+Only sampling differs: see :mod:`qgbatch.engines.sampling`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, merge_generations, to_generation
+from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, make_generation, merge_generations
 from qgbatch.engines.batching import BatchBudget
-from qgbatch.engines.memory import batch_room
+from qgbatch.engines.memory import budget_for_memory
+from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.sampling import SeededSampling
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import ModelFiles
@@ -34,18 +38,27 @@ Result = TypeVar("Result")
 
 
 def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
-    """Load a T5 on the CPU, as :func:`load_checkpoint` does."""
+    """Load the weights of a T5 on the CPU; see :func:`load_checkpoint`."""
     return load_checkpoint(AutoModelForSeq2SeqLM, model.name, model.directory, dtype)
 
 
 def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -> Any:
-    """Load a checkpoint on the CPU; weights that it lacks are an error, not random numbers.
+    """Load a checkpoint on the CPU.
 
-    ``kind`` is one of transformers' AutoModel classes. ``.bin`` files are read without
-    running what they hold (``weights_only``).
+    ``.bin`` files are read without running code in them (``weights_only``).
+
+    Args:
+        kind: One of transformers' AutoModel classes.
+        name: The checkpoint's name in messages.
+        directory: The checkpoint.
+        dtype: Precision of the loaded weights.
+
+    Returns:
+        The model in evaluation mode.
 
     Raises:
-        ModelError: the weights are damaged or incomplete.
+        ModelError: The weights are damaged, or some are missing, which transformers would
+            replace with random numbers.
     """
     try:
         weights: Any
@@ -57,11 +70,11 @@ def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -
             weights_only=True,
             output_loading_info=True,
         )
-    except Exception as error:  # damaged files raise whatever their parser raises
-        if type(error).__name__ == "UnpicklingError":  # torch would advise to run it
+    except Exception as error:  # a parser of damaged files can raise anything
+        if type(error).__name__ == "UnpicklingError":  # torch's own message suggests running the code
             raise ModelError(
-                f"{name}: the weights in {directory} hold more than weights.",
-                "qgbatch runs no code of a checkpoint: get it as safetensors.",
+                f"{name}: the weights in {directory} contain more than weights.",
+                "qgbatch runs no code of a checkpoint: get the safetensors version.",
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
@@ -77,25 +90,34 @@ def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -
     return weights.eval()
 
 
-def run_halving(
+def run_with_halving(
     run: Callable[[Sequence[Row]], list[Result]], batch: Sequence[Row], device: str
 ) -> list[Result | None]:
-    """Run a batch, in halves where memory runs out; ``None`` for a row that does not fit alone."""
+    """Run a batch, and split it in half as often as memory runs out.
+
+    Args:
+        run: Returns one result per row.
+        batch: At least one row.
+        device: Where ``run`` works.
+
+    Returns:
+        One result per row; ``None`` for a row that does not fit into memory by itself.
+    """
     try:
         return [*run(batch)]
     except torch.OutOfMemoryError:
         if len(batch) == 1:
             return [None]
-    # Out of the handler, so that the failed attempt's tensors are free.
+    # Outside the handler, where the exception no longer keeps the tensors of the failed call.
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
     half = len(batch) // 2
-    logger.warning("Out of memory with %d rows: going on with %d.", len(batch), half)
-    return run_halving(run, batch[:half], device) + run_halving(run, batch[half:], device)
+    logger.warning("Out of memory with a batch of %d rows: continuing with %d.", len(batch), half)
+    return run_with_halving(run, batch[:half], device) + run_with_halving(run, batch[half:], device)
 
 
 class TorchEngine:
-    """Padded batches through ``generate``; a batch that does not fit is halved."""
+    """Generates with transformers' ``generate``; halves a batch that does not fit into memory."""
 
     def __init__(
         self, choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds
@@ -104,11 +126,10 @@ class TorchEngine:
         self._max_tokens = model.metadata.max_source_tokens
         self._decoding = decoding
         self._special = special
-        self._bans = (
-            [NoRepeatNGrams(decoding.no_repeat_ngram_size)] if decoding.no_repeat_ngram_size else []
-        )
+        size = decoding.no_repeat_ngram_size
+        self._ngram_filters = [NGramRepetitionFilter(size)] if size else []
         self._model = load_weights(model, getattr(torch, choice.precision)).to(choice.device)
-        # The model's own settings are in `decoding` already; nothing else of them is to act.
+        # `decoding` already includes the checkpoint's settings; this replaces all of them.
         self._model.generation_config = GenerationConfig(
             num_beams=decoding.num_beams,
             max_new_tokens=decoding.max_new_tokens,
@@ -124,130 +145,138 @@ class TorchEngine:
 
     @cached_property
     def budget(self) -> BatchBudget:
-        """What a batch may hold: on a GPU by the memory that was free with the weights loaded."""
+        """On a GPU, the batch size that fits into the memory that is free after loading the weights."""
         if not self._device.startswith("cuda"):
             return BatchBudget()
         torch.cuda.empty_cache()
         free_bytes, _ = torch.cuda.mem_get_info(self._device)
-        return batch_room(
+        return budget_for_memory(
             free_bytes, self._model.config, self._decoding, self._max_tokens, self._model.dtype.itemsize
         )
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
-        """Yield the generations of each batch, in order; ``None`` for a row that does not fit alone."""
+        """Yield the generations of each batch, in order; ``None`` for a row that exceeds the memory."""
         for batch in batches:
-            yield run_halving(self._generate_batch, batch, self._device) if batch else []
+            yield run_with_halving(self._generate_batch, batch, self._device) if batch else []
 
     def _generate_batch(self, batch: Batch) -> list[Generation]:
         if self._decoding.do_sample:
             return self._sample_batch(batch)
-        input_ids, attention_mask = self._pad(batch)
+        input_ids, attention_mask = self.pad(batch)
         greedy = _GreedyLogProbabilities()
         is_greedy = self._decoding.num_beams == 1
         output = self._model.generate(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            past_key_values=EncoderDecoderCache(DynamicCache(), _SharedByBeams()),
-            logits_processor=[*self._bans, *([greedy] if is_greedy else [])],
+            past_key_values=EncoderDecoderCache(DynamicCache(), _SharedCrossAttentionCache()),
+            logits_processor=[*self._ngram_filters, *([greedy] if is_greedy else [])],
         )
         sequences = self._sequences(output)
         if is_greedy:
-            sums = greedy.sums([len(ids) for ids in sequences])
+            sums = greedy.log_probabilities([len(ids) for ids in sequences])
         else:
             power = self._decoding.length_penalty
             scores = output.sequences_scores.tolist()
             sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
-        return [to_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
+        return [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
 
     @torch.inference_mode()
     def _sample_batch(self, batch: Batch) -> list[Generation]:
-        """Several outputs of each row, as one generation; the rows are encoded once."""
+        """Sample several outputs for each row and merge them; each row is encoded once."""
         n_outputs = self._decoding.num_return_sequences
-        input_ids, attention_mask = self._pad(batch)
+        input_ids, attention_mask = self.pad(batch)
         encoded = self._model.get_encoder()(input_ids=input_ids, attention_mask=attention_mask)
         states = encoded.last_hidden_state.repeat_interleave(n_outputs, dim=0)
         sampling = SeededSampling(self._decoding, batch)
         output = self._model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=attention_mask.repeat_interleave(n_outputs, dim=0),
-            logits_processor=[*self._bans, sampling],
+            logits_processor=[*self._ngram_filters, sampling],
         )
         sequences = self._sequences(output)
-        sums = sampling.sums([len(ids) for ids in sequences])
-        outputs = [to_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
+        sums = sampling.log_probabilities([len(ids) for ids in sequences])
+        outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
         return [
             merge_generations(outputs[start : start + n_outputs])
             for start in range(0, len(outputs), n_outputs)
         ]
 
     def _sequences(self, output: Any) -> list[list[int]]:
-        """Ids of each output without the start token."""
+        """Return the ids of each output, from the first token to the end token."""
         return [self._trim(row) for row in output.sequences[:, 1:].tolist()]
 
-    def _pad(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two tensors (rows, longest), int64: ids padded on the right, and 1 where they are ids."""
-        longest = max(map(len, batch))
-        ids = [[*row, *[self._special.pad] * (longest - len(row))] for row in batch]
-        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in batch]
-        return torch.tensor(ids, device=self._device), torch.tensor(mask, device=self._device)
+    def pad(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ``input_ids`` and ``attention_mask``, both of shape (rows, longest row), int64."""
+        input_ids = pad_rows(batch, self._special.pad, self._device)
+        attention_mask = pad_rows([[1] * len(row) for row in batch], 0, self._device)
+        return input_ids, attention_mask
 
     def _trim(self, ids: list[int]) -> list[int]:
-        """The ids up to the end token; all of them where the model was cut off."""
+        """Cut ids after the end token, if they contain one."""
         return ids[: ids.index(self._special.eos) + 1] if self._special.eos in ids else ids
 
 
-class NoRepeatNGrams(LogitsProcessor):
-    """Forbids each token that would repeat an n-gram of its output.
+class NGramRepetitionFilter(LogitsProcessor):
+    """Forbids each token that would repeat an n-gram of its own output.
 
-    The same as transformers' ``NoRepeatNGramLogitsProcessor``, which looks at one row after
-    the other on the host: here all rows are looked at together, where they are.
+    Equivalent to transformers' ``NoRepeatNGramLogitsProcessor``, which processes one row at a
+    time on the CPU. This class processes all rows at once on their device.
     """
 
     def __init__(self, ngram_size: int) -> None:
         self._size = ngram_size
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``input_ids`` (rows, length), int64, and ``scores`` (rows, vocabulary), float."""
+        """Return ``scores`` with forbidden tokens at minus infinity.
+
+        Args:
+            input_ids: Ids generated so far, shape (rows, length), int64.
+            scores: Logits of the next token, shape (rows, vocabulary), floating point.
+        """
         if input_ids.shape[1] < self._size:
             return scores
-        ngrams = input_ids.unfold(1, self._size, 1)  # rows, length - size + 1, size
+        ngrams = input_ids.unfold(1, self._size, 1)  # shape (rows, length - size + 1, size)
         last = input_ids[:, input_ids.shape[1] - self._size + 1 :]
-        begins_alike = (ngrams[:, :, :-1] == last[:, None]).all(-1)
-        bans = torch.zeros_like(ngrams[:, :, -1], dtype=scores.dtype).masked_fill(begins_alike, -torch.inf)
-        return scores.scatter_add(1, ngrams[:, :, -1], bans)
+        matches_last = (ngrams[:, :, :-1] == last[:, None]).all(-1)
+        penalties = torch.zeros_like(ngrams[:, :, -1], dtype=scores.dtype).masked_fill(
+            matches_last, -torch.inf
+        )
+        return scores.scatter_add(1, ngrams[:, :, -1], penalties)
 
 
-class _SharedByBeams(DynamicCache):
-    """Keys and values of the encoder, which are the same for all beams of a row.
+class _SharedCrossAttentionCache(DynamicCache):
+    """Keys and values of the encoder, which are equal for all beams of a row.
 
-    transformers would copy them at each step to follow the beams: the most of what a step moves.
+    transformers would copy them at each step when beams are reordered, which takes most of the
+    memory traffic of a step.
     """
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Do nothing: a beam goes on from one of its own row."""
+        """Do nothing: a beam is only ever replaced by a beam of the same row."""
 
 
 class _GreedyLogProbabilities(LogitsProcessor):
-    """Notes the log-probability of the best token at each step, and changes nothing.
+    """Records the log-probability of the best token at each step, without changing the scores.
 
-    It comes after the n-gram ban, so these are probabilities among the allowed tokens,
-    as they are in CTranslate2.
+    It runs after the n-gram filter, so the probabilities are among the allowed tokens, as in
+    CTranslate2.
     """
 
     def __init__(self) -> None:
         self._steps: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Record the best token of ``scores``, shape (rows, vocabulary), and return them unchanged."""
         self._steps.append(scores.log_softmax(-1).amax(-1))
         return scores
 
-    def sums(self, lengths: Sequence[int]) -> list[float]:
-        """Sum over the first ``length`` steps of each row."""
+    def log_probabilities(self, lengths: Sequence[int]) -> list[float]:
+        """Return the sum, in nats, over the first ``length`` steps of each row."""
         steps = torch.stack(self._steps, dim=1).tolist()  # rows x steps
         return [sum(row[:length]) for row, length in zip(steps, lengths, strict=True)]
 
 
 def _start_token(config: Any, special: SpecialIds) -> int:
-    """T5 starts with the pad token where its configuration says nothing else."""
+    """Return the id that starts an output: the pad token, unless the configuration names another."""
     start = getattr(config, "decoder_start_token_id", None)
     return special.pad if start is None else int(start)

@@ -1,1 +1,1 @@
-"""Checkpoints: finding, checking and describing them, and their tokenizers."""
+"""Finds checkpoints, checks their files, and turns text into token ids and back."""

@@ -1,7 +1,8 @@
-"""Model name, directory or hub id -> checked files, metadata and decoding settings.
+"""Finds a checkpoint by name, directory or hub id and reads its metadata and decoding settings.
 
-Checkpoints are untrusted input (:mod:`qgbatch.models.validation`): their metadata is checked
-field by field, and what is missing is said before a document is read.
+The weights are not loaded here. Metadata is untrusted input and checked field by field (see
+:mod:`qgbatch.models.validation`), so that missing or damaged files are reported before the
+first document is read.
 """
 
 from __future__ import annotations
@@ -13,29 +14,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from qgbatch.errors import ModelError, SettingsError
 from qgbatch.models.hub import download
-from qgbatch.models.known_models import KNOWN_MODELS, KnownModel, ModelMetadata, Parser
+from qgbatch.models.known_models import (
+    ARCHITECTURES,
+    KNOWN_MODELS,
+    OUTPUT_FORMATS,
+    KnownModel,
+    ModelMetadata,
+)
 from qgbatch.models.validation import (
     MAX_TOKENS,
     WEIGHTS_FILE,
     check_config,
     check_weights,
-    is_text,
-    is_whole,
+    is_int_in_range,
+    is_valid_text,
     read_json,
-    shown,
+    short_repr,
 )
 from qgbatch.settings import Decoding, Settings
 
 METADATA = "qgbatch.json"
-"""The file beside the weights that holds :class:`ModelMetadata`."""
+"""Name of the file beside the weights that contains :class:`ModelMetadata`."""
 EMBEDDED_MODELS = ("mini",)
+"""Names of the models that come with the package."""
 _PACKAGE = Path(__file__).parent.parent
 _EMBEDDED_HOMES = (_PACKAGE / "_models", _PACKAGE.parent / "models")
-"""In an installed package, and in a checkout."""
+"""Directory of the embedded models in an installed package, and in a checkout."""
 
 _WEIGHTS = (
     "model.safetensors",
@@ -44,33 +52,32 @@ _WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
-SUPPORTED_TYPES = ("t5", "mt5")
 _MAX_CHARS = 1_000
-"""Of a text in the metadata; each chunk has prefix and suffix around it."""
+"""Maximum length of a text in the metadata; prefix and suffix are added to every chunk."""
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model directory whose parts are there and fit together."""
+    """A checked model directory with its metadata and decoding settings."""
 
     name: str
-    """As the user gave it; column ``model`` of the output."""
+    """The name that the user gave; column ``model`` of the output."""
     revision: str | None
     directory: Path
     metadata: ModelMetadata
     decoding: Decoding
-    """From ``generation_config.json``, completed by the notebook's settings."""
+    """Settings from ``generation_config.json``, completed with the notebook's values."""
     vocab_size: int
-    """Rows of the embedding."""
+    """Number of rows of the embedding matrix."""
 
     @cached_property
     def sha256(self) -> str:
-        """:func:`checkpoint_sha256` of the directory."""
+        """The :func:`checkpoint_sha256` of the directory."""
         return checkpoint_sha256(self.directory)
 
 
 def checkpoint_sha256(directory: Path) -> str:
-    """Hash of the configuration and the weights, as 64 hexadecimal digits."""
+    """Return the SHA-256 of the configuration and the weights, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(directory.iterdir()):
         is_index = path.name in _WEIGHTS and path.suffix == ".json"
@@ -81,32 +88,37 @@ def checkpoint_sha256(directory: Path) -> str:
 
 
 def find_model(name: str, revision: str | None = None) -> ModelFiles:
-    """Find a model and check its files without loading its weights.
+    """Find a model that generates questions and check its files without loading its weights.
 
-    Only a hub id touches the network, and not with ``HF_HUB_OFFLINE=1``.
+    The network is only used for a hub id, and only if ``HF_HUB_OFFLINE`` is not set.
+
+    Args:
+        name: An embedded model, a directory or a hub id.
+        revision: Branch, tag or commit of a hub id.
 
     Raises:
-        SettingsError: a revision of something that has none.
-        ModelError: nothing is there, a file is missing or damaged, or it is no T5.
+        SettingsError: A revision was given for something that is not a hub id.
+        ModelError: The model does not exist, a file is missing or damaged, or the model is not a T5.
     """
-    directory = _locate(name, revision)
-    config = read_checkpoint(name, directory)
-    if config.get("model_type") not in SUPPORTED_TYPES:
+    directory = _model_directory(name, revision)
+    config = read_config(name, directory)
+    if config.get("model_type") not in ARCHITECTURES:
         raise ModelError(
-            f"{name}: a model of type {config.get('model_type')!r}.",
-            f"qgbatch runs: {', '.join(SUPPORTED_TYPES)}.",
+            f"{name} is a model of type {config.get('model_type')!r}.",
+            f"qgbatch runs models of type: {', '.join(ARCHITECTURES)}.",
         )
     vocab_size = check_config(config, directory / "config.json")
     known = KNOWN_MODELS.get(name, KnownModel(ModelMetadata()))
-    metadata = _metadata(directory / METADATA, known.metadata)
-    decoding = _model_decoding(directory / "generation_config.json", known.decoding)
+    metadata = _read_metadata(directory / METADATA, known.metadata)
+    decoding = _read_decoding(directory / "generation_config.json", known.decoding)
     return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
 
 
-def _locate(name: str, revision: str | None) -> Path:
+def _model_directory(name: str, revision: str | None) -> Path:
+    """Return the directory of an embedded model or of any other checkpoint."""
     if name not in EMBEDDED_MODELS:
         hint = f"Give a directory, a hub id, or one of: {', '.join(EMBEDDED_MODELS)}."
-        return locate_checkpoint(name, revision, ("spiece.model",), hint)
+        return find_directory(name, revision, ("spiece.model",), hint)
     if revision:
         raise _no_revisions(name, revision)
     for home in _EMBEDDED_HOMES:
@@ -115,17 +127,23 @@ def _locate(name: str, revision: str | None) -> Path:
     raise ModelError(f"The embedded model {name} is missing.", "Install qgbatch again.")
 
 
-def locate_checkpoint(name: str, revision: str | None, tokenizer_files: Sequence[str], hint: str) -> Path:
-    """The directory of a checkpoint, a directory itself or a hub id.
+def find_directory(name: str, revision: str | None, tokenizer_files: Sequence[str], hint: str) -> Path:
+    """Return the directory of a checkpoint, and download it first if the name is a hub id.
 
-    Of a hub id come its JSON files, the ``tokenizer_files``, and the weights as safetensors
-    where there are any, else as PyTorch's. ``hint`` says what can be given.
+    From the hub come the JSON files, the tokenizer files, and the weights: as safetensors if
+    the repository has them, else in PyTorch's format.
+
+    Args:
+        name: A directory or a hub id.
+        revision: Branch, tag or commit of a hub id.
+        tokenizer_files: Names of further files to download.
+        hint: The hint of the error if the name is neither.
 
     Raises:
-        SettingsError: a revision of a directory.
-        ModelError: there is no such thing.
+        SettingsError: A revision was given for a directory.
+        ModelError: There is no such checkpoint.
     """
-    # os.path answers False where Path raises, as for names that are too long.
+    # Path.is_dir raises for names that are too long; os.path.isdir returns False.
     if os.path.isdir(name):
         if revision:
             raise _no_revisions(name, revision)
@@ -138,11 +156,11 @@ def locate_checkpoint(name: str, revision: str | None, tokenizer_files: Sequence
     return directory
 
 
-def read_checkpoint(name: str, directory: Path) -> dict[str, Any]:
-    """The configuration of a checkpoint that has its weights, all of them in its directory.
+def read_config(name: str, directory: Path) -> dict[str, Any]:
+    """Read the configuration of a checkpoint, after checking that its weights are complete.
 
     Raises:
-        ModelError: weights or configuration are missing or damaged.
+        ModelError: Weights or configuration are missing or damaged.
     """
     if not _has_weights(directory):
         raise ModelError(f"{name}: no weights in {directory}.", f"It needs one of: {', '.join(_WEIGHTS)}.")
@@ -156,68 +174,73 @@ def _has_weights(directory: Path) -> bool:
 
 
 def _no_revisions(name: str, revision: str) -> SettingsError:
-    return SettingsError(f"--revision {revision}: {name} has no revisions.", "It is for hub ids.")
+    return SettingsError(f"--revision {revision}: {name} has no revisions.", "Use it with a hub id only.")
 
 
 _TEXTS = ("prefix", "suffix", "separator", "license")
 _NUMBERS = ("max_source_tokens", "target_tokens")
-_MAY_BE_NULL = ("target_tokens", "license")
+_NULLABLE = ("target_tokens", "license")
 
 
-def _metadata(path: Path, unsaid: ModelMetadata) -> ModelMetadata:
-    """What the file says; where there is none, what is known of the model."""
+def _read_metadata(path: Path, default: ModelMetadata) -> ModelMetadata:
+    """Read and check ``qgbatch.json``; return ``default`` if there is no such file."""
     if not path.exists():
-        return unsaid
+        return default
     values = read_json(path)
     for key, value in values.items():
         if key not in (*_TEXTS, *_NUMBERS, "parser"):
             known = ", ".join(spec.name for spec in fields(ModelMetadata))
-            raise ModelError(f"{path}: unknown key {shown(key)}.", f"qgbatch knows: {known}.")
-        if value is None and key in _MAY_BE_NULL:
+            raise ModelError(f"{path}: unknown key {short_repr(key)}.", f"qgbatch knows: {known}.")
+        if value is None and key in _NULLABLE:
             continue
-        if not _is_good(key, value):
-            raise ModelError(f"{path}: {key} is {shown(value)}.", "Correct that file.")
+        if not _is_valid(key, value):
+            raise ModelError(f"{path}: {key} is {short_repr(value)}.", "Correct that file.")
     return ModelMetadata(**values)
 
 
-def _is_good(key: str, value: object) -> bool:
+def _is_valid(key: str, value: object) -> bool:
+    """Return whether a field of the metadata has a value of its type and range."""
     if key == "parser":
-        return value in get_args(Parser)
+        return isinstance(value, str) and value in OUTPUT_FORMATS
     if key == "separator" and not value:
         return False
-    return is_text(value, _MAX_CHARS) if key in _TEXTS else is_whole(value, 1, MAX_TOKENS)
+    return is_valid_text(value, _MAX_CHARS) if key in _TEXTS else is_int_in_range(value, 1, MAX_TOKENS)
 
 
-def _model_decoding(path: Path, unsaid: Mapping[str, Any]) -> Decoding:
-    """What a ``generation_config.json`` says, then what is known of the model, then the notebook's."""
+def _read_decoding(path: Path, known: Mapping[str, Any]) -> Decoding:
+    """Read the decoding settings of a model.
+
+    ``generation_config.json`` takes precedence, then the settings ``known`` for the model, then
+    the notebook's values.
+    """
     values = read_json(path)
     if values.get("max_new_tokens") is None and isinstance(values.get("max_length"), int):
-        values["max_new_tokens"] = values["max_length"] - 1  # max_length counts the start token
-    if values.get("early_stopping") == "never":  # a way of not stopping early that only transformers has
+        values["max_new_tokens"] = values["max_length"] - 1  # max_length includes the start token
+    if values.get("early_stopping") == "never":  # only transformers has this variant of False
         values["early_stopping"] = False
     given: dict[str, Any] = {}
     for spec in fields(Decoding):
-        if spec.name == "seed":  # each run's own
+        if spec.name == "seed":  # a setting of the run, not of the model
             continue
         value: Any = values.get(spec.name)
         kinds = (int, float) if type(spec.default) is float else (type(spec.default),)
         if value is None:
             continue
         if type(value) not in kinds or (type(value) is int and abs(value) > MAX_TOKENS):
-            raise ModelError(f"{path}: {spec.name} is {shown(value)}.", "Correct that file.")
+            raise ModelError(f"{path}: {spec.name} is {short_repr(value)}.", "Correct that file.")
         given[spec.name] = value
-    try:  # the ranges are those of the options
+    try:  # the command line's options have the same ranges
         Settings(**{name: value for name, value in given.items() if name != "early_stopping"})
     except SettingsError as error:
         raise ModelError(f"{path}: {error.message}", "Correct that file.") from error
-    return Decoding(**{**unsaid, **given})
+    return Decoding(**{**known, **given})
 
 
 def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
-    """The settings' values where they are given, else the model's, else the notebook's.
+    """Merge decoding settings: the user's take precedence, then the model's, then the notebook's.
 
     Raises:
-        SettingsError: they do not go together.
+        SettingsError: The merged settings contradict each other.
     """
     chosen: dict[str, Any] = {}
     for spec in fields(Decoding):
@@ -227,11 +250,11 @@ def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
         chosen["num_beams"] = 1
     if chosen["do_sample"] and chosen["num_beams"] > 1:
         raise SettingsError(
-            f"--num-beams {chosen['num_beams']}: what is drawn has one beam.", "Leave it out, or give 1."
+            f"--num-beams {chosen['num_beams']}: sampling uses one beam.", "Omit the option, or use 1."
         )
     if chosen["num_return_sequences"] > 1 and not chosen["do_sample"]:
         raise SettingsError(
-            f"--num-return-sequences {chosen['num_return_sequences']}: a search has one output.",
+            f"--num-return-sequences {chosen['num_return_sequences']}: beam search has one output.",
             "Add --do-sample.",
         )
     return Decoding(**chosen)

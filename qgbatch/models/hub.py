@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what is fetched from it, and what is published there."""
+"""Downloads from and uploads to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ RepoType = Literal["model", "dataset"]
 
 
 def download(name: str, revision: str | None, patterns: list[str]) -> Path:
-    """Bring files of a hub id into the local hub cache, or find them there.
+    """Download files of a repository into the local hub cache, unless they are already there.
+
+    Args:
+        name: The hub id.
+        revision: Branch, tag or commit; ``None`` is the default branch.
+        patterns: Patterns of the file names to download; folders are never included.
+
+    Returns:
+        The local directory with the files.
 
     Raises:
-        ModelError: the hub was not reached, or has no such thing.
+        ModelError: The hub could not be reached, or has no such repository or revision.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -32,10 +40,10 @@ def download(name: str, revision: str | None, patterns: list[str]) -> Path:
         )
     except LocalEntryNotFoundError as error:
         raise ModelError(
-            f"{name}: not a directory, not in the local hub cache, and the hub was not reached.",
-            f"Run once with a network (hf download {name}), or give a directory.",
+            f"{name}: not a directory, not in the local hub cache, and the hub could not be reached.",
+            f"Download it once (hf download {name}), or give a directory.",
         ) from error
-    except Exception as error:  # of the hub or of whatever HTTP library it uses
+    except Exception as error:  # huggingface_hub and its HTTP library raise many types
         raise ModelError(
             f"{name}: the hub gave no such model ({_reason(error)}).",
             "Check the id, --revision and your access (hf auth login), or give a directory.",
@@ -43,12 +51,19 @@ def download(name: str, revision: str | None, patterns: list[str]) -> Path:
 
 
 def prepare_repository(repo_id: str, repo_type: RepoType) -> str:
-    """Make a repository, or find that it is there, and give its full id, ``owner/name``.
+    """Create a repository if it does not exist, and check that the user may write to it.
 
-    Called before hours of work that end in it. An id without owner is the user's own.
+    Call this before a long training run, so that a wrong id or token is found at once.
+
+    Args:
+        repo_id: ``owner/name``, or only ``name`` for a repository of the user.
+        repo_type: Kind of the repository.
+
+    Returns:
+        The full id, ``owner/name``.
 
     Raises:
-        OutputError: the hub was not reached, or does not know the user or the right.
+        OutputError: The hub could not be reached, or refused the user.
         SettingsError: ``HF_HUB_OFFLINE`` is set.
     """
     from huggingface_hub import auth_check, constants, create_repo
@@ -57,21 +72,29 @@ def prepare_repository(repo_id: str, repo_type: RepoType) -> str:
         raise SettingsError("--push-to-hub needs the hub, but HF_HUB_OFFLINE is set.", "Unset one of them.")
     try:
         full_id = str(create_repo(repo_id, repo_type=repo_type, exist_ok=True).repo_id)
-        # create_repo is content with a repository that everybody may read.
+        # create_repo succeeds for any existing repository that is public.
         auth_check(full_id, repo_type=repo_type, write=True)
-    except Exception as error:  # of the hub or of whatever HTTP library it uses
+    except Exception as error:  # huggingface_hub and its HTTP library raise many types
         raise _cannot_publish(repo_id, error) from error
     return full_id
 
 
 def publish(directory: Path, files: Collection[str], repo_id: str, repo_type: RepoType) -> str:
-    """Upload files of a directory to a repository's full id and give the address of the commit.
+    """Upload files of a directory in one commit.
 
-    ``files`` are their names or patterns; nothing else in the directory goes out. What is
-    in the repository alone stays there.
+    Files that only exist in the repository stay there.
+
+    Args:
+        directory: Local directory.
+        files: Names or patterns of the files to upload; other files are not uploaded.
+        repo_id: Full id of the repository, ``owner/name``.
+        repo_type: Kind of the repository.
+
+    Returns:
+        The URL of the commit.
 
     Raises:
-        OutputError: the upload failed, after some retries.
+        OutputError: The upload failed, after several retries.
     """
     from huggingface_hub import upload_folder
 
@@ -83,7 +106,7 @@ def publish(directory: Path, files: Collection[str], repo_id: str, repo_type: Re
             allow_patterns=list(files),
             commit_message=f"Upload {repo_type} with qgbatch",
         )
-    except Exception as error:  # as above
+    except Exception as error:  # see download
         raise _cannot_publish(repo_id, error) from error
     return str(commit.commit_url)
 
@@ -96,13 +119,13 @@ def _cannot_publish(repo_id: str, error: Exception) -> OutputError:
 
 
 def _reason(error: BaseException) -> str:
-    """What the hub answered, else what its client says, on one line."""
+    """Return the hub's answer, or else the client's message, on one line."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    if isinstance(error, HfHubHTTPError):  # its own text may begin with nothing but a request id
+    if isinstance(error, HfHubHTTPError):  # str(error) may start with a request id only
         answer = error.server_message or error.response.reason_phrase
         return f"{error.response.status_code}: {' '.join(answer.split())}"
     reason = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, RuntimeError) and error.__cause__:  # a large file's upload
+    if isinstance(error, RuntimeError) and error.__cause__:  # raised by the upload of a large file
         return f"{reason} {_reason(error.__cause__)}"
     return reason

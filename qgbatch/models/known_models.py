@@ -1,44 +1,94 @@
-"""What differs between checkpoints that ask questions, and what is known of published ones."""
+"""Everything that differs between families of checkpoints that generate questions.
+
+To support another published checkpoint, add its hub id to :data:`KNOWN_MODELS`. If it writes
+its questions in a new form, add that form to :data:`OUTPUT_FORMATS`. If its configuration
+names another ``model_type``, add it to :data:`ARCHITECTURES`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from qgbatch.settings import DEFAULT_MAX_TOKENS
 
-Parser = Literal["questions", "question-answer", "query"]
-"""How an output reads: questions with separators between them; ``question: ..., answer: ...``
-with separators between them; or one search query."""
+ARCHITECTURES: Mapping[str, str] = {"t5": "T5Loader", "mt5": "MT5Loader"}
+"""Supported values of ``model_type`` in ``config.json``, each with the name of the class in
+``ctranslate2.converters.transformers`` that converts such a model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """The form in which a model writes its questions."""
+
+    description: str
+    """What the model writes, as ``qgbatch models`` shows it."""
+    has_separator: bool = True
+    """Whether the output is split at the separator; otherwise it is one question."""
+    needs_question_mark: bool = True
+    """Whether a text without a final question mark is dropped."""
+    pair_pattern: re.Pattern[str] | None = None
+    """Matches one question with its answer, in the groups ``question`` and ``answer``.
+
+    ``None`` if the model writes no answers.
+    """
+    question_label: str = ""
+    """Text before each question if the model writes answers."""
+
+
+OUTPUT_FORMATS: Mapping[str, OutputFormat] = {
+    "questions": OutputFormat(description="questions"),
+    "question-answer": OutputFormat(
+        description="questions and answers",
+        pair_pattern=re.compile(r"question: (?P<question>.+?), ?answer: (?P<answer>.+)"),
+        question_label="question:",
+    ),
+    "query": OutputFormat(
+        description="search queries, drawn", has_separator=False, needs_question_mark=False
+    ),
+}
+"""Output formats by the value of ``parser`` in :class:`ModelMetadata`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMetadata:
-    """What differs between checkpoints: ``qgbatch.json`` beside the weights.
+    """Prompt, output format and sizes of a checkpoint, from ``qgbatch.json`` beside its weights.
 
-    The defaults are the notebook's, for checkpoints that have no such file.
+    The defaults are the notebook's, for checkpoints without this file.
     """
 
     prefix: str = "generate questions: "
     suffix: str = " </s>"
-    """Put behind the text before the end token, which the notebook so has twice."""
+    """Text between the chunk and the end token. The notebook writes the end token here, so its
+    inputs end with two of them."""
     separator: str = "<sep>"
-    """Nothing is split with the parser ``query``."""
-    parser: Parser = "questions"
+    """Token between two questions; ignored if the output format has no separator."""
+    parser: str = "questions"
+    """A key of :data:`OUTPUT_FORMATS`."""
     max_source_tokens: int = DEFAULT_MAX_TOKENS
+    """Maximum length of an input in tokens, prompt included."""
     target_tokens: int | None = None
-    """Chunk size at which this model asks best; the bound where it gives none."""
+    """Chunk size in tokens at which this model works best; ``None`` means the maximum."""
     license: str | None = None
+
+    @property
+    def output_format(self) -> OutputFormat:
+        """The form in which this model writes its questions."""
+        return OUTPUT_FORMATS[self.parser]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A checkpoint on the hub that comes without a ``qgbatch.json``."""
+    """Metadata and decoding settings of a hub checkpoint that has no ``qgbatch.json``."""
 
     metadata: ModelMetadata
     decoding: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of :class:`qgbatch.settings.Decoding` where its ``generation_config.json`` says nothing."""
+    """Fields of :class:`qgbatch.settings.Decoding` that replace the notebook's values.
+
+    The checkpoint's ``generation_config.json`` takes precedence over them.
+    """
 
 
 _NOTEBOOK = KnownModel(ModelMetadata())
@@ -51,16 +101,17 @@ _LMQG = KnownModel(
         parser="question-answer",
         license="cc-by-4.0",
     ),
-    {"no_repeat_ngram_size": 0},  # ", answer:" comes with each question
+    {"no_repeat_ngram_size": 0},  # each question repeats the words ", answer:"
 )
-_QUERY = ModelMetadata(prefix="", suffix="", parser="query", license="apache-2.0")
-# Lengths are those that their cards and docTTTTTquery's paper give: 64 tokens, drawn from the
-# likeliest 10; five queries a passage, which users raise to 20 or 40.
-_DRAWN = {
-    "do_sample": True, "top_k": 10, "num_beams": 1, "no_repeat_ngram_size": 0,
-    "max_new_tokens": 64, "num_return_sequences": 5,
-}  # fmt: skip
-_DOC2QUERY = KnownModel(_QUERY, _DRAWN)
+# The model cards and the docTTTTTquery paper give these values: 64 new tokens, sampled from the
+# 10 most likely tokens, and 5 queries per passage, which users raise to 20 or 40.
+_DOC2QUERY = KnownModel(
+    ModelMetadata(prefix="", suffix="", parser="query", license="apache-2.0"),
+    {
+        "do_sample": True, "top_k": 10, "num_beams": 1, "no_repeat_ngram_size": 0,
+        "max_new_tokens": 64, "num_return_sequences": 5,
+    },
+)  # fmt: skip
 
 KNOWN_MODELS: Mapping[str, KnownModel] = {
     "ThomasSimonini/t5-end2end-question-generation": _NOTEBOOK,
@@ -79,4 +130,4 @@ KNOWN_MODELS: Mapping[str, KnownModel] = {
     "valhalla/t5-base-e2e-qg": _VALHALLA,
     "valhalla/t5-small-e2e-qg": _VALHALLA,
 }
-"""Hub ids of the families that qgbatch runs, with what their checkpoints do not say."""
+"""Supported checkpoints by hub id, with everything that their own files do not say."""

@@ -1,6 +1,6 @@
-"""Text -> exactly the token ids that the model was trained on, and back.
+"""Turns text into the token ids that a model was trained on, and ids back into text.
 
-The one place that tokenizes.
+All tokenization for question generation happens here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.hub import download
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.validation import check_tokenizer
-from qgbatch.models.word_table import Words
 from qgbatch.records import InputIds
 
 if TYPE_CHECKING:
@@ -27,11 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SPACE = "\u2581"
-"""What sentencepiece writes for a space."""
+"""The character that sentencepiece uses for a space."""
 DEFAULT_TOKENIZER = "t5-base"
-"""Of the checkpoints that the notebook and its copies publish without a tokenizer."""
+"""Used for checkpoints without a tokenizer, such as those of the notebook and its copies."""
 _TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
-_FILES_THAT_MATTER = (
+_HASHED_FILES = (
     *_TOKENIZER_FILES,
     "added_tokens.json",
     "config.json",
@@ -41,23 +39,30 @@ _FILES_THAT_MATTER = (
 
 
 def find_tokenizer(model: ModelFiles, name: str | None = None) -> Path:
-    """The directory of the given tokenizer, else of the model's own, else of the one T5 came with.
+    """Return the directory of a model's tokenizer.
+
+    A given name takes precedence, then the files beside the model's weights, then
+    :data:`DEFAULT_TOKENIZER`.
+
+    Args:
+        model: The model.
+        name: A directory or hub id.
 
     Raises:
-        ModelError: there is no such tokenizer.
+        ModelError: There is no such tokenizer.
     """
     if name is None and any((model.directory / file).is_file() for file in _TOKENIZER_FILES):
         return model.directory
     if name is None:
         name = DEFAULT_TOKENIZER
-        logger.info("%s has no tokenizer of its own: using %s.", model.name, name)
-    return _locate_tokenizer(name, model.name)
+        logger.info("%s comes without a tokenizer: using %s.", model.name, name)
+    return _tokenizer_directory(name, model.name)
 
 
 def tokenizer_sha256(directory: Path) -> str:
-    """Hash of the files that a tokenizer is made of, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a tokenizer's files, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for name in _FILES_THAT_MATTER:
+    for name in _HASHED_FILES:
         if (directory / name).is_file():
             digest.update(name.encode())
             digest.update(hashlib.sha256((directory / name).read_bytes()).digest())
@@ -67,50 +72,55 @@ def tokenizer_sha256(directory: Path) -> str:
 def load_tokenizer(
     model: ModelFiles, tokenizer_name: str | None = None, *, embedding_grows: bool = False
 ) -> PromptTokenizer:
-    """Load the tokenizer of :func:`find_tokenizer`; the separator is added where it lacks it.
+    """Load the tokenizer of a model, and add the separator if the vocabulary lacks it.
+
+    Args:
+        model: The model.
+        tokenizer_name: A directory or hub id; see :func:`find_tokenizer`.
+        embedding_grows: Whether the caller will resize the model's embedding matrix, so that
+            the tokenizer may have more tokens than the matrix has rows.
 
     Raises:
-        ModelError: no tokenizer is to be had, or it is larger than the model's embedding
-            and ``embedding_grows`` does not promise that this will change.
+        ModelError: There is no tokenizer, or it has more tokens than the embedding matrix has rows.
     """
     tokenizer = _make_tokenizer(find_tokenizer(model, tokenizer_name), model.metadata)
     if tokenizer.vocab_size > model.vocab_size and not embedding_grows:
         raise ModelError(
             f"{model.name}: the tokenizer has {tokenizer.vocab_size} tokens (with "
             f"{model.metadata.separator}), but the model's embedding only has {model.vocab_size} rows.",
-            "The tokenizer is not this model's: give the right one with --tokenizer.",
+            "The tokenizer belongs to another model: give the right one with --tokenizer.",
         )
     return tokenizer
 
 
 def load_new_tokenizer(tokenizer_name: str, metadata: ModelMetadata) -> PromptTokenizer:
-    """Load a tokenizer, a directory or hub id, for a model that is yet to be made.
+    """Load a tokenizer, given as a directory or hub id, for a model that will be created.
 
     Raises:
-        ModelError: there is no such tokenizer, or it is damaged.
+        ModelError: There is no such tokenizer, or it is damaged.
     """
-    return _make_tokenizer(_locate_tokenizer(tokenizer_name, "a new model"), metadata)
+    return _make_tokenizer(_tokenizer_directory(tokenizer_name, "a new model"), metadata)
 
 
 def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer:
     from tokenizers import AddedToken
 
     tokenizer = open_tokenizer(directory)
-    if metadata.parser != "query" and not _separator_ids(tokenizer, metadata):
-        # As it is: a tokenizer may take other characters for its own.
+    if metadata.output_format.has_separator and not _separator_ids(tokenizer, metadata):
+        # Without normalization, which could replace characters of the separator.
         tokenizer.add_tokens([AddedToken(metadata.separator, normalized=False)])
     return PromptTokenizer(tokenizer, metadata)
 
 
 def _separator_ids(tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> frozenset[int]:
-    """Tokens that are the separator, with a space before it or none."""
-    if metadata.parser == "query":
+    """Return the ids of the separator, with and without a space before it."""
+    if not metadata.output_format.has_separator:
         return frozenset()
     forms = (metadata.separator, SPACE + metadata.separator)
     return frozenset(tokenizer.get_vocab()[form] for form in forms if form in tokenizer.get_vocab())
 
 
-def _locate_tokenizer(name: str, owner: str) -> Path:
+def _tokenizer_directory(name: str, owner: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     try:
@@ -125,67 +135,70 @@ def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer in a directory.
 
     Raises:
-        ModelError: it is damaged, or would load something else than a tokenizer.
+        ModelError: The files are damaged, or name a class that is not a tokenizer.
     """
     from transformers import AutoTokenizer
 
     check_tokenizer(directory)
     try:
         return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # damaged files raise whatever their parser raises
+    except Exception as error:  # a parser of damaged files can raise anything
         raise ModelError(
             f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."
         ) from error
 
 
 def source_text(context: str, metadata: ModelMetadata) -> str:
-    """What a model reads of a text, before the tokenizer's end token."""
+    """Return the model's input for a text, without the tokenizer's end token."""
     return f"{metadata.prefix}{context}{metadata.suffix}"
 
 
 def target_text(questions: Sequence[str], metadata: ModelMetadata) -> str:
-    """What a model is to write: each question with a separator behind it, before the end token."""
+    """Return the output that a model should write: each question followed by a separator.
+
+    The tokenizer's end token is not included.
+    """
     joined = "".join(f"{question} {metadata.separator} " for question in questions)
     return joined.rstrip() + metadata.suffix
 
 
 class PromptTokenizer:
-    """A tokenizer with a model's prefix, ending and separator."""
+    """A tokenizer with the prompt and the separator of a model."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
         self.hf_tokenizer = tokenizer
         self._metadata = metadata
         self._backend: Tokenizer = tokenizer.backend_tokenizer
         self._backend.no_padding()
-        self._backend.no_truncation()  # the bound is kept by chunking
+        self._backend.no_truncation()  # chunking keeps inputs below the limit
         self.vocab_size = len(tokenizer)
         self.separator_ids = _separator_ids(tokenizer, metadata)
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id
-        self._end_ids = tuple(self._backend.encode("", add_special_tokens=True).ids)
-        self._words = Words(self._backend)
         self.n_prompt_tokens = len(self.encode([""])[0])
 
     def encode(self, texts: Sequence[str]) -> list[InputIds]:
-        """Input ids of ``prefix + text + suffix``, end token added; nothing is cut."""
-        return self._with_end([source_text(text, self._metadata) for text in texts])
+        """Return the input ids of each text with its prompt and end token, without truncation."""
+        return self._encode([source_text(text, self._metadata) for text in texts])
 
     def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[InputIds]:
-        """Ids of each paragraph's ``Q1 <sep> ... Qn <sep>{suffix}``, end token added; nothing is cut."""
-        return self._with_end([target_text(asked, self._metadata) for asked in questions])
+        """Return the target ids of each paragraph's questions with the end token, without truncation."""
+        return self._encode([target_text(asked, self._metadata) for asked in questions])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text alone."""
-        return [sum(map(len, parts)) for parts in self._words.parts(texts)]
+        """Return the number of tokens of each text, without prompt and end token."""
+        encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding) for encoding in encodings]
 
     def token_ends(self, text: str) -> list[int]:
-        """Offsets in code points where the tokens of a text end, ascending."""
+        """Return the offsets, in code points, at which the tokens of a text end, ascending."""
         return [end for _, end in self._backend.encode(text, add_special_tokens=False).offsets]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of generated ids, special tokens left out."""
+        """Return the text of generated ids, without special tokens."""
         return self._backend.decode(list(ids), skip_special_tokens=True)
 
-    def _with_end(self, texts: Sequence[str]) -> list[InputIds]:
-        return [tuple(chain(*parts, self._end_ids)) for parts in self._words.parts(texts)]
+    def _encode(self, texts: Sequence[str]) -> list[InputIds]:
+        encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=True)
+        return [tuple(encoding.ids) for encoding in encodings]

@@ -1,8 +1,9 @@
-"""What the files of a checkpoint may say: no code of theirs is run, no other file of theirs read.
+"""Checks the files of a checkpoint before transformers reads them.
 
-transformers takes from a checkpoint's JSON files names of classes, of kernels on the hub
-and of other files. What would run, fetch or replace something is refused here before
-transformers sees it, and so are numbers that would fill the memory.
+Checkpoints are untrusted input. Their JSON files can name classes, kernels on the hub and other
+files, and transformers would run, download or read them. These checks refuse such names, and
+sizes that would fill the memory, so that no code of a checkpoint runs and no file outside its
+directory is read.
 """
 
 from __future__ import annotations
@@ -16,21 +17,24 @@ from typing import Any
 from qgbatch.errors import ModelError
 
 MAX_TOKENS = 1_000_000
-"""Far above what any T5 reads or writes; a larger number is damage, or an attack."""
+"""Maximum of any token count or vocabulary size in a checkpoint, far above that of any T5.
+
+A larger number is damage or an attack.
+"""
 WEIGHTS_FILE = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 
 _OTHER_WEIGHTS = re.compile(r"adapter_config\.json|shard-\d+-model-.*\.safetensors")
-"""What transformers takes instead of the weights, or adds to them."""
+"""Files that make transformers load other weights, or add to them."""
 _MAX_JSON_BYTES = 64 << 20
 _SAFE_ATTENTION = (None, "eager", "sdpa")
 _SAFE_VALUES: dict[str, tuple[str | bool | None, ...]] = {
-    "attn_implementation": _SAFE_ATTENTION,  # others may be code on the hub
+    "attn_implementation": _SAFE_ATTENTION,  # other values can be code on the hub
     "_attn_implementation": _SAFE_ATTENTION,
     "experts_implementation": (None,),
     "_experts_implementation": (None,),
-    "quantization_config": (None,),  # some fetch kernels from the hub
+    "quantization_config": (None,),  # some methods download kernels from the hub
     "fusion_config": (None,),
-    "transformers_weights": (None,),  # other weights than those that are checked and hashed
+    "transformers_weights": (None,),  # names weights that are neither checked nor hashed
 }
 _T5_SIZES = {
     "num_layers": (1, 1_000),
@@ -43,19 +47,22 @@ _T5_SIZES = {
     "relative_attention_num_buckets": (1, 1_000_000),
     "relative_attention_max_distance": (1, 1_000_000),
 }
-"""Bounds of the sizes in a configuration: the model is built before its weights are read."""
+"""Range of each size in a T5 configuration, because memory is allocated before weights are read."""
 
 
 def read_json(path: Path, *, required: bool = False) -> dict[str, Any]:
-    """The object in a JSON file; an empty one if a file that is not required is not there.
+    """Read the JSON object in a file of a checkpoint.
+
+    Returns:
+        The object, or an empty one if the file does not exist and is not required.
 
     Raises:
-        ModelError: it cannot be read, is too large or holds something else.
+        ModelError: The file cannot be read, is too large or does not contain an object.
     """
     if not required and not path.exists():
         return {}
     try:
-        if path.exists() and not path.is_file():  # a pipe or device may have no end
+        if path.exists() and not path.is_file():  # a pipe or device can be endless
             raise ValueError("not a file")
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise ValueError(f"larger than {_MAX_JSON_BYTES >> 20} MiB")
@@ -67,20 +74,20 @@ def read_json(path: Path, *, required: bool = False) -> dict[str, Any]:
     return values
 
 
-def shown(value: object) -> str:
-    """A value from a file, short enough for a message."""
+def short_repr(value: object) -> str:
+    """Return the ``repr`` of a value, shortened to 120 characters for use in a message."""
     text = repr(value)
     return text if len(text) <= 120 else f"{text[:120]}..."
 
 
-def is_whole(value: object, low: int, high: int) -> bool:
-    """Whether this is an integer in a range, both ends included; ``True`` is none."""
+def is_int_in_range(value: object, low: int, high: int) -> bool:
+    """Return whether a value is an integer from ``low`` to ``high``; ``True`` and ``False`` are not."""
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def is_text(value: object, most: int) -> bool:
-    """Whether this is a string of at most so many characters, none of them half a character."""
-    return isinstance(value, str) and len(value) <= most and not re.search("[\ud800-\udfff]", value)
+def is_valid_text(value: object, max_chars: int) -> bool:
+    """Return whether a value is a string of at most ``max_chars`` characters without surrogates."""
+    return isinstance(value, str) and len(value) <= max_chars and not re.search("[\ud800-\udfff]", value)
 
 
 def check_config(
@@ -90,18 +97,25 @@ def check_config(
     *,
     is_encoder_decoder: bool = True,
 ) -> int:
-    """Give the ``vocab_size`` of a model's configuration, if it says nothing that is refused.
+    """Check the configuration of a model.
 
-    ``sizes`` are the ranges of its numbers, both ends included; those of a T5 if not given.
+    Args:
+        config: The object in ``config.json``.
+        path: The path of that file, for messages.
+        sizes: Range of each number in it, both ends included.
+        is_encoder_decoder: The required value of this field, if the configuration has it.
+
+    Returns:
+        The model's ``vocab_size``.
 
     Raises:
-        ModelError: it names code or other weights, or has a size that no model has.
+        ModelError: The configuration names code or other weights, or a size is out of range.
     """
     for key, safe in {**_SAFE_VALUES, "is_encoder_decoder": (None, is_encoder_decoder)}.items():
         if config.get(key) not in safe:
             raise ModelError(
-                f"{path}: {key} is {shown(config[key])}.",
-                "qgbatch runs no code that a checkpoint names, and takes plain weights: remove that line.",
+                f"{path}: {key} is {short_repr(config[key])}.",
+                "Remove that line: qgbatch only loads plain weights and runs no code of a checkpoint.",
             )
     vocab_size = config.get("vocab_size")
     if not isinstance(vocab_size, int):
@@ -109,19 +123,23 @@ def check_config(
     ranges = {"vocab_size": (1, MAX_TOKENS), "decoder_start_token_id": (0, vocab_size - 1)}
     for key, (low, high) in {**ranges, **sizes}.items():
         value = config.get(key)
-        if value is not None and not is_whole(value, low, high):
+        if value is not None and not is_int_in_range(value, low, high):
             raise ModelError(
-                f"{path}: {key} is {shown(value)}, not from {low} to {shown(high)}.",
+                f"{path}: {key} is {short_repr(value)}, not from {low} to {short_repr(high)}.",
                 "Get the checkpoint again.",
             )
     return vocab_size
 
 
 def check_weights(directory: Path, indexes: Iterable[str]) -> None:
-    """See that the weights are in files of this directory that its hash covers.
+    """Check that all weights are files in this directory, which the model's hash covers.
+
+    Args:
+        directory: The checkpoint.
+        indexes: Names of index files that may be in it.
 
     Raises:
-        ModelError: an index names other files, or there are adapters or distributed weights.
+        ModelError: An index names other files, or the directory has adapters or distributed weights.
     """
     for index in indexes:
         weight_map = read_json(directory / index).get("weight_map", {})
@@ -129,7 +147,7 @@ def check_weights(directory: Path, indexes: Iterable[str]) -> None:
         for shard in shards:
             if not (isinstance(shard, str) and WEIGHTS_FILE.fullmatch(shard)):
                 raise ModelError(
-                    f"{directory / index}: {shown(shard)} is not the name of a file of weights beside it.",
+                    f"{directory / index}: {short_repr(shard)} is not the name of a weights file.",
                     "Get the checkpoint again.",
                 )
     for path in sorted(directory.iterdir()):
@@ -141,13 +159,13 @@ def check_weights(directory: Path, indexes: Iterable[str]) -> None:
 
 
 def check_tokenizer(directory: Path) -> None:
-    """See that loading a tokenizer will make a tokenizer of transformers' own, of files in the directory.
+    """Check that transformers will load one of its own tokenizers, from files in this directory.
 
-    A class that is no tokenizer loads other things, and asks on standard input, which may
-    be a document, whether to run their code.
+    Another class could load other files, and ask on standard input, which may be a document,
+    whether to run their code.
 
     Raises:
-        ModelError: another class or a file elsewhere is named.
+        ModelError: The files name another class, or a file elsewhere.
     """
     from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
@@ -159,26 +177,28 @@ def check_tokenizer(directory: Path) -> None:
             continue
         for key in ("gguf_file", "tokenizer_object", "fast_tokenizer_files"):
             if values.get(key) is not None:
-                raise _odd_tokenizer(directory / file, key, values[key])
+                raise _refuse_tokenizer(directory / file, key, values[key])
 
 
 def _check_class(name: object, path: Path) -> None:
+    """Check that a class name means a tokenizer of transformers, or is unknown to it."""
     import transformers
 
     if name is None:
         return
     if not isinstance(name, str):
-        raise _odd_tokenizer(path, "tokenizer_class", name)
+        raise _refuse_tokenizer(path, "tokenizer_class", name)
     stem = name.removesuffix("Fast")
-    for spelling in (name, stem, f"{stem}Fast"):  # transformers tries these
-        kind = getattr(transformers, spelling, None)  # for an unknown name it takes the general class
+    for spelling in (name, stem, f"{stem}Fast"):  # transformers tries all of these
+        kind = getattr(transformers, spelling, None)  # an unknown name gives the generic tokenizer
         is_tokenizer = isinstance(kind, type) and issubclass(kind, transformers.PreTrainedTokenizerBase)
         if kind is not None and not is_tokenizer:
-            raise _odd_tokenizer(path, "tokenizer_class", name)
+            raise _refuse_tokenizer(path, "tokenizer_class", name)
 
 
-def _odd_tokenizer(path: Path, key: str, value: object) -> ModelError:
+def _refuse_tokenizer(path: Path, key: str, value: object) -> ModelError:
+    """Return the error for a tokenizer that is not one of transformers."""
     return ModelError(
-        f"{path}: {key} is {shown(value)}.",
-        "qgbatch loads tokenizers of transformers alone, from their directory: give one with --tokenizer.",
+        f"{path}: {key} is {short_repr(value)}.",
+        "qgbatch only loads tokenizers that come with transformers: give another one with --tokenizer.",
     )

@@ -81,7 +81,8 @@ class Components:
     @property
     def gives_answers(self) -> bool:
         """Whether questions come with answers, from the model itself or from an answer model."""
-        return self.answer_model is not None or self.model.metadata.parser == "question-answer"
+        writes_answers = self.model.metadata.output_format.pair_pattern is not None
+        return self.answer_model is not None or writes_answers
 
     @cached_property
     def tokenizer(self) -> PromptTokenizer:

@@ -22,7 +22,7 @@ from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
-from qgbatch.questions.filters import filter_questions, first_of_each_chunk
+from qgbatch.questions.filters import filter_questions, limit_per_chunk
 from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
 from qgbatch.settings import Settings
 
@@ -88,7 +88,7 @@ class Stream:
         """
         limit = self._components.settings.max_questions_per_chunk
         for questions in self._add_answers(self._select(documents)):
-            yield from first_of_each_chunk(questions, limit, self._report.dropped)
+            yield from limit_per_chunk(questions, limit, self._report.dropped)
         if self._report.n_generated >= _MIN_CHUNKS_FOR_RATE:
             self._cache.put_rate(self._report.seconds["generate"] / self._report.n_generated)
 
@@ -252,11 +252,11 @@ class Stream:
         self, results: Iterable[tuple[Chunk, DecodedGeneration | None]], dropped: Counter[str]
     ) -> list[Question]:
         questions: list[Question] = []
-        parser = self._components.model.metadata.parser
+        output_format = self._components.model.metadata.output_format
         for chunk, generation in results:
             if generation is not None:
                 with self._report.stopwatch.measure("questions"):
-                    questions += extract_questions(chunk, generation, parser, dropped)
+                    questions += extract_questions(chunk, generation, output_format, dropped)
         return questions
 
     def _drop_duplicates(self, questions: list[Question]) -> list[Question]:

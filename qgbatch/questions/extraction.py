@@ -1,13 +1,12 @@
-"""Generation -> questions: decode the pieces, clean them, leave out what is no question."""
+"""Extraction of questions from a generation: decode the pieces, and drop those that are not questions."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from qgbatch.models.known_models import Parser
+from qgbatch.models.known_models import OutputFormat
 from qgbatch.records import (
     SCORE_DECIMALS,
     Answer,
@@ -19,13 +18,12 @@ from qgbatch.records import (
 
 # A question mark: ASCII, full-width, Arabic, Greek.
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
-_QUESTION_AND_ANSWER = re.compile(r"question: (?P<question>.+?), ?answer: (?P<answer>.+)")
 
 
 def decode_generation(
     generation: Generation, decode: Callable[[Sequence[int]], str], unk_id: int
 ) -> DecodedGeneration:
-    """The text of each piece."""
+    """Decode the pieces of a generation; a piece with an unknown token becomes ``None``."""
     pieces = (None if unk_id in piece else " ".join(decode(piece).split()) for piece in generation.pieces)
     return DecodedGeneration(
         tuple(pieces), round(generation.score, SCORE_DECIMALS), generation.finish_reason
@@ -33,14 +31,14 @@ def decode_generation(
 
 
 def extract_questions(
-    chunk: Chunk, generation: DecodedGeneration, parser: Parser, dropped: Counter[str]
+    chunk: Chunk, generation: DecodedGeneration, output_format: OutputFormat, dropped: Counter[str]
 ) -> list[Question]:
-    """The questions of one output, in order; pieces left out are counted by reason.
+    """Return the questions of one generation in order, and count dropped pieces by reason.
 
-    The reasons: ``truncated`` (cut off by the length limit), ``unknown_token`` (a
-    character that the vocabulary lacks would be missing from it), ``not_a_question``
-    (no question mark at its end, or no word before it; queries need none) and
-    ``no_answer`` (the parser wants one beside it). Empty pieces are not counted.
+    The reasons are ``truncated`` (cut off by the length limit), ``unknown_token`` (the
+    vocabulary lacks a character of the piece), ``not_a_question`` (no question mark at the end,
+    or no word before it; the output format may not need one) and ``no_answer`` (the output
+    format has answers, and this question has none). Empty pieces are not counted.
     """
     questions = []
     last = len(generation.pieces) - 1
@@ -50,10 +48,10 @@ def extract_questions(
             dropped["unknown_token"] += 1
         elif not text:
             continue
-        elif parser == "query" and any(map(str.isalnum, text)):
+        elif output_format.pair_pattern:
+            questions += _extract_pair(text, index, generation.score, chunk, output_format, dropped)
+        elif not output_format.needs_question_mark and any(map(str.isalnum, text)):
             questions.append(Question(text, index, generation.score, chunk))
-        elif parser == "question-answer":
-            questions += _with_answer(text, index, generation.score, chunk, dropped)
         elif reason := _reason_to_drop(text, cut_off):
             dropped[reason] += 1
         else:
@@ -61,24 +59,31 @@ def extract_questions(
     return questions
 
 
-def _with_answer(
-    text: str, index: int, score: float, chunk: Chunk, dropped: Counter[str]
+def _extract_pair(
+    text: str,
+    index: int,
+    score: float,
+    chunk: Chunk,
+    output_format: OutputFormat,
+    dropped: Counter[str],
 ) -> list[Question]:
-    """The question of ``question: ..., answer: ...``, and where its answer is in the text."""
-    match = _QUESTION_AND_ANSWER.fullmatch(text)
+    """The question and answer of a piece, with the offset of the answer if the chunk contains it."""
+    assert output_format.pair_pattern
+    match = output_format.pair_pattern.fullmatch(text)
     if not match:
-        dropped["no_answer" if text.startswith("question:") else "not_a_question"] += 1
+        has_question = text.startswith(output_format.question_label)
+        dropped["no_answer" if has_question else "not_a_question"] += 1
         return []
     if not is_well_formed(match["question"]):
         dropped["not_a_question"] += 1
         return []
-    place = chunk.text.find(match["answer"])
-    start_char = chunk.start_char + place if place >= 0 else None
+    offset = chunk.text.find(match["answer"])
+    start_char = chunk.start_char + offset if offset >= 0 else None
     return [Question(match["question"], index, score, chunk, match["answer"], start_char)]
 
 
 def with_answer(question: Question, answer: Answer) -> Question:
-    """The question with an answer that was found in its chunk's text."""
+    """Return the question with an answer that was found in the text of its chunk."""
     start_char = question.chunk.start_char + answer.start_char if answer.text else None
     score = round(answer.score, SCORE_DECIMALS)
     return replace(question, answer=answer.text or None, answer_start_char=start_char, answer_score=score)
@@ -91,5 +96,5 @@ def _reason_to_drop(text: str, cut_off: bool) -> str | None:
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether a text has the form of a question: a mark at its end, and a letter or digit before it."""
+    """Whether a text ends with a question mark and has a letter or digit before it."""
     return text.endswith(_QUESTION_MARKS) and any(map(str.isalnum, text))

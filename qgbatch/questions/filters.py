@@ -70,7 +70,7 @@ def filter_questions(
     return kept
 
 
-def first_of_each_chunk(
+def limit_per_chunk(
     questions: Sequence[Question], most: int | None, dropped: Counter[str]
 ) -> list[Question]:
     """The first ``most`` questions of each chunk; the others are counted as ``too_many``."""

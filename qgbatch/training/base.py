@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, GenerationConfig, se
 
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError
-from qgbatch.models.checkpoint import SUPPORTED_TYPES, find_model
-from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.checkpoint import find_model
+from qgbatch.models.known_models import ARCHITECTURES, ModelMetadata
 from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer, load_tokenizer
 from qgbatch.settings import Decoding
 from qgbatch.training.settings import TrainingSettings
@@ -62,8 +62,8 @@ def _make_new(settings: TrainingSettings) -> Base:
         content = path.read_bytes()
         config: dict[str, Any] = json.loads(content)
         model_type = config.pop("model_type", "t5")
-        if model_type not in SUPPORTED_TYPES:
-            raise ValueError(f"model_type is {model_type!r}, not one of {', '.join(SUPPORTED_TYPES)}")
+        if model_type not in ARCHITECTURES:
+            raise ValueError(f"model_type is {model_type!r}, not one of {', '.join(ARCHITECTURES)}")
         ids = {"decoder_start_token_id": tokenizer.pad_id, "pad_token_id": tokenizer.pad_id}
         config = {"vocab_size": tokenizer.vocab_size, "eos_token_id": tokenizer.eos_id} | ids | config
         for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub

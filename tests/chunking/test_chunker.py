@@ -50,26 +50,26 @@ def test_sentences_are_packed_up_to_the_target() -> None:
     assert sizes(chunk(" ".join([sentence(10)] * 6), target=32)) == [30, 30]
 
 
-def test_the_last_chunk_is_no_crumb() -> None:
+def test_the_last_chunk_is_not_tiny() -> None:
     assert sizes(chunk(" ".join([sentence(10)] * 4), target=32)) == [20, 20]
 
 
-def test_a_paragraph_break_is_preferred_where_one_is_near() -> None:
+def test_a_nearby_paragraph_break_is_preferred() -> None:
     text = f"{sentence(10)} {sentence(10)}\n\n{sentence(10)} {sentence(10)} {sentence(10)}"
     assert sizes(chunk(text, target=32)) == [20, 30]
 
 
-def test_a_heading_stays_with_what_follows() -> None:
+def test_a_heading_stays_with_the_text_after_it() -> None:
     text = f"{sentence(10)} {sentence(10)}\n\nTitle\n\n{sentence(10)} {sentence(10)}"
     assert [c.text.split()[0] for c in chunk(text, target=26)] == ["She", "Title"]
 
 
-def test_a_sentence_between_target_and_bound_stays_whole() -> None:
+def test_a_sentence_between_target_and_limit_stays_whole() -> None:
     (only,) = chunk(sentence(40), target=20)
     assert (len(only.input_ids), only.hard_split) == (42, False)
 
 
-def test_a_sentence_over_the_bound_is_cut_at_clauses_and_flagged() -> None:
+def test_a_sentence_over_the_limit_is_cut_at_clauses_and_flagged() -> None:
     text = f"{sentence(10)} " + ", ".join(["on she went and never looked back"] * 40) + f". {sentence(10)}"
     chunks = chunk(text, target=30)
     flagged = [c for c in chunks if c.hard_split]
@@ -80,7 +80,7 @@ def test_a_sentence_over_the_bound_is_cut_at_clauses_and_flagged() -> None:
     assert not chunks[-1].hard_split
 
 
-def test_text_without_any_space_is_cut_too() -> None:
+def test_text_without_spaces_is_cut() -> None:
     letters = "".join(chr(97 + i % 26) for i in range(100_000))
     encoder_like = LetterEncoder()
     document = Document.from_text(letters, "a.txt")
@@ -107,7 +107,7 @@ class OptimisticEncoder(WordEncoder):
         return [count // 2 for count in super().count_tokens(texts)]
 
 
-def test_the_bound_holds_on_the_final_ids_even_if_counts_were_wrong() -> None:
+def test_the_limit_holds_for_the_final_ids_even_if_counts_are_wrong() -> None:
     document = Document.from_text(" ".join([sentence(10)] * 20), "a.txt")
     splitter = SentenceSplitter("english")
     chunks = list(chunk_document(document, OptimisticEncoder(), splitter, ChunkLimits(50, 50)))
@@ -120,7 +120,7 @@ class HugeEncoder(WordEncoder):
         return [(0,) * 200 for _ in texts]
 
 
-def test_a_character_that_cannot_fit_is_an_error_not_a_loop() -> None:
+def test_a_character_that_cannot_fit_is_an_error() -> None:
     with pytest.raises(DocumentError, match=r"U\+0061 at offset 0.* takes 200 tokens"):
         list(
             chunk_document(Document.from_text("a", "a.txt"), HugeEncoder(), whole_text, ChunkLimits(50, 50))
@@ -130,8 +130,8 @@ def test_a_character_that_cannot_fit_is_an_error_not_a_loop() -> None:
 @pytest.mark.parametrize(
     ("bound", "target", "option"), [(33, 33, "--max-tokens"), (512, 2, "--target-tokens")]
 )
-def test_limits_that_leave_no_room_are_refused(bound: int, target: int, option: str) -> None:
-    with pytest.raises(SettingsError, match=f"{option}.*the prompt alone takes 2 tokens"):
+def test_limits_without_space_for_text_are_refused(bound: int, target: int, option: str) -> None:
+    with pytest.raises(SettingsError, match=f"{option}.*prompt takes 2 tokens"):
         ChunkLimits(bound, target).check(n_prompt_tokens=2)
 
 
@@ -144,7 +144,7 @@ def test_an_edit_changes_few_chunks() -> None:
     assert 1 <= len(after - before) <= 3
 
 
-def test_characters_without_tokens_do_not_pile_up() -> None:
+def test_characters_without_tokens_count_as_one_token() -> None:
     # Zero-width characters take no token in T5's vocabulary; each is a paragraph here.
     document = Document.from_text("\u200b\n\n" * 3000, "a.txt")
     splitter = SentenceSplitter("english")

@@ -21,17 +21,17 @@ units = st.lists(
 )
 
 
-@given(units=units, budget=st.integers(1, 30), at_once=st.integers(1, 20))
-def test_groups_that_come_early_are_those_of_the_whole(
-    units: list[Unit], budget: int, at_once: int
+@given(units=units, budget=st.integers(1, 30), units_per_flush=st.integers(1, 20))
+def test_flushing_early_does_not_change_the_groups(
+    units: list[Unit], budget: int, units_per_flush: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "_UNITS_AT_ONCE", at_once)
+        patch.setattr(packing, "_UNITS_PER_FLUSH", units_per_flush)
         groups = list(pack(units, budget))
     assert groups == list(pack(units, budget))
     assert [unit for group in groups for unit in group] == units
     assert all(len(group) == 1 or sum(unit.n_tokens for unit in group) <= budget for group in groups)
-    assert cost_of(groups, budget) == pytest.approx(least_cost(units, budget))
+    assert cost_of(groups, budget) == pytest.approx(lowest_cost(units, budget))
 
 
 def cost_of(groups: list[list[Unit]], budget: int) -> float:
@@ -41,20 +41,20 @@ def cost_of(groups: list[list[Unit]], budget: int) -> float:
     )
 
 
-def least_cost(units: list[Unit], budget: int) -> float:
-    """By trying all ways, shortest prefixes first."""
+def lowest_cost(units: list[Unit], budget: int) -> float:
+    """By trying all costs, shortest prefixes first."""
     least = [0.0]
     for end in range(1, len(units) + 1):
-        ways = [
+        costs = [
             least[start] + cost_of([units[start:end]], budget)
             for start in range(end)
             if end - start == 1 or sum(unit.n_tokens for unit in units[start:end]) <= budget
         ]
-        least.append(min(ways))
+        least.append(min(costs))
     return least[-1]
 
 
-def test_groups_come_before_the_units_end() -> None:
+def test_groups_are_yielded_while_units_still_arrive() -> None:
     taken = 0
 
     def endless() -> Iterator[Unit]:

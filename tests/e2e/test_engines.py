@@ -47,14 +47,14 @@ def test_without_a_cache_directory_it_still_works(
     (tmp_path / "file").write_text("not a directory")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert ask() == expected
-    assert "converting anew in each run" in caplog.text
+    assert "each run converts the model" in caplog.text
 
 
 def test_no_place_for_a_conversion_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a directory")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(OutputError, match=r"no place to convert it in .*--engine torch"):
+    with pytest.raises(OutputError, match=r"cannot be converted .*--engine torch"):
         ask()
 
 
@@ -100,7 +100,7 @@ def test_float16_is_refused_with_the_reason(
 
 
 def test_a_precision_that_this_device_lacks_is_refused() -> None:
-    with pytest.raises(SettingsError, match="--compute-type int8_bfloat16: not on this cpu"):
+    with pytest.raises(SettingsError, match="--compute-type int8_bfloat16: this cpu does not support it"):
         ask(compute_type="int8_bfloat16", device="cpu")
 
 
@@ -150,7 +150,7 @@ def test_weights_cannot_run_code(damaged: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_cannot_name_code_of_the_hub(damaged: Path, key: str) -> None:
     config = json.loads((damaged / "config.json").read_text())
     (damaged / "config.json").write_text(json.dumps({**config, key: "someone/kernel"}))
-    with pytest.raises(ModelError, match="runs no code that a checkpoint names"):
+    with pytest.raises(ModelError, match="runs no code of a checkpoint"):
         ask(model=str(damaged), engine="torch")
 
 

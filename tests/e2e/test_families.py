@@ -101,8 +101,8 @@ def test_questions_come_with_their_answers(answering_model: Path) -> None:
 def test_what_does_not_go_together_is_refused(query_model: Path) -> None:
     cases: tuple[tuple[Options, str], ...] = (
         ({"num_beams": 4}, "has one beam"),
-        ({"do_sample": False}, "a search has one output"),
-        ({"engine": "ctranslate2"}, "draws no tokens"),
+        ({"do_sample": False}, "beam search has one output"),
+        ({"engine": "ctranslate2"}, "cannot sample"),
     )
     for options, message in cases:
         options["model"] = str(query_model)

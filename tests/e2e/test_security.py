@@ -191,7 +191,7 @@ def test_weights_outside_the_directory_are_not_read(
     shutil.copy(outside, model / SHARD)  # whose hash would be that of a good model
     named = str(outside) if is_absolute else "../outside.safetensors"
     update(model / INDEX, metadata={}, weight_map={"shared.weight": named})
-    refused(ask(engine), INDEX, "not the name of a file of weights beside it")
+    refused(ask(engine), INDEX, "not the name of a weights file")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

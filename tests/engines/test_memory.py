@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from qgbatch.engines.base import Batch, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
-from qgbatch.engines.memory import batch_room
+from qgbatch.engines.memory import budget_for_memory
 from qgbatch.engines.torch import TorchEngine
 from qgbatch.models.checkpoint import find_model
 from qgbatch.settings import Decoding
@@ -25,21 +25,20 @@ T5_BASE = transformers.T5Config(d_model=768, d_ff=3072, num_layers=12, num_heads
 
 
 def test_room_grows_with_memory_and_shrinks_with_what_a_row_takes() -> None:
-    budget = batch_room(60 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2)
-    assert batch_room(30 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2).batch_tokens == pytest.approx(
-        budget.batch_tokens / 2, abs=1
-    )
+    budget = budget_for_memory(60 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2)
+    half = budget_for_memory(30 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2)
+    assert half.batch_tokens == pytest.approx(budget.batch_tokens / 2, abs=1)
     assert 200_000 < budget.batch_tokens < 500_000
-    longer = batch_room(60 * GIB, T5_BASE, Decoding(max_new_tokens=255), 512, 2)
+    longer = budget_for_memory(60 * GIB, T5_BASE, Decoding(max_new_tokens=255), 512, 2)
     assert longer.row_tokens > 2 * budget.row_tokens
-    greedy = batch_room(60 * GIB, T5_BASE, Decoding(num_beams=1, max_new_tokens=64), 512, 2)
+    greedy = budget_for_memory(60 * GIB, T5_BASE, Decoding(num_beams=1, max_new_tokens=64), 512, 2)
     assert greedy.batch_tokens > budget.batch_tokens
     drawn = Decoding(num_beams=1, do_sample=True, num_return_sequences=8, max_new_tokens=64)
-    assert batch_room(60 * GIB, T5_BASE, drawn, 512, 2).batch_tokens < budget.batch_tokens
+    assert budget_for_memory(60 * GIB, T5_BASE, drawn, 512, 2).batch_tokens < budget.batch_tokens
 
 
 def test_there_is_room_for_a_row_in_any_memory() -> None:
-    budget = batch_room(0, T5_BASE, Decoding(), 512, 2)
+    budget = budget_for_memory(0, T5_BASE, Decoding(), 512, 2)
     assert make_batches([500, 400], budget) == [[0], [1]]
 
 
@@ -53,7 +52,7 @@ def test_a_batch_that_fills_the_room_takes_most_of_the_memory_and_no_more(
         vocab_size=vocab_size, d_model=64, d_kv=16, d_ff=128, num_layers=num_layers, num_heads=4
     )
     engine = make_engine(config, Decoding(num_beams=num_beams, max_new_tokens=max_new_tokens), tmp_path)
-    budget = batch_room(FREE, config, engine._decoding, 512, 4)
+    budget = budget_for_memory(FREE, config, engine._decoding, 512, 4)
     n_rows = max(1, budget.batch_tokens // (n_tokens + budget.row_tokens))
     share = n_rows * (n_tokens + budget.row_tokens) / budget.batch_tokens
     peak = peak_bytes(engine, [(5,) * n_tokens] * n_rows)
@@ -91,4 +90,4 @@ def test_a_gpu_has_what_is_free_with_the_weights_loaded(monkeypatch: pytest.Monk
     engine = TorchEngine(CPU, find_model("mini"), Decoding(), SPECIAL)
     engine._device = "cuda:1"
     monkeypatch.setattr(torch.cuda, "mem_get_info", {"cuda:1": (GIB, 2 * GIB)}.__getitem__)
-    assert engine.budget == batch_room(GIB, engine._model.config, Decoding(), 512, 4)
+    assert engine.budget == budget_for_memory(GIB, engine._model.config, Decoding(), 512, 4)

@@ -61,7 +61,7 @@ def test_weights_are_read_beside_their_index_alone(shard: object, tmp_path: Path
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": weight_map}))
     check_weights(tmp_path, [INDEX])
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": weight_map | {"b": shard}}))
-    with pytest.raises(ModelError, match=r"index\.json: .* not the name of a file of weights"):
+    with pytest.raises(ModelError, match=r"index\.json: .* not the name of a weights file"):
         check_weights(tmp_path, [INDEX])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from qgbatch.models.known_models import OUTPUT_FORMATS
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, DecodedGeneration, Document, Generation
 from tests.conftest import ROOT
@@ -25,7 +26,9 @@ def test_pieces_become_questions_or_counted_reasons(case: dict[str, Any]) -> Non
     generation = Generation(pieces, -0.12345678, case["finish_reason"])
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
     dropped: Counter[str] = Counter()
-    questions = extract_questions(chunk, decode_generation(generation, decode, UNK), "questions", dropped)
+    questions = extract_questions(
+        chunk, decode_generation(generation, decode, UNK), OUTPUT_FORMATS["questions"], dropped
+    )
     assert [[q.question_index, q.question] for q in questions] == case["questions"]
     assert dict(dropped) == case["dropped"]
     assert all(q.score == -0.1235 and q.chunk is chunk for q in questions)
@@ -52,7 +55,9 @@ def test_an_answer_stands_beside_its_question(
 ) -> None:
     chunk = Chunk(Document.from_text("Once. Bees flew.", "a.txt"), 0, 6, 16, (1,), False)
     dropped: Counter[str] = Counter()
-    found = extract_questions(chunk, DecodedGeneration((text,), -1.0, "eos"), "question-answer", dropped)
+    found = extract_questions(
+        chunk, DecodedGeneration((text,), -1.0, "eos"), OUTPUT_FORMATS["question-answer"], dropped
+    )
     assert [(q.question, q.answer) for q in found] == ([(question, answer)] if question else [])
     assert dropped == ({reason: 1} if reason else {})
     assert all(q.answer_start_char in (6, None) for q in found)
@@ -62,6 +67,6 @@ def test_a_query_needs_no_question_mark() -> None:
     chunk = Chunk(Document.from_text("Bees flew.", "a.txt"), 0, 0, 10, (1,), False)
     generation = DecodedGeneration(("what do bees do", "", "..."), -1.0, "eos")
     dropped: Counter[str] = Counter()
-    found = extract_questions(chunk, generation, "query", dropped)
+    found = extract_questions(chunk, generation, OUTPUT_FORMATS["query"], dropped)
     assert [q.question for q in found] == ["what do bees do"]
     assert dropped == {"not_a_question": 1}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch.engines.base import SpecialIds, to_generation
+from qgbatch.engines.base import SpecialIds, make_generation
+from qgbatch.models.known_models import OUTPUT_FORMATS
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document
 
@@ -24,7 +25,7 @@ outputs = st.lists(st.integers(2, 3 + len(ALPHABET)), max_size=40)
 
 @given(ids=outputs, finished=st.booleans())
 def test_splitting_loses_no_token(ids: list[int], finished: bool) -> None:
-    generation = to_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
+    generation = make_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
     rejoined: list[int] = []
     for piece in generation.pieces:
         rejoined += [*piece, min(SPECIAL.separators)]
@@ -34,11 +35,11 @@ def test_splitting_loses_no_token(ids: list[int], finished: bool) -> None:
 
 @given(ids=outputs, finished=st.booleans())
 def test_every_piece_is_a_question_or_counted(ids: list[int], finished: bool) -> None:
-    generation = to_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
+    generation = make_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
     dropped: Counter[str] = Counter()
     decoded = decode_generation(generation, decode, SPECIAL.unk)
-    questions = extract_questions(chunk, decoded, "questions", dropped)
+    questions = extract_questions(chunk, decoded, OUTPUT_FORMATS["questions"], dropped)
     n_with_content = sum(1 for p in generation.pieces if decode(p).strip() or SPECIAL.unk in p)
     assert len(questions) + dropped.total() == n_with_content
     for question in questions:

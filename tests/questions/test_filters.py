@@ -8,10 +8,10 @@ import pytest
 
 from qgbatch.questions.filters import (
     filter_questions,
-    first_of_each_chunk,
     grounding,
     is_standalone,
     is_well_formed_english,
+    limit_per_chunk,
 )
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Settings
@@ -138,6 +138,6 @@ def test_nothing_is_dropped_by_default() -> None:
 def test_the_first_questions_of_each_chunk_stay() -> None:
     one, other = asked("A?", "B?", "C?"), asked("D?", chunk_index=1)
     dropped: Counter[str] = Counter()
-    kept = first_of_each_chunk([*one, *other], 2, dropped)
+    kept = limit_per_chunk([*one, *other], 2, dropped)
     assert [question.question for question in kept] == ["A?", "B?", "D?"]
     assert dropped == {"too_many": 1}

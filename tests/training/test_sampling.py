@@ -40,4 +40,4 @@ def test_the_score_is_that_of_the_model() -> None:
     sampling = SeededSampling(Decoding(do_sample=True, num_beams=1, top_k=1, temperature=9.0), [(5, 1)])
     for _ in range(3):
         sampling(None, LOGITS[None])
-    assert torch.isclose(torch.tensor(sampling.sums([2])[0]), 2 * LOGITS.log_softmax(-1)[0])
+    assert torch.isclose(torch.tensor(sampling.log_probabilities([2])[0]), 2 * LOGITS.log_softmax(-1)[0])

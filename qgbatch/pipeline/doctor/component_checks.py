@@ -163,8 +163,8 @@ class ComponentChecks:
             )
         decoded = decode_generation(generation, tokenizer.decode, tokenizer.unk_id)
         chunk = Chunk(Document.from_text(_TEXT, "test"), 0, 0, len(_TEXT), (), hard_split=False)
-        parser = self._components.model.metadata.parser
-        questions = extract_questions(chunk, decoded, parser, Counter())
+        output_format = self._components.model.metadata.output_format
+        questions = extract_questions(chunk, decoded, output_format, Counter())
         if not questions:
             raise CautionError(
                 f"no question about: {_TEXT}", "See that --model is one that asks questions."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from qgbatch.errors import ModelError
-from qgbatch.models.checkpoint import locate_checkpoint, read_checkpoint
-from qgbatch.models.validation import check_config, shown
+from qgbatch.models.checkpoint import find_directory, read_config
+from qgbatch.models.validation import check_config, short_repr
 
 ANSWER_TYPES = ("bert", "deberta", "deberta-v2", "distilbert", "electra", "roberta", "xlm-roberta")
 _TOKENIZER_FILES = ("vocab.txt", "merges.txt", "spm.model", "sentencepiece.bpe.model")
@@ -43,7 +43,7 @@ def find_answer_model(name: str, revision: str | None = None) -> Path:
         SettingsError: a revision of something that has none.
         ModelError: nothing is there, a file is missing or damaged, or it is of another kind.
     """
-    directory = locate_checkpoint(name, revision, _TOKENIZER_FILES, "Give a directory or a hub id.")
+    directory = find_directory(name, revision, _TOKENIZER_FILES, "Give a directory or a hub id.")
     check_answer_model(name, directory)
     return directory
 
@@ -54,17 +54,17 @@ def check_answer_model(name: str, directory: Path) -> None:
     Raises:
         ModelError: they are not.
     """
-    config = read_checkpoint(name, directory)
+    config = read_config(name, directory)
     if config.get("model_type") not in ANSWER_TYPES:
         raise ModelError(
-            f"{name}: a model of type {shown(config.get('model_type'))}.",
+            f"{name}: a model of type {short_repr(config.get('model_type'))}.",
             f"Answers come from models of type: {', '.join(ANSWER_TYPES)}.",
         )
     path = directory / "config.json"
     heads = config.get("architectures")
     if heads and not (isinstance(heads, list) and str(heads[0]).endswith(_HEAD)):
         raise ModelError(
-            f"{path}: architectures is {shown(heads)}.",
+            f"{path}: architectures is {short_repr(heads)}.",
             f"Give a checkpoint that was trained to answer questions: its architecture ends in {_HEAD}.",
         )
     check_config(config, path, _SIZES, is_encoder_decoder=False)

@@ -12,7 +12,8 @@ import torch
 from torch.nn.functional import pad
 from transformers import AutoModelForQuestionAnswering
 
-from qgbatch.engines.torch import load_checkpoint, run_halving
+from qgbatch.engines.padding import pad_rows
+from qgbatch.engines.torch import load_checkpoint, run_with_halving
 from qgbatch.errors import ModelError
 from qgbatch.questions.answers.strides import ModelLimits, Stride
 
@@ -59,7 +60,7 @@ class SpanModel:
         Raises:
             ModelError: a window alone does not fit into memory, or the model gives no numbers.
         """
-        spans = [span for span in run_halving(self._run, batch, self._device) if span]
+        spans = [span for span in run_with_halving(self._run, batch, self._device) if span]
         if len(spans) < len(batch):
             raise ModelError(
                 f"{self._directory}: {max(map(len, batch))} tokens do not fit into the memory of "
@@ -76,22 +77,18 @@ class SpanModel:
     def _run(self, batch: Sequence[Stride]) -> list[Span]:
         """All tensors are (rows, longest)."""
         tensors = {
-            "input_ids": self._padded([stride.input_ids for stride in batch], self._pad_id),
-            "attention_mask": self._padded([[1] * len(stride) for stride in batch], 0),
+            "input_ids": pad_rows([stride.input_ids for stride in batch], self._pad_id, self._device),
+            "attention_mask": pad_rows([[1] * len(stride) for stride in batch], 0, self._device),
         }
         if self.limits.n_types > 1:
-            tensors["token_type_ids"] = self._padded([stride.type_ids for stride in batch], 0)
+            tensors["token_type_ids"] = pad_rows([stride.type_ids for stride in batch], 0, self._device)
         output = self._model(**tensors, return_dict=True)
         return best_spans(
             output.start_logits,
             output.end_logits,
-            self._padded([stride.in_context for stride in batch], False),
-            self._padded([stride.can_end for stride in batch], False),
+            pad_rows([stride.in_context for stride in batch], False, self._device),
+            pad_rows([stride.can_end for stride in batch], False, self._device),
         )
-
-    def _padded(self, rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
-        longest = max(map(len, rows))
-        return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], device=self._device)
 
 
 def best_spans(
