@@ -16,8 +16,8 @@ from qgbatch.cli.options import (
 )
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
-from qgbatch.exports.format import CARD
 from qgbatch.exports.table import QuestionTable
+from qgbatch.output.directories import CARD
 
 _EPILOG = """\b
 beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qgbatch.exports import anki, beir, doc2query, hf, squad
-from qgbatch.exports.format import CARD, ExportFormat, Lines, open_directory, write_card
+from qgbatch.exports.format import ExportFormat, Lines, open_directory, write_card
 from qgbatch.exports.table import QuestionTable
+from qgbatch.output.directories import CARD
 
 FORMATS: Mapping[str, ExportFormat] = {
     module.FORMAT.name: module.FORMAT for module in (beir, squad, hf, anki, doc2query)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from qgbatch.errors import OutputError
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.atomic import replacing
+from qgbatch.output.directories import CARD, card_contains, prepare_directory, remove_empty
 
-CARD = "README.md"
 Files = Mapping[str, IO[bytes]]
 """Open files by their names in the directory."""
 Lines = list[tuple[str, str]]
@@ -43,43 +42,16 @@ def open_directory(directory: Path, target: ExportFormat) -> Iterator[Files]:
         OutputError: a file would replace what is no earlier export of this kind, or cannot
             be written.
     """
-    made = _make_directories(directory, target)
+    paths = {name: directory / name for name in (*target.files, CARD)}
+    is_ours = card_contains(directory, _made_by(target))
+    created = prepare_directory(
+        directory, paths.values(), lambda _: is_ours, f"qgbatch export --to {target.name}"
+    )
     try:
-        with ExitStack() as files:  # so that none is replaced before all are written
-            names = (*target.files, CARD)
-            yield {name: files.enter_context(replacing(directory / name)) for name in names}
+        with ExitStack() as stack:  # no file is replaced before all of them are complete
+            yield {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
     finally:
-        for path in reversed(made):
-            with suppress(OSError):  # only those that are still empty
-                path.rmdir()
-
-
-def _make_directories(directory: Path, target: ExportFormat) -> list[Path]:
-    """Make what is missing, and give it, outermost first."""
-    _check_directory(directory, target)
-    inner = {(directory / name).parent for name in target.files}
-    missing = {
-        path for place in (directory, *inner) for path in (place, *place.parents) if not path.exists()
-    }
-    made = sorted(missing, key=lambda path: len(path.parts))
-    try:
-        for path in made:
-            path.mkdir()
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot be made a directory ({error.strerror}).", "Name another place."
-        ) from error
-    return made
-
-
-def _check_directory(directory: Path, target: ExportFormat) -> None:
-    card = directory / CARD
-    is_ours = card.is_file() and _made_by(target) in card.read_text(encoding="utf-8", errors="replace")
-    for name in (*target.files, CARD):
-        if (directory / name).exists() and not is_ours:
-            raise OutputError(
-                f"{directory / name} is of something else.", "Name another directory for the export."
-            )
+        remove_empty(created)
 
 
 def write_card(

@@ -57,7 +57,7 @@ def read_state(checkpoint: Path) -> dict[str, Any] | None:
         and isinstance(history, list)
         and all(isinstance(entry, dict) and "step" in entry for entry in history)
     )
-    is_whole = has_weights(checkpoint) and all(any(checkpoint.glob(name)) for name in _STATE_FILES)
+    is_whole = bool(find_weights(checkpoint)) and all(any(checkpoint.glob(name)) for name in _STATE_FILES)
     return state if is_sound and is_whole else None
 
 
@@ -127,7 +127,7 @@ def remove_checkpoints(output_dir: Path) -> None:
             shutil.rmtree(path)
 
 
-def foreign_checkpoint(output_dir: Path) -> Path | None:
+def find_foreign_checkpoint(output_dir: Path) -> Path | None:
     """A whole checkpoint that qgbatch did not write, if there is one."""
     paths = (path for path, _ in _checkpoints(output_dir))
     return next((path for path in paths if read_state(path) and not read_recipe(path)), None)
@@ -137,7 +137,7 @@ def is_finished(output_dir: Path, recipe: Mapping[str, Any]) -> bool:
     """Whether the directory holds the finished model of this very recipe."""
     theirs = read_recipe(output_dir)
     same = all(theirs.get(key) == recipe[key] for key in ("identity", "plan"))
-    return same and has_weights(output_dir)
+    return same and bool(find_weights(output_dir))
 
 
 def is_at_end(checkpoint: Path, recipe: Mapping[str, Any]) -> bool:
@@ -147,9 +147,11 @@ def is_at_end(checkpoint: Path, recipe: Mapping[str, Any]) -> bool:
     return stopped and read_recipe(checkpoint).get("plan") == recipe["plan"]
 
 
-def has_weights(directory: Path) -> bool:
-    """Whether a directory holds a model."""
-    return directory.is_dir() and any(_WEIGHTS.fullmatch(path.name) for path in directory.iterdir())
+def find_weights(directory: Path) -> list[Path]:
+    """The weight files in a directory; empty if the directory does not exist."""
+    if not directory.is_dir():
+        return []
+    return [path for path in directory.iterdir() if _WEIGHTS.fullmatch(path.name)]
 
 
 def best_of(checkpoint: Path) -> Path:
@@ -189,9 +191,8 @@ def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
 
 
 def _move_model(draft: Path, output_dir: Path) -> None:
-    for path in output_dir.iterdir():
-        if _WEIGHTS.fullmatch(path.name):
-            path.unlink()
+    for path in find_weights(output_dir):
+        path.unlink()
     # The recipe comes first, as it says whose directory this is.
     names = sorted(path.name for path in draft.iterdir())
     names.sort(key=lambda name: (name != RECIPE, bool(_WEIGHTS.fullmatch(name))))
@@ -200,6 +201,8 @@ def _move_model(draft: Path, output_dir: Path) -> None:
 
 
 def _checkpoints(output_dir: Path) -> list[tuple[Path, re.Match[str]]]:
+    if not output_dir.is_dir():
+        return []
     return [(path, match) for path in output_dir.iterdir() if (match := _CHECKPOINT.fullmatch(path.name))]
 
 

@@ -11,10 +11,11 @@ from typing import IO, Any, Literal
 
 from huggingface_hub import DatasetCardData
 
-from qgbatch.errors import OutputError, SettingsError
+from qgbatch.errors import SettingsError
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import source_text, target_text
 from qgbatch.output.atomic import replacing
+from qgbatch.output.directories import CARD, card_contains, prepare_directory
 from qgbatch.output.writers import json_line
 from qgbatch.readers.conflicts import check_places
 from qgbatch.readers.listing import Listing
@@ -25,7 +26,6 @@ _SPLIT_NAMES = (
     ("validation", re.compile(r"(^|[^a-z])(dev|val|valid|validation|eval)([^a-z]|$)")),
     ("test", re.compile(r"(^|[^a-z])test([^a-z]|$)")),
 )
-_CARD = "README.md"
 _MADE_BY = "Made with `qgbatch dataset`"
 
 
@@ -68,34 +68,18 @@ def write_dataset(
     Raises:
         OutputError: a file would replace what is no earlier data set, or cannot be written.
     """
-    _check_directory(directory, [*(f"{name}.{file_format}" for name in splits), _CARD])
     paths = {directory / f"{name}.{file_format}": split for name, split in splits.items()}
+    is_ours = card_contains(directory, _MADE_BY)
+    prepare_directory(directory, [*paths, directory / CARD], lambda _: is_ours, "qgbatch dataset")
     made_from = Listing([split.name for split in splits.values()])
     check_places(made_from, [], [str(path) for path in paths])
     write = _write_parquet if file_format == "parquet" else _write_jsonl
     with ExitStack() as files:  # so that none is replaced before all are written
         for path, split in paths.items():
             write(files.enter_context(replacing(path)), split)
-        card = files.enter_context(replacing(directory / _CARD))
+        card = files.enter_context(replacing(directory / CARD))
         card.write(_card(directory.absolute().name, splits, file_format, license_name).encode())
-    return [*(path.name for path in paths), _CARD]
-
-
-def _check_directory(directory: Path, names: Sequence[str]) -> None:
-    """Make the directory, or see that what is there of these names is an earlier data set's."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot be made a directory ({error.strerror}).", "Name another place."
-        ) from error
-    card = directory / _CARD
-    is_ours = card.exists() and _MADE_BY in card.read_text(encoding="utf-8", errors="replace")
-    for name in names:
-        if (directory / name).exists() and not is_ours:
-            raise OutputError(
-                f"{directory / name} is of something else.", "Name another directory for the data set."
-            )
+    return [*(path.name for path in paths), CARD]
 
 
 def _rows(split: Split) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from transformers import TrainingArguments
 
 from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.models.hub import prepare_repository, publish
+from qgbatch.output.directories import CARD, prepare_directory
 from qgbatch.training import checkpoints
 from qgbatch.training.base import Base, load_base
 from qgbatch.training.callbacks import LOG, OnProgress
@@ -33,7 +33,6 @@ from qgbatch.training.trainer import QuestionTrainer, make_arguments
 logger = logging.getLogger(__name__)
 
 LOSSES = "losses.png"
-CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -95,29 +94,16 @@ def finetune(
 
 
 def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:
-    """Make the directory, or see that it holds nothing that must not be replaced."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot be a directory to write to ({error.strerror}).",
-            "Check the rights there, or name another.",
-        ) from error
-    is_ours = bool(checkpoints.read_recipe(directory))
-    taken = [name for name in (CARD, RECIPE, "config.json") if (directory / name).exists()]
-    if not is_ours and (taken or checkpoints.has_weights(directory)):
-        raise OutputError(
-            f"{directory} holds {taken[0] if taken else 'a model'} that qgbatch finetune did not write.",
-            "It would be replaced: name another directory.",
-        )
-    if foreign := checkpoints.foreign_checkpoint(directory):
-        raise OutputError(
-            f"{foreign} is not of qgbatch finetune.", "It would be removed in time: name another directory."
-        )
+    """Create the output directory; refuse one with models or checkpoints of other programs."""
     if os.path.realpath(settings.base) == os.path.realpath(directory):
-        raise OutputError(f"{directory} is the base itself.", "Name another directory.")
+        raise OutputError(f"{directory} is the base model itself.", "Name another --output-dir.")
+    has_recipe = bool(checkpoints.read_recipe(directory))
+    foreign = checkpoints.find_foreign_checkpoint(directory)
+    outputs = [directory / name for name in (CARD, RECIPE, "config.json")]
+    outputs += checkpoints.find_weights(directory)
+    if foreign:  # old checkpoints are removed during a training
+        outputs.append(foreign)
+    prepare_directory(directory, outputs, lambda path: has_recipe and path != foreign, "qgbatch finetune")
 
 
 def _read_data(settings: TrainingSettings) -> tuple[Split, Split | None]:

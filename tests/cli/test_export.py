@@ -86,7 +86,7 @@ def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path)
     for place in (tmp_path / "file", tmp_path / "file" / "out"):
         result = qgbatch("export", good, "--to", "hf", "-o", place)
         assert result.exit_code == ExitCode.OUTPUT
-        assert "cannot be made a directory" in result.stderr
+        assert "cannot be used as the output directory" in result.stderr
     result = qgbatch("export", good, "--to", "beir", "-o", out, "--push-to-hub")
     assert result.exit_code == ExitCode.USAGE
     assert "--push-to-hub does not go with --to beir" in result.stderr

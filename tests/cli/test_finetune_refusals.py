@@ -247,7 +247,7 @@ def test_an_output_that_cannot_be_a_directory_exits_6(finetune: Finetune, tmp_pa
     for output in (tmp_path / "file", tmp_path / "file" / "out"):
         result = finetune(output)
         assert result.exit_code == ExitCode.OUTPUT, result.output
-        assert f"{output}: cannot be a directory to write to" in result.stderr
+        assert f"{output}: cannot be used as the output directory" in result.stderr
     assert (tmp_path / "file").read_text() == "old"
 
 
@@ -275,7 +275,7 @@ def test_the_base_is_not_replaced_by_what_is_made_of_it(
     before = snapshot(tmp_path / "model")
     result = finetune(tmp_path / "link", "--base", tmp_path / "model", "--resume", "never")
     assert result.exit_code == ExitCode.OUTPUT, result.output
-    assert "is the base itself" in result.stderr
+    assert "is the base model itself" in result.stderr
     assert snapshot(tmp_path / "model") == before
 
 

@@ -398,12 +398,12 @@ def test_what_others_put_there_stays(target: str, tmp_path: Path) -> None:
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
         place.write_text("Ann's own.")
-        with pytest.raises(OutputError, match="is of something else"):
+        with pytest.raises(OutputError, match="did not write it"):
             exported(target, path, tmp_path / name.replace("/", "-"))
         assert place.read_text() == "Ann's own."
     another = next(name for name in FORMATS if name != target)
     exported(another, path, tmp_path / "another")
-    with pytest.raises(OutputError, match="is of something else"):
+    with pytest.raises(OutputError, match="did not write it"):
         exported(target, path, tmp_path / "another")
 
 

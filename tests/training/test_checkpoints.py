@@ -123,10 +123,10 @@ def test_a_whole_checkpoint_that_qgbatch_did_not_write_is_foreign(tmp_path: Path
     cut_off = make_checkpoint(tmp_path, 5)
     (cut_off / "recipe.json").unlink()
     cut(cut_off)  # it may be ours: the recipe comes after the weights
-    assert checkpoints.foreign_checkpoint(tmp_path) is None
+    assert checkpoints.find_foreign_checkpoint(tmp_path) is None
     foreign = make_checkpoint(tmp_path, 7)
     (foreign / "recipe.json").unlink()
-    assert checkpoints.foreign_checkpoint(tmp_path) == foreign
+    assert checkpoints.find_foreign_checkpoint(tmp_path) == foreign
 
 
 def test_starting_anew_removes_what_qgbatch_wrote_alone(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from qgbatch.errors import OutputError
 from qgbatch.output.atomic import replacing
+from qgbatch.output.directories import prepare_directory
 from qgbatch.output.remote import is_uri, version_of
 from qgbatch.output.rows import Row
 from qgbatch.output.writers import open_writer
@@ -129,6 +130,13 @@ def read_part(path: Path) -> Part:
         ) from error
 
 
+def _read_or_none(path: Path) -> Part | None:
+    """A part, or None for a file that is damaged or that qgbatch did not write."""
+    with suppress(OutputError):
+        return read_part(path)
+    return None
+
+
 class PartsDirectory:
     """The output of a run in parts; while it is open, it is there.
 
@@ -144,16 +152,17 @@ class PartsDirectory:
         self._old: list[Part] = []
 
     def __enter__(self) -> Self:
-        self._old = [read_part(found) for found in sorted(self._path.glob("*.parquet"))]
+        found = {path: _read_or_none(path) for path in sorted(self._path.glob("*.parquet"))}
+        prepare_directory(
+            self._path, found, lambda path: found[path] is not None, "qgbatch run --runner ray"
+        )
+        self._old = [part for part in found.values() if part]
         try:
-            self.draft.mkdir(parents=True, exist_ok=True)
-            for tally in self.draft.glob(f"*{_ATTEMPTS}"):  # of workers that were stopped with their run
+            self.draft.mkdir(exist_ok=True)
+            for tally in self.draft.glob(f"*{_ATTEMPTS}"):  # left by workers of a run that was killed
                 tally.unlink()
         except OSError as error:
-            raise OutputError(
-                f"{self._path}: is no directory that can be written ({error.strerror}).",
-                "Name another one.",
-            ) from error
+            raise _cannot_write(self._path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:

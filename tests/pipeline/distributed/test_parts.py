@@ -93,14 +93,14 @@ def test_where_nothing_is_written_nothing_is_left(tmp_path: Path) -> None:
 
 def test_what_others_wrote_is_left_alone(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "mine.parquet")
-    with pytest.raises(OutputError, match="no part that qgbatch wrote"), PartsDirectory(tmp_path, FACTS):
+    with pytest.raises(OutputError, match="did not write it"), PartsDirectory(tmp_path, FACTS):
         pass
     assert names(tmp_path) == ["mine.parquet"]
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    message = "no directory that can be written"
+    message = "cannot be used as the output directory"
     with pytest.raises(OutputError, match=message), PartsDirectory(tmp_path / "out", FACTS):
         pass
 
