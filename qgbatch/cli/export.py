@@ -19,14 +19,13 @@ from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
-_EPILOG = """\b
-beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
-squad      squad.json, as SQuAD v1.1; with answers where the table has them
-hf         a data set with a card for the Hugging Face hub
-anki       flash cards, anki.tsv
-doc2query  passages with their questions for a search index, documents.jsonl
+_FORMAT_LINES = "\n".join(f"{name:<10} {FORMATS[name].help}" for name in FORMATS)
+_NEED_CONTEXT = ", ".join(name for name in FORMATS if FORMATS[name].needs_context)
+_EPILOG = f"""\b
+Formats:
+{_FORMAT_LINES}
 
-beir, squad and doc2query need the passages: qgbatch run --with-context.
+These formats need the passages, from qgbatch run --with-context: {_NEED_CONTEXT}.
 
 \b
 Examples:
@@ -42,10 +41,10 @@ Examples:
     "--to",
     required=True,
     type=click.Choice(list(FORMATS)),
-    metavar="FORM",
+    metavar="FORMAT",
     cls=GroupedOption,
     group="Output",
-    help=f"One of the forms below: {', '.join(FORMATS)}.",
+    help=f"Format, one of: {', '.join(FORMATS)}.",
 )
 @click.option(
     "-o",
@@ -70,7 +69,7 @@ def export_command(
     hub_dataset_id: str | None,
     console: Console,
 ) -> None:
-    """Write questions in a form that other tools read.
+    """Write questions in a format that other tools read.
 
     QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
     --runner ray.
@@ -79,11 +78,11 @@ def export_command(
 
     if push_to_hub and to != "hf":
         raise SettingsError(f"--push-to-hub does not go with --to {to}.", "Use --to hf.")
-    table, target = QuestionTable(questions), FORMATS[to]
+    table, export_format = QuestionTable(questions), FORMATS[to]
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
-    lines = export(table, target, output_dir, license_name)
-    written = (*target.files, CARD)
+    summary = export(table, export_format, output_dir, license_name)
+    written = (*export_format.files, CARD)
     published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
-    log_table([*lines, ("output", str(output_dir)), *published])
+    log_table([*summary, ("output", str(output_dir)), *published])

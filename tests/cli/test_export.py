@@ -35,27 +35,29 @@ def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Pat
     return home
 
 
-@pytest.mark.parametrize("target", FORMATS)
+@pytest.mark.parametrize("export_format", FORMATS)
 def test_each_form_is_made_of_a_runs_output(
-    target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+    export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
-    result = qgbatch("export", questions / "with.parquet", "--to", target, "-o", tmp_path / "out")
+    result = qgbatch("export", questions / "with.parquet", "--to", export_format, "-o", tmp_path / "out")
     assert result.exit_code == ExitCode.OK, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("qgbatch: done\n")
     assert f"output     {tmp_path / 'out'}" in result.stderr
-    for name in (*FORMATS[target].files, "README.md"):
+    for name in (*FORMATS[export_format].files, "README.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
 
-@pytest.mark.parametrize("target", FORMATS)
+@pytest.mark.parametrize("export_format", FORMATS)
 def test_passages_are_asked_for_where_they_are_needed(
-    target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+    export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
-    result = qgbatch("export", questions / "without.csv", "--to", target, "-o", tmp_path / "out")
-    if FORMATS[target].needs_context:
+    result = qgbatch("export", questions / "without.csv", "--to", export_format, "-o", tmp_path / "out")
+    if FORMATS[export_format].needs_context:
         assert result.exit_code == ExitCode.NO_INPUT
-        assert f"no column 'context', and --to {target} needs the text of each passage" in result.stderr
+        assert (
+            f"no column 'context', and --to {export_format} needs the text of each passage" in result.stderr
+        )
         assert "Run qgbatch run again with --with-context" in result.stderr
         assert not (tmp_path / "out").exists()
     else:
