@@ -24,7 +24,7 @@ _DESCRIPTION = f"""Questions that a model asked about passages, one row per ques
 | `question_id` | hash of the document's text, the passage's span and the question |
 | `question` | the question |
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
-| `chunk_index`, `question_index` | index of the passage in its document, index of the question in its passage |
+| `chunk_index`, `question_index` | index of the passage in the document, and of the question |
 | `start_char`, `end_char` | span of the passage in the document's text, in code points, half open |
 | `score` | mean log-probability per token, in nats; closer to 0 means more confident |
 | `model` | the model that wrote the question |

@@ -1,9 +1,9 @@
-"""A directory of Parquet parts that reads as one table.
+"""The output of a distributed run: a directory of Parquet parts that readers see as one table.
 
-Parts are made in a hidden directory in it and moved up when all are there, so a reader has
-the old table until the new one is whole; an empty file ``_SUCCESS`` says that it is. Each
-part tells in its metadata which documents it holds and what was counted, so a run that
-was cut off goes on with the documents that no part has.
+Workers write the parts to the hidden subdirectory ``.parts``. At the end of the run the parts move
+up, and an empty file ``_SUCCESS`` marks the table as complete. Until then, readers see the table of an
+earlier run. The metadata of each part list its documents and its counts. A run that starts again
+after an interruption therefore processes only documents that no part contains.
 """
 
 from __future__ import annotations
@@ -28,32 +28,33 @@ from qgbatch.output.rows import Row
 from qgbatch.output.writers import open_writer
 
 FileVersion: TypeAlias = tuple[int, int]
-"""Size in bytes and time of the last change in nanoseconds, or two zeros for what is no file."""
+"""Size in bytes and modification time in nanoseconds; two zeros if the path is not a file."""
 
 _SUCCESS = "_SUCCESS"
 _DRAFT = ".parts"
 _ATTEMPTS = ".attempts"
 MAX_ATTEMPTS = 4
-"""How many workers may die on a block, and then on each of its documents."""
-_ANYWHERE = ("engine", "device", "precision")
-"""Facts that each worker finds out on its own machine."""
+"""Number of workers that may die on a block before its documents are tried one by one, and then on each
+of these documents before it is reported as failed."""
+_DIFFERS_BY_MACHINE = ("engine", "device", "precision")
+"""Facts that each worker determines on its own machine. They do not prevent the reuse of a part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of questions, and what its metadata say."""
+    """A Parquet part, and what its metadata contain."""
 
     path: Path
     facts: dict[str, Any]
     columns: Sequence[str]
     documents: dict[str, FileVersion]
-    """Paths of the documents that it holds the questions of, failed ones left out."""
+    """Paths and versions of the documents in this part, without documents that failed."""
     report: dict[str, Any]
-    """:meth:`qgbatch.records.RunReport.as_dict` of its block."""
+    """:meth:`qgbatch.records.RunReport.as_dict` of the block of documents."""
 
 
 def file_version(path: str) -> FileVersion:
-    """What no one can write to a file without changing."""
+    """Return size and modification time, which change whenever the content of a file changes."""
     if is_uri(path):
         return version_of(path)
     try:
@@ -73,13 +74,20 @@ def write_part(
     documents: Mapping[str, FileVersion] | None = None,
     report: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write rows as one file, whole or not at all.
+    """Write rows as one part. The file appears only when it is complete.
 
-    The name is hashed: the same block of documents is the same file, however often it is
-    tried.
+    Args:
+        directory: Where the part is written.
+        name: Identifies the block. Its hash is the file name, so a second attempt at the same block
+            replaces the file of the first.
+        rows: The questions.
+        facts: What is known about the run, for the metadata.
+        columns: The columns and their pyarrow types.
+        documents: For :attr:`Part.documents`.
+        report: For :attr:`Part.report`.
 
     Raises:
-        OutputError: the directory cannot be written.
+        OutputError: The directory cannot be written.
     """
     facts = {**facts, "block": {"documents": documents or {}, "report": report or {}}}
     with (
@@ -91,15 +99,21 @@ def write_part(
 
 
 @contextmanager
-def attempt(directory: Path, name: str) -> Iterator[int]:
-    """Tell the how manieth attempt at a block this is (from 1), as others died in the middle of theirs.
+def counted_attempt(directory: Path, name: str) -> Iterator[int]:
+    """Count the attempts to process a block, including those in which a worker died.
+
+    The count is the size of a small file, which stays behind if the worker dies in the ``with`` block
+    and is removed otherwise.
+
+    Yields:
+        The number of this attempt, from 1.
 
     Raises:
-        OutputError: the directory cannot be written.
+        OutputError: The directory cannot be written.
     """
-    tally = directory / f"{_digest(name)}{_ATTEMPTS}"
+    counter = directory / f"{_digest(name)}{_ATTEMPTS}"
     try:
-        with tally.open("ab") as file:
+        with counter.open("ab") as file:
             file.write(b"|")
             number = file.tell()
     except OSError as error:
@@ -107,14 +121,14 @@ def attempt(directory: Path, name: str) -> Iterator[int]:
     try:
         yield number
     finally:
-        tally.unlink(missing_ok=True)
+        counter.unlink(missing_ok=True)
 
 
 def read_part(path: Path) -> Part:
-    """What a part says of itself.
+    """Read the metadata of a part.
 
     Raises:
-        OutputError: it is damaged, or not of qgbatch.
+        OutputError: The file is damaged, or qgbatch did not write it.
     """
     try:
         schema = pq.read_schema(path)
@@ -125,81 +139,83 @@ def read_part(path: Path) -> Part:
         return Part(path, facts, columns, documents, block["report"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(
-            f"{path}: is no part that qgbatch wrote ({type(error).__name__}).",
+            f"{path}: not a Parquet part that qgbatch wrote ({type(error).__name__}).",
             "Move it away, or write to another directory.",
         ) from error
 
 
-def _read_or_none(path: Path) -> Part | None:
-    """A part, or None for a file that is damaged or that qgbatch did not write."""
+def _read_part_or_none(path: Path) -> Part | None:
     with suppress(OutputError):
         return read_part(path)
     return None
 
 
 class PartsDirectory:
-    """The output of a run in parts; while it is open, it is there.
+    """The output directory of a distributed run, used in a ``with`` statement.
 
     Raises:
-        OutputError: it is a file, cannot be made, or holds Parquet files of others.
+        OutputError: The directory cannot be created or written, or it contains Parquet files that
+            qgbatch did not write.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         self._path = path
         self._facts = dict(facts)
         self.draft = path.absolute() / _DRAFT
-        """Where the parts of documents are made."""
+        """The directory to which workers write parts."""
         self._old: list[Part] = []
 
     def __enter__(self) -> Self:
-        found = {path: _read_or_none(path) for path in sorted(self._path.glob("*.parquet"))}
-        prepare_directory(
-            self._path, found, lambda path: found[path] is not None, "qgbatch run --runner ray"
-        )
+        found = {path: _read_part_or_none(path) for path in sorted(self._path.glob("*.parquet"))}
+        command = "qgbatch run --runner ray"
+        prepare_directory(self._path, found, lambda path: found[path] is not None, command)
         self._old = [part for part in found.values() if part]
         try:
             self.draft.mkdir(exist_ok=True)
-            for tally in self.draft.glob(f"*{_ATTEMPTS}"):  # left by workers of a run that was killed
-                tally.unlink()
+            for counter in self.draft.glob(f"*{_ATTEMPTS}"):  # of workers that were killed with their run
+                counter.unlink()
         except OSError as error:
             raise _cannot_write(self._path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # parts that a second attempt can go on with are left there
+        with suppress(OSError):  # not empty: the next run can reuse the parts
             self.draft.rmdir()
             self._path.rmdir()
 
     def reuse(self, documents: Mapping[str, FileVersion]) -> list[Part]:
-        """Parts that are as this run would make them; others of an earlier attempt are removed.
+        """Find the parts that this run would write in the same way; remove other drafts.
 
-        A part counts if the same model and settings made it and all its documents are
-        still there, unchanged.
+        A part is reused if the same model and settings wrote it and all of its documents are inputs of
+        this run that have not changed since.
+
+        Args:
+            documents: Paths and current versions of all documents of this run.
         """
-        kept: list[Part] = []
-        seen: set[str] = set()
-        drafts = [read_part(found) for found in sorted(self.draft.glob("*.parquet"))]
+        reused: list[Part] = []
+        done: set[str] = set()
+        drafts = [read_part(path) for path in sorted(self.draft.glob("*.parquet"))]
         for part in (*drafts, *self._old):
-            fits = _comparable(part.facts) == _comparable(self._facts)
-            same = all(documents.get(path) == version for path, version in part.documents.items())
-            if fits and same and part.documents and seen.isdisjoint(part.documents):
-                kept.append(part)
-                seen.update(part.documents)
+            has_same_facts = _comparable(part.facts) == _comparable(self._facts)
+            is_current = all(documents.get(path) == version for path, version in part.documents.items())
+            if has_same_facts and is_current and part.documents and done.isdisjoint(part.documents):
+                reused.append(part)
+                done.update(part.documents)
             elif part.path.parent == self.draft:
                 part.path.unlink()
-        return kept
+        return reused
 
-    def finish(self, parts: Sequence[Path]) -> None:
-        """Make these parts the whole table, and remove the others.
+    def finish(self, paths: Sequence[Path]) -> None:
+        """Make these parts the whole table, and remove all others.
 
         Raises:
-            OutputError: the directory cannot be written.
+            OutputError: The directory cannot be written.
         """
         try:
             (self._path / _SUCCESS).unlink(missing_ok=True)
-            final = {self._path / part.name for part in parts}
-            for part in parts:
-                part.replace(self._path / part.name)
+            final = {self._path / path.name for path in paths}
+            for path in paths:
+                path.replace(self._path / path.name)
             for old in self._old:
                 if old.path not in final:
                     old.path.unlink()
@@ -220,4 +236,6 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 def _comparable(facts: Mapping[str, Any]) -> str:
-    return json.dumps({name: fact for name, fact in facts.items() if name not in _ANYWHERE}, sort_keys=True)
+    """The facts that must be equal for a part to be reused, as JSON."""
+    compared = {name: fact for name, fact in facts.items() if name not in _DIFFERS_BY_MACHINE}
+    return json.dumps(compared, sort_keys=True)
