@@ -28,7 +28,7 @@ def questions(tmp_path: Path) -> str:
 def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> None:
     result = qgbatch("report", questions, "-o", tmp_path / "page.html")
     assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
-    assert "warning: 1 of 2 documents are not there" in result.stderr
+    assert "warning: 1 of 2 documents are missing" in result.stderr
     assert "their passages alone" in result.stderr
     assert result.stderr.splitlines()[2:] == [
         "  questions  2",
@@ -45,7 +45,7 @@ def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> 
         (
             ["{q}", "--run-report", "{q}"],
             ExitCode.NO_INPUT,
-            "is no report of qgbatch run",
+            "not a report of qgbatch run",
         ),
         (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: No such file or directory"),
         (["{q}", "-o", "no/page.html"], ExitCode.OUTPUT, "no/page.html"),
