@@ -23,9 +23,9 @@ from measuring import interleave, run_python, show, spread
 
 CONTENDERS: dict[str, tuple[list[str], str]] = {
     "local, two cores": ([], "2"),
-    "Ray, a worker with two cores": (["--runner", "ray", "--num-workers", "1"], "2"),
+    "Ray, one worker with two cores": (["--runner", "ray", "--num-workers", "1"], "2"),
     "local, one core": ([], "1"),
-    "Ray, a worker with one core": (["--runner", "ray", "--num-workers", "1"], "1"),
+    "Ray, one worker with one core": (["--runner", "ray", "--num-workers", "1"], "1"),
     "Ray, two workers with one core each": (["--runner", "ray", "--num-workers", "2"], "1"),
 }
 """What each adds to the command line, and the threads of a process."""

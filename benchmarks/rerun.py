@@ -62,13 +62,13 @@ def main() -> None:
         )
         size = sum(path.stat().st_size for path in cache.glob("results-*"))
         n_documents, n_chunks = counts()["n_documents"], counts()["n_chunks"]
-    seconds["first run, inside the cache"] = in_cache
+    seconds["part of the first run spent in the cache"] = in_cache
     base = statistics.median(seconds["first run"])
     rows = [
         {
             "": key,
             "seconds, median (min to max)": spread(values),
-            "of the first run": f"{statistics.median(values) / base:.2%}",
+            "vs. the first run": f"{statistics.median(values) / base:.2%}",
         }
         for key, values in seconds.items()
     ]

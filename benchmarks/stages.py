@@ -2,7 +2,7 @@
 
     python benchmarks/stages.py [--documents 400] [--rounds 3]
 
-Each stage goes alone over the same documents. The shares are of all stages together, the
+Each stage runs by itself over the same documents. The shares are of all stages together, the
 engine's with them, so that what is not the engine's is what a run must lose to CTranslate2
 alone. The bare tokenizer is transformers' own on each whole document, for comparison.
 """
@@ -77,7 +77,7 @@ class Bench:
         return [read_document(path) for path in self.paths]
 
     def split(self) -> object:
-        """Sentences alone."""
+        """Only the sentence splitter."""
         return [[*self.components.split_sentences(document.text)] for document in self.documents]
 
     def chunk(self) -> object:
@@ -135,10 +135,10 @@ class Bench:
 
     def write(self, file_format: Format) -> None:
         """Questions to a file."""
-        name, facts = self.components.model.name, self.components.facts()
+        name, provenance = self.components.model.name, self.components.provenance()
         with (
             (self.place / "out").open("wb") as stream,
-            open_writer(stream, file_format, facts, COLUMNS) as writer,
+            open_writer(stream, file_format, provenance, COLUMNS) as writer,
         ):
             for question in self.questions:
                 writer.write(to_row(question, name, COLUMNS))
@@ -168,8 +168,8 @@ def main() -> None:
             {
                 BARE: cpu_seconds(bench.tokenize),
                 "reading": cpu_seconds(bench.read),
-                "chunking, all of it": cpu_seconds(bench.chunk),
-                "(of it: sentences)": cpu_seconds(bench.split),
+                "chunking, total": cpu_seconds(bench.chunk),
+                "(sentences, included in chunking)": cpu_seconds(bench.split),
                 ENGINE: cpu_seconds(bench.generate),
                 "decoding": cpu_seconds(bench.decode),
                 "questions": cpu_seconds(bench.extract),
@@ -187,9 +187,9 @@ def main() -> None:
     rows = [
         {
             "stage": key,
-            "CPU ms a MB of text": f"{1e9 * seconds / n_bytes:,.0f}",
-            "of a run": "" if key == BARE else f"{seconds / run:.2%}",
-            "of the bare tokenizer": f"{seconds / medians[BARE]:.2f}",
+            "CPU ms per MB of text": f"{1e9 * seconds / n_bytes:,.0f}",
+            "share of a run": "" if key == BARE else f"{seconds / run:.2%}",
+            "vs. bare tokenizer": f"{seconds / medians[BARE]:.2f}",
         }
         for key, seconds in medians.items()
     ]

@@ -13,7 +13,7 @@ random weights, chunks of up to 512 tokens and always write 64 tokens. All do be
 - ``qgbatch run``, files to Parquet with an empty cache, from the moment the model is loaded
 
 Slow ones get fewer documents, drawn evenly. Rounds are interleaved and begin with each in
-turn; the table has medians, and compares ``qgbatch`` with CTranslate2 alone round by round.
+turn; the table has medians, and compares ``qgbatch`` with plain CTranslate2 round by round.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Bench:
         return self.translators[precision]
 
     def ctranslate2(self, precision: str, n_documents: int) -> float:
-        """Chunks a second of ``translate_batch`` alone."""
+        """Chunks per second of ``translate_batch``."""
         translator = self.translator(precision)
         inputs = self.inputs(n_documents)
         batches = [
@@ -183,7 +183,7 @@ def main() -> None:
         }
         for precision, n_documents in (("float32", sizes.float32), ("int8", sizes.int8)):
             contenders |= {
-                f"CTranslate2 alone, {precision}": (n_documents, partial(bench.ctranslate2, precision)),
+                f"plain CTranslate2, {precision}": (n_documents, partial(bench.ctranslate2, precision)),
                 f"qgbatch, ctranslate2 {precision}": (
                     n_documents,
                     partial(bench.run, compute_type=precision),
@@ -201,15 +201,15 @@ def main() -> None:
     rows = []
     for key, its_rates in rates.items():
         kind, _, precision = key.rpartition(" ")
-        limit = rates.get(f"CTranslate2 alone, {precision}", []) if kind.startswith("qgbatch, ct") else []
+        limit = rates.get(f"plain CTranslate2, {precision}", []) if kind.startswith("qgbatch, ct") else []
         shares = [ours / its for ours, its in zip(its_rates, limit, strict=False)]
         rows.append(
             {
                 "": key,
                 "chunks timed": n_chunks[key],
                 "chunks/s, median (min to max)": spread(its_rates),
-                "of the loop": f"{statistics.median(its_rates) / base:.1f}",
-                "of CTranslate2 alone": f"{statistics.median(shares):.1%}" if shares else "",
+                "vs. the loop": f"{statistics.median(its_rates) / base:.1f}",
+                "vs. CTranslate2": f"{statistics.median(shares):.1%}" if shares else "",
             }
         )
     mean = statistics.mean(lengths)

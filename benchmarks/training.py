@@ -94,8 +94,8 @@ def main() -> None:
     )
     contenders = {
         "static padding to 512 and 64": (False, True),
-        "padding to the longest of a batch": (False, False),
-        "the same, a step sorted by length (qgbatch)": (True, False),
+        "padding to the longest row of a batch": (False, False),
+        "the same, steps sorted by length (qgbatch)": (True, False),
     }
 
     def rate(group_by_length: bool, static: bool) -> float:

@@ -48,14 +48,14 @@ class Choice:
 
 DEFAULT = Choice()
 CHOICES = {
-    "as it is": DEFAULT,
-    "1 worker of all cores": replace(DEFAULT, workers=1, threads=n_cores()),
-    "1 worker of 1 core": replace(DEFAULT, workers=1),
+    "baseline": DEFAULT,
+    "1 worker with all cores": replace(DEFAULT, workers=1, threads=n_cores()),
+    "1 worker with 1 core": replace(DEFAULT, workers=1),
     **{f"{2**n:,} batch tokens": replace(DEFAULT, batch_tokens=2**n) for n in range(9, 15)},
     **{f"{2**n:,} chunks a window": replace(DEFAULT, window_chunks=2**n) for n in range(7, 13)},
     "lengths mixed": replace(DEFAULT, equal_lengths=False),
-    "1 batch a worker": replace(DEFAULT, batches_per_worker=1),
-    "4 batches a worker": replace(DEFAULT, batches_per_worker=4),
+    "1 batch per worker": replace(DEFAULT, batches_per_worker=1),
+    "4 batches per worker": replace(DEFAULT, batches_per_worker=4),
 }
 
 
@@ -122,7 +122,7 @@ def main() -> None:
                 "": key,
                 "batches": len(bench.batches(CHOICES[key])),
                 "chunks/s, median (min to max)": spread(values),
-                "of as it is": f"{statistics.median(values) / statistics.median(rates['as it is']):.2f}",
+                "vs. baseline": f"{statistics.median(values) / statistics.median(rates['baseline']):.2f}",
             }
             for key, values in rates.items()
         ]

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from qgbatch.errors import ExitCode, QgbatchError
     from qgbatch.output.rows import to_dataframe
     from qgbatch.pipeline.api import generate_questions, iter_questions, run
-    from qgbatch.records import Chunk, Document, Question, RunReport
+    from qgbatch.pipeline.run_report import RunReport
+    from qgbatch.records import Chunk, Document, Question
     from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 __version__ = "0.1.0"
@@ -26,7 +27,7 @@ _HOMES = {
     "FileSettings": "settings",
     "QgbatchError": "errors",
     "Question": "records",
-    "RunReport": "records",
+    "RunReport": "pipeline.run_report",
     "Settings": "settings",
     "generate_questions": "pipeline.api",
     "iter_questions": "pipeline.api",

@@ -6,6 +6,7 @@ Every error that a user can meet carries three things: what went wrong and where
 
 from __future__ import annotations
 
+import importlib.util
 from enum import IntEnum
 
 
@@ -97,3 +98,21 @@ class LockedError(QgbatchError):
     """Another run is writing this output."""
 
     exit_code = ExitCode.LOCKED
+
+
+def require_package(module: str, needed_by: str, extra: str | None = None) -> None:
+    """Check that an optional package is installed; nothing is imported.
+
+    Args:
+        module: The name under which the package is imported.
+        needed_by: What needs it; the message begins with this.
+        extra: The extra of qgbatch that installs it. Without one, pip knows the package as ``module``.
+
+    Raises:
+        ModelError: the package is missing; the hint is the command that installs it.
+    """
+    if importlib.util.find_spec(module) is None:
+        requirement = f"'qgbatch[{extra}]'" if extra else module
+        raise ModelError(
+            f"{needed_by} needs the package {module}.", f"Install it: pip install {requirement}"
+        )

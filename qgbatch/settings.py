@@ -1,7 +1,11 @@
-"""Every knob of a run: its unit, its range, its default and where the default comes from.
+"""Every setting of a run, with its unit, range, default and the source of the default.
 
-The command line, the configuration file and the Python API are made from these
-classes, so that a setting has one name and one description everywhere.
+The command line, the configuration file and the Python API are generated from these
+classes, so a setting has the same name and the same description everywhere.
+
+To add a setting, add a field to one of the classes (and, for :class:`Settings`, a line to
+:class:`Options`) and read it where it takes effect. The option, the environment variable, the key of
+the configuration file and the record in the output follow from the field.
 """
 
 from __future__ import annotations
@@ -32,12 +36,12 @@ DedupeScope = Literal["chunk", "document", "corpus"]
 Format = Literal["parquet", "csv", "jsonl"]
 Runner = Literal["local", "ray"]
 
-_UNITS = ("B", "KB", "MB", "GB", "TB")
-_BOUNDS = re.compile(r"(\d{1,6}):(\d{1,6})", re.ASCII)
+_SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
 _SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT]?B)", re.IGNORECASE | re.ASCII)
+_WORKER_BOUNDS = re.compile(r"(\d{1,6}):(\d{1,6})", re.ASCII)
 
 DEFAULT_MAX_TOKENS = 512
-"""Length that T5 was pre-trained with, and the notebook's bound."""
+"""The sequence length that T5 was pre-trained with, and the notebook's limit."""
 
 
 def setting(
@@ -46,17 +50,35 @@ def setting(
     text: str,
     *,
     metavar: str | None = None,
-    low: float | None = None,
-    high: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    common: bool = False,
 ) -> Any:
-    """A settings field with its help text, the word for its value there, and its inclusive range."""
-    metadata = {"group": group, "help": text, "metavar": metavar, "low": low, "high": high}
+    """Declare a field of a settings class.
+
+    Args:
+        default: The default value.
+        group: The heading of the option in ``--help-all``.
+        text: The help text.
+        metavar: The placeholder of the value in the help.
+        minimum: The smallest valid value.
+        maximum: The largest valid value.
+        common: Whether the short ``--help`` lists the option.
+    """
+    metadata = {
+        "group": group,
+        "help": text,
+        "metavar": metavar,
+        "minimum": minimum,
+        "maximum": maximum,
+        "common": common,
+    }
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
-class Validated:
-    """Checks each field against its literal choices and its range."""
+class BaseSettings:
+    """Base of the settings classes: checks the choices and the range of each field."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -64,295 +86,335 @@ class Validated:
             value = getattr(self, spec.name)
             if value is not None:
                 _check_choice(spec.name, value, choices(hints[spec.name]))
-                _check_range(spec.name, value, spec.metadata["low"], spec.metadata["high"])
+                _check_range(spec.name, value, spec.metadata["minimum"], spec.metadata["maximum"])
 
 
 def option_name(name: str) -> str:
-    """The command-line spelling of a setting."""
+    """The command-line option of a setting: ``num_beams`` becomes ``--num-beams``."""
     return "--" + name.replace("_", "-")
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The values of a Literal annotation, also of one that may be None; else nothing."""
+    """The values of a ``Literal`` or ``Literal | None`` annotation; empty for other annotations."""
     if get_origin(hint) is Literal:
         return get_args(hint)
     return next((get_args(part) for part in get_args(hint) if get_origin(part) is Literal), ())
 
 
-def why_refused(value: object) -> str:
-    """The reason against a value that people may well try; empty for others."""
+def explain_invalid_choice(value: object) -> str:
+    """An explanation for float16, which people often try; empty for other values."""
     if "float16" in str(value) and "bfloat16" not in str(value):
-        return "float16 makes T5 overflow into garbage; bfloat16 does not. "
+        return "T5 overflows in float16 and writes garbage; bfloat16 is safe. "
     return ""
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if allowed and value not in allowed:
         raise SettingsError(
-            f"{option_name(name)} {value}: not known.",
-            f"{why_refused(value)}Choose one of: {', '.join(allowed)}.",
+            f"{option_name(name)} {value} is not a valid choice.",
+            f"{explain_invalid_choice(value)}Choose one of: {', '.join(allowed)}.",
         )
 
 
-def _check_range(name: str, value: Any, low: float | None, high: float | None) -> None:
+def _check_range(name: str, value: Any, minimum: float | None, maximum: float | None) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{option_name(name)} {value}: not a number.", "Give a finite one.")
-    if (low is not None and value < low) or (high is not None and value > high):
-        span = f"from {low} to {high}" if None not in (low, high) else _one_sided(low, high)
-        raise SettingsError(f"{option_name(name)} {value}: out of range.", f"Give {span}.")
+        raise SettingsError(f"{option_name(name)} {value} is not a finite number.", "Give a finite number.")
+    if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
+        raise SettingsError(
+            f"{option_name(name)} {value} is out of range.",
+            f"Give a value {_describe_range(minimum, maximum)}.",
+        )
 
 
-def _one_sided(low: float | None, high: float | None) -> str:
-    return f"{high} or less" if low is None else f"{low} or more"
+def _describe_range(minimum: float | None, maximum: float | None) -> str:
+    if minimum is None:
+        return f"of {maximum} or less"
+    return f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Validated):
-    """What decides which questions come out. ``None`` means: as the model says.
+class Settings(BaseSettings):
+    """Settings that decide which questions are written.
+
+    ``None`` selects the model's own value.
 
     Raises:
-        SettingsError: a value is out of its range or not among its choices.
+        SettingsError: A value is out of range, is not a valid choice, or conflicts with another value.
     """
 
     model: str = setting(
-        "mini", "Model", "Embedded name (mini), directory, or hub id such as valhalla/t5-base-e2e-qg."
+        "mini",
+        "Model",
+        "Embedded model (mini), directory, or hub id such as valhalla/t5-base-e2e-qg.",
+        common=True,
     )
-    revision: str | None = setting(None, "Model", "Branch, tag or commit of a hub id.")
+    revision: str | None = setting(None, "Model", "Branch, tag or commit of a model on the hub.")
     tokenizer: str | None = setting(
         None,
         "Model",
-        "Tokenizer, a directory or hub id.  [default: the model's own, else t5-base]",
+        "Directory or hub id of the tokenizer.  [default: the model's own, else t5-base]",
         metavar="DIR|ID",
     )
     engine: EngineName = setting(
         "auto",
         "Model",
-        "auto, torch or ctranslate2; auto is torch on a GPU and ctranslate2 on a CPU, whichever is faster.",
+        "Inference engine: auto, torch or ctranslate2. auto uses torch on a GPU and for sampling, else "
+        "ctranslate2.",
     )
-    device: str = setting("auto", "Model", "auto, cpu, cuda, cuda:N or mps.")
+    device: str = setting("auto", "Model", "auto, cpu, cuda, cuda:N or mps.", common=True)
     dtype: Dtype = setting(
         "auto",
         "Model",
-        "Weights in the torch engine: auto, float32 or bfloat16; auto is bfloat16 on GPUs that have it, "
-        "else float32.",
+        "Data type of the weights in the torch engine: auto, float32 or bfloat16. auto uses bfloat16 on "
+        "GPUs that support it, else float32.",
         metavar="TYPE",
     )
     compute_type: ComputeType = setting(
         "auto",
         "Model",
-        "Weights in the ctranslate2 engine: auto, int8, int8_bfloat16, int16, bfloat16 or float32; auto is "
-        "int8 on a CPU, bfloat16 on a GPU.",
+        "Data type of the weights in the ctranslate2 engine: auto, int8, int8_bfloat16, int16, bfloat16 or "
+        "float32. auto uses int8 on a CPU and bfloat16 on a GPU.",
         metavar="TYPE",
     )
     max_tokens: int | None = setting(
         None,
         "Chunking",
-        "Hard bound of a chunk in tokens, prompt included.  [default: the model's, else 512]",
+        "Maximum chunk size in tokens, prompt included; never exceeded.  [default: the model's "
+        "value, else 512]",
         metavar="TOKENS",
-        low=1,
+        minimum=1,
     )
     target_tokens: int | None = setting(
         None,
         "Chunking",
-        "Size that chunks are packed to, in tokens, prompt included; smaller chunks give more and "
-        "better grounded questions.  [default: the model's advice, else the bound]",
+        "Preferred chunk size in tokens, prompt included; smaller chunks give more and better questions.  "
+        "[default: the model's value, else --max-tokens]",
         metavar="TOKENS",
-        low=1,
+        minimum=1,
+        common=True,
     )
     language: Language = setting(
-        "english", "Chunking", f"Language of the sentence splitter: {', '.join(get_args(Language))}."
+        "english",
+        "Chunking",
+        f"Language of the documents, used to split sentences: {', '.join(get_args(Language))}.",
     )
     num_beams: int | None = setting(
-        None, "Generation", "Beams; 1 is greedy.  [default: the model's, else 4]", low=1, high=64
+        None,
+        "Generation",
+        "Number of beams; 1 is greedy search.  [default: the model's value, else 4]",
+        minimum=1,
+        maximum=64,
+        common=True,
     )
     max_new_tokens: int | None = setting(
         None,
         "Generation",
-        "Tokens the model may write for a chunk.  [default: the model's, else 255]",
+        "Maximum number of new tokens per chunk.  [default: the model's value, else 255]",
         metavar="TOKENS",
-        low=1,
-        high=1_000_000,
+        minimum=1,
+        maximum=1_000_000,
     )
     length_penalty: float | None = setting(
         None,
         "Generation",
-        "Above 0 favours longer outputs, needs beams.  [default: the model's, else 1.5]",
-        low=-10,
-        high=10,
+        "Length penalty of beam search; values above 0 favour longer outputs.  [default: the model's "
+        "value, else 1.5]",
+        minimum=-10,
+        maximum=10,
     )
     no_repeat_ngram_size: int | None = setting(
         None,
         "Generation",
-        "No n-gram of this many tokens twice in one output; 0 allows all.  [default: the model's, else 3]",
-        low=0,
-        high=1_000_000,
+        "Length in tokens of the n-grams that may occur only once per output; 0 allows any repetition.  "
+        "[default: the model's value, else 3]",
+        minimum=0,
+        maximum=1_000_000,
     )
     do_sample: bool | None = setting(
-        None, "Generation", "Draw tokens instead of searching the best.  [default: the model's, else no]"
+        None,
+        "Generation",
+        "Sample tokens instead of using beam search.  [default: the model's value, else no]",
     )
     top_k: int | None = setting(
         None,
         "Generation",
-        "Draw among this many tokens; 0 is all.  [default: the model's, else 50]",
-        low=0,
-        high=1_000_000,
+        "Sample from the K most probable tokens; 0 disables the limit.  [default: the model's value, "
+        "else 50]",
+        metavar="K",
+        minimum=0,
+        maximum=1_000_000,
     )
     top_p: float | None = setting(
         None,
         "Generation",
-        "Draw among the likeliest tokens of this probability.  [default: the model's, else 1.0]",
-        metavar="SHARE",
-        low=0.001,
-        high=1,
+        "Sample from the most probable tokens whose probabilities add up to P; 1.0 disables the limit.  "
+        "[default: the model's value, else 1.0]",
+        metavar="P",
+        minimum=0.001,
+        maximum=1,
     )
     temperature: float | None = setting(
         None,
         "Generation",
-        "Below 1 draws likely tokens more often.  [default: the model's, else 1.0]",
-        low=0.01,
-        high=100,
+        "Sampling temperature; values below 1 favour probable tokens.  [default: the model's value, else "
+        "1.0]",
+        minimum=0.01,
+        maximum=100,
     )
     num_return_sequences: int | None = setting(
         None,
         "Generation",
-        "Outputs drawn for each chunk.  [default: the model's, else 1]",
-        low=1,
-        high=1_000,
+        "Number of outputs per chunk; more than 1 needs --do-sample.  [default: the model's value, else 1]",
+        minimum=1,
+        maximum=1_000,
     )
-    seed: int = setting(42, "Generation", "Seed of what is drawn.", low=0, high=2**32 - 1)
+    seed: int = setting(42, "Generation", "Random seed of sampling.", minimum=0, maximum=2**32 - 1)
     batch_tokens: int | None = setting(
         None,
         "Speed",
-        "Padded tokens (rows x longest) of a batch; halved when memory runs out.  [default: 4096; on a GPU "
-        "what its free memory holds]",
+        "Maximum batch size in padded tokens (rows x longest row); halved when memory runs out.  [default: "
+        "4096; on a GPU, what fits in its free memory]",
         metavar="TOKENS",
-        low=1,
+        minimum=1,
     )
     window_chunks: int = setting(
         2048,
         "Speed",
-        "Chunks that are sorted by length and batched together; questions come window by window.",
+        "Number of chunks that are sorted by length and batched together. Larger windows need less "
+        "padding; smaller ones use less memory.",
         metavar="CHUNKS",
-        low=1,
+        minimum=1,
     )
     dedupe: DedupeMethod = setting(
         "exact",
         "Duplicates",
-        "none, exact or near; exact ignores case, punctuation and spacing; near also drops questions that "
-        "read alike and have the same numbers, names and content words.",
+        "Duplicates to drop: none, exact (ignores case, punctuation and spacing) or near (also similar "
+        "wording with the same numbers, names and content words).",
         metavar="METHOD",
+        common=True,
     )
     near_threshold: float = setting(
         0.9,
         "Duplicates",
-        "Similarity, 0 to 1, from which questions are near duplicates.",
+        "Minimum similarity of near duplicates, from 0 to 1.",
         metavar="SIMILARITY",
-        low=0,
-        high=1,
+        minimum=0,
+        maximum=1,
     )
     dedupe_scope: DedupeScope = setting(
         "document",
         "Duplicates",
-        "Where duplicates are looked for: chunk, document or corpus.",
+        "Where to look for duplicates: within each chunk, within each document, or in the whole corpus.",
         metavar="SCOPE",
     )
     min_score: float | None = setting(
         None,
         "Filters",
-        "Drop questions of a lower score, the mean log-probability of a token.",
+        "Minimum score of a question: the mean log-probability per token, 0 or less.  [default: no limit]",
         metavar="SCORE",
-        high=0,
+        maximum=0,
     )
     max_questions_per_chunk: int | None = setting(
-        None, "Filters", "Keep the first questions of each chunk.", low=1
+        None,
+        "Filters",
+        "Maximum number of questions per chunk; the first ones are kept.  [default: no limit]",
+        minimum=1,
     )
     well_formed: bool = setting(
-        False, "Filters", "Drop what is not built as one English question: stutter, no word that asks."
+        False,
+        "Filters",
+        "Drop malformed questions (English only): no question word, repeated words, or unmatched brackets.",
     )
     standalone: bool = setting(
         False,
         "Filters",
-        "Drop English questions that need their text: the passage, this paper, an unexplained she.",
+        "Drop questions that make no sense without the text (English only), such as 'When was she born?'.",
     )
     min_grounding: float | None = setting(
         None,
         "Filters",
-        "Drop questions with a smaller share, 0 to 1, of their content words and names in the chunk.",
+        "Minimum share, from 0 to 1, of a question's content words and names that occur in its chunk.  "
+        "[default: no limit]",
         metavar="SHARE",
-        low=0,
-        high=1,
+        minimum=0,
+        maximum=1,
     )
     answers: str | None = setting(
         None,
         "Answers",
-        "Extractive model, directory or hub id, that answers each question from its chunk: columns answer, "
-        "answer_start_char, answer_score.",
+        "Directory or hub id of an extractive model that answers each question from its chunk; adds the "
+        "columns answer, answer_start_char and answer_score.",
         metavar="DIR|ID",
     )
     min_answer_score: float | None = setting(
         None,
         "Answers",
-        "Drop questions whose answer has a lower score, 0 to 1: what the text does not answer.",
+        "Minimum score of an answer, from 0 to 1; questions with a lower score are dropped. Needs "
+        "--answers.  [default: no limit]",
         metavar="SCORE",
-        low=0,
-        high=1,
+        minimum=0,
+        maximum=1,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.min_answer_score is not None and not self.answers:
-            raise SettingsError("--min-answer-score: only goes with --answers.", "Name a model with it.")
+            raise SettingsError("--min-answer-score needs --answers.", "Add --answers MODEL.")
         if self.language != "english" and (self.well_formed or self.standalone):
-            name = "well_formed" if self.well_formed else "standalone"
+            option = option_name("well_formed" if self.well_formed else "standalone")
             raise SettingsError(
-                f"{option_name(name)}: its rules are for English, not {self.language}.", "Leave it out."
+                f"{option} works only for English, not for --language {self.language}.",
+                f"Remove {option}, or add {option.replace('--', '--no-')} if a preset sets it.",
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileSettings(Validated):
-    """How files are read and written.
+class FileSettings(BaseSettings):
+    """Settings for reading the inputs and writing the output.
 
     Raises:
-        SettingsError: a value is out of its range or not among its choices.
+        SettingsError: A value is out of range or is not a valid choice.
     """
 
     encoding: tuple[str, ...] = setting(
         (),
         "Input",
-        "Encoding to try on files that are not UTF-8 and have no byte order mark; "
-        "repeat it to try several in order.",
+        "Encoding to try for files that are not UTF-8 and have no byte order mark. Repeat the option to "
+        "try several in order.",
     )
     text_column: str = setting(
         "text",
         "Input",
-        "Column of tables that holds the text of each row's document.",
+        "Table column that holds the text of each document.",
         metavar="COLUMN",
+        common=True,
     )
     id_column: str | None = setting(
         None,
         "Input",
-        "Column of tables that names each row in source.  [default: its number, from 0]",
+        "Table column that holds the name of each document.  [default: the row number, from 0]",
         metavar="COLUMN",
     )
-    fail_fast: bool = setting(False, "Input", "Stop at the first document that fails, write nothing.")
+    fail_fast: bool = setting(False, "Input", "Stop at the first document that fails, and write no output.")
     format: Format | None = setting(
         None,
         "Output",
-        "Format of the output: parquet, csv or jsonl.  [default: by its suffix; jsonl for -]",
+        "Output format: parquet, csv or jsonl.  [default: from the suffix of the output; jsonl for -]",
     )
-    with_context: bool = setting(False, "Output", "Add the chunk's text as column context.")
+    with_context: bool = setting(
+        False, "Output", "Add the text of each chunk as the column context.", common=True
+    )
     csv_safe: bool = setting(
         False,
         "Output",
-        "Put ' before CSV text that a spreadsheet would run as a formula; other formats stay as they are.",
+        "In CSV, put ' before text that a spreadsheet would run as a formula.",
     )
     wait_lock: float = setting(
         0.0,
         "Output",
-        "Seconds to wait while another run writes this output; exits 75 after that.",
+        "Seconds to wait while another run writes the same output, before exiting with code 75.",
         metavar="SECONDS",
-        low=0,
+        minimum=0,
     )
 
     def __post_init__(self) -> None:
@@ -363,75 +425,93 @@ class FileSettings(Validated):
                     b"x".decode(encoding)
             except LookupError:
                 raise SettingsError(
-                    f"--encoding {encoding}: not known to Python.", "For instance: cp1252, utf-16-le."
+                    f"--encoding {encoding}: Python has no text encoding with this name.",
+                    "Use a name such as cp1252 or utf-16-le.",
                 ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheSettings(Validated):
-    """What is kept for the next run, and where.
+class CacheSettings(BaseSettings):
+    """Settings of the cache, which keeps results and converted models between runs.
 
     Raises:
-        SettingsError: the size is none.
+        SettingsError: The size cannot be parsed.
     """
 
-    cache: bool = setting(True, "Cache", "Store each chunk's result and reuse it in later runs.")
+    cache: bool = setting(True, "Cache", "Store the result of each chunk and reuse it in later runs.")
     cache_dir: str | None = setting(
         None,
         "Cache",
-        "Directory of results and converted models.  [default: the user's cache directory]",
+        "Directory for results and converted models.  [default: the user's cache directory]",
         metavar="DIR",
     )
     cache_size: str = setting(
         "2GB",
         "Cache",
-        "Disk space for results, in MB or GB; those that were not used for longest go.",
+        "Maximum size of the stored results, such as 500MB; the least recently used results are evicted "
+        "first.",
         metavar="SIZE",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _SIZE.fullmatch(self.cache_size):
-            raise SettingsError(f"--cache-size {self.cache_size}: not a size.", "For instance: 500MB, 2GB.")
+            raise SettingsError(
+                f"--cache-size {self.cache_size} is not a valid size.",
+                "Give a number with a unit, such as 500MB or 2GB.",
+            )
 
     @property
     def directory(self) -> Path:
-        """Where results and converted models are."""
+        """The cache directory."""
         return Path(self.cache_dir) if self.cache_dir else platformdirs.user_cache_path("qgbatch")
 
     @property
     def max_bytes(self) -> int:
-        """``cache_size`` in bytes, of 1,000 bytes a kB."""
+        """``cache_size`` in bytes; 1 KB is 1,000 bytes."""
         match = _SIZE.fullmatch(self.cache_size)
         assert match
-        return int(float(match[1]) * 1000 ** _UNITS.index(match[2].upper()))
+        return int(float(match[1]) * 1000 ** _SIZE_UNITS.index(match[2].upper()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunnerSettings(Validated):
-    """Where the work is done.
+class RunnerSettings(BaseSettings):
+    """Settings that decide where the work runs.
 
     Raises:
-        SettingsError: a value is out of its range, or at odds with another one.
+        SettingsError: A value is out of range, or conflicts with another value.
     """
 
     runner: Runner = setting(
-        "local", "Runner", "local or ray; ray is for several GPUs or machines, its output is a directory."
+        "local",
+        "Runner",
+        "Where to run: local (this process) or ray (several GPUs or machines; the output is a directory).",
     )
     ray_address: str | None = setting(
         None,
         "Runner",
-        "Ray cluster to join.  [default: RAY_ADDRESS, else one of this machine alone]",
+        "Address of the Ray cluster.  [default: RAY_ADDRESS, else a new cluster on this machine]",
         metavar="ADDRESS",
     )
     num_workers: int | None = setting(
-        None, "Runner", "Processes that hold the model.  [default: one a GPU, else one a core]", low=1
+        None,
+        "Runner",
+        "Number of Ray workers; each loads the model.  [default: one per GPU, else one per core]",
+        minimum=1,
     )
     workers: str | None = setting(
-        None, "Runner", "From MIN to MAX processes, as the cluster has room.", metavar="MIN:MAX"
+        None,
+        "Runner",
+        "Minimum and maximum number of Ray workers; grows and shrinks with the free resources of the "
+        "cluster.",
+        metavar="MIN:MAX",
     )
     gpus_per_worker: float | None = setting(
-        None, "Runner", "GPUs of each, also a part of one.  [default: 1 where there are any]", low=0
+        None,
+        "Runner",
+        "GPUs per Ray worker; 0.5 lets two workers share a GPU.  [default: 1 if the cluster has GPUs, "
+        "else 0]",
+        minimum=0,
     )
 
     def __post_init__(self) -> None:
@@ -442,26 +522,34 @@ class RunnerSettings(Validated):
             if getattr(self, spec.name) is not None
         ]
         if given and self.runner != "ray":
-            raise SettingsError(f"{given[0]}: only goes with --runner ray.", "Add that, or leave it out.")
+            raise SettingsError(
+                f"{given[0]} needs --runner ray.", f"Add --runner ray or remove {given[0]}."
+            )
         if self.num_workers and self.workers:
-            raise SettingsError("--num-workers and --workers exclude each other.", "Use one of them.")
+            raise SettingsError("--num-workers and --workers cannot be combined.", "Use one of them.")
         min_workers, max_workers = self.bounds or (1, 1)
         if not 1 <= min_workers <= max_workers:
-            raise SettingsError(f"--workers {self.workers}: not MIN:MAX.", "For instance: 2:8.")
+            raise SettingsError(
+                f"--workers {self.workers} is not of the form MIN:MAX.",
+                "Give two numbers with 1 <= MIN <= MAX, such as 2:8.",
+            )
 
     @property
     def bounds(self) -> tuple[int, int] | None:
-        """How many workers there may be, or ``None`` for as many as the cluster suggests."""
+        """Minimum and maximum number of workers; ``None`` lets the cluster decide."""
         if self.num_workers:
             return self.num_workers, self.num_workers
         if not self.workers:
             return None
-        match = _BOUNDS.fullmatch(self.workers)
+        match = _WORKER_BOUNDS.fullmatch(self.workers)
         return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 class Options(TypedDict, total=False):
-    """The fields of :class:`Settings` as keyword arguments; a test keeps both alike."""
+    """The fields of :class:`Settings` as keyword arguments, for type checkers.
+
+    A type checker cannot derive them from the class; a test compares the two.
+    """
 
     model: str
     revision: str | None
@@ -499,9 +587,9 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """How the model writes, under transformers' names; the defaults are the notebook's.
+    """Decoding settings under the names of transformers; the defaults are the notebook's.
 
-    Its ``max_length`` of 256 counts the start token, so 255 new tokens.
+    The notebook's ``max_length`` of 256 counts the start token, which leaves 255 new tokens.
     """
 
     num_beams: int = 4

@@ -16,6 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qgbatch.records import Document
+from tests.warm_process import warm_process
+
+__all__ = ["warm_process"]
 
 ROOT = Path(__file__).parent.parent
 MINI = ROOT / "models" / "mini"

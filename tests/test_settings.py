@@ -1,4 +1,4 @@
-"""Settings check themselves, and say which option is wrong."""
+"""Settings classes: checks of values, error messages, defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ import punkt
 import pytest
 
 from qgbatch.errors import SettingsError
-from qgbatch.settings import Decoding, FileSettings, Language, Options, RunnerSettings, Settings
+from qgbatch.settings import (
+    BaseSettings,
+    CacheSettings,
+    Decoding,
+    FileSettings,
+    Language,
+    Options,
+    RunnerSettings,
+    Settings,
+)
+from qgbatch.training.settings import TrainingSettings
 
 
 @pytest.mark.parametrize(
@@ -28,18 +38,18 @@ from qgbatch.settings import Decoding, FileSettings, Language, Options, RunnerSe
         ("near_threshold", 1.01),
     ],
 )
-def test_a_value_out_of_range_is_refused_with_its_option(name: str, value: float) -> None:
+def test_values_out_of_range_are_rejected(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
     option = "--" + name.replace("_", "-")
-    with pytest.raises(SettingsError, match=rf"^{option} {value}: out of range\. Give "):
+    with pytest.raises(SettingsError, match=rf"^{option} {value} is out of range\. Give "):
         Settings(**values)
 
 
 @pytest.mark.parametrize("name", ["near_threshold", "length_penalty"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_finite_number_is_refused_with_its_option(name: str, value: float) -> None:
+def test_values_that_are_not_finite_are_rejected(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
-    with pytest.raises(SettingsError, match=rf"^--{name.replace('_', '-')} {value}: "):
+    with pytest.raises(SettingsError, match=rf"^--{name.replace('_', '-')} {value} is not a finite number"):
         Settings(**values)
 
 
@@ -57,15 +67,15 @@ def test_what_is_no_finite_number_is_refused_with_its_option(name: str, value: f
         ("near_threshold", 1),
     ],
 )
-def test_the_ends_of_a_range_belong_to_it(name: str, value: float) -> None:
+def test_ranges_include_their_bounds(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
     assert getattr(Settings(**values), name) == value
 
 
-def test_the_advice_names_both_ends_of_a_range_or_the_only_one() -> None:
+def test_the_hint_names_the_bounds_of_the_range() -> None:
     with pytest.raises(SettingsError, match="from 1 to 64"):
         Settings(num_beams=0)
-    with pytest.raises(SettingsError, match="1 or more"):
+    with pytest.raises(SettingsError, match="of 1 or more"):
         Settings(batch_tokens=0)
 
 
@@ -80,31 +90,31 @@ def test_the_advice_names_both_ends_of_a_range_or_the_only_one() -> None:
         ("dedupe_scope", "page", "corpus"),
     ],
 )
-def test_an_unknown_choice_is_refused_with_the_known_ones(name: str, value: str, one_choice: str) -> None:
+def test_the_hint_of_an_invalid_choice_lists_the_valid_ones(name: str, value: str, one_choice: str) -> None:
     values: dict[str, Any] = {name: value}
     option = "--" + name.replace("_", "-")
-    with pytest.raises(SettingsError, match=rf"^{option} {value}: .*{one_choice}"):
+    with pytest.raises(SettingsError, match=rf"^{option} {value} is not a valid choice\. .*{one_choice}"):
         Settings(**values)
 
 
-def test_an_unknown_format_is_refused_also_where_none_may_be_given() -> None:
+def test_optional_choices_are_checked_too() -> None:
     values: dict[str, Any] = {"format": "xlsx"}
-    with pytest.raises(SettingsError, match=r"^--format xlsx: .*parquet"):
+    with pytest.raises(SettingsError, match=r"^--format xlsx is not a valid choice\. .*parquet"):
         FileSettings(**values)
     assert FileSettings(format=None).format is None
 
 
 @pytest.mark.parametrize("encoding", ["cp9999", "base64", ""])
-def test_what_is_no_text_encoding_is_refused_before_a_file_is_read(encoding: str) -> None:
+def test_unknown_encodings_are_rejected(encoding: str) -> None:
     with pytest.raises(SettingsError, match=rf"^--encoding {encoding}: "):
         FileSettings(encoding=("cp1252", encoding))
 
 
-def test_encodings_of_several_bytes_a_character_are_known() -> None:
+def test_multi_byte_encodings_are_accepted() -> None:
     assert FileSettings(encoding=("utf-16-le", "shift_jis")).encoding == ("utf-16-le", "shift_jis")
 
 
-def test_settings_cannot_be_changed_unchecked() -> None:
+def test_settings_are_frozen_and_a_copy_is_checked() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().num_beams = 0  # type: ignore[misc]
     with pytest.raises(SettingsError):
@@ -114,38 +124,38 @@ def test_settings_cannot_be_changed_unchecked() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"num_workers": 2}, "--num-workers: only goes with --runner ray"),
-        ({"ray_address": "x:1"}, "--ray-address: only goes with --runner ray"),
-        ({"runner": "ray", "num_workers": 0}, "--num-workers 0: out of range"),
-        ({"runner": "ray", "num_workers": 2, "workers": "1:2"}, "exclude each other"),
-        ({"runner": "ray", "workers": "2"}, "--workers 2: not MIN:MAX"),
-        ({"runner": "ray", "workers": "3:2"}, "--workers 3:2: not MIN:MAX"),
-        ({"runner": "ray", "workers": "0:2"}, "--workers 0:2: not MIN:MAX"),
-        ({"runner": "spark"}, "--runner spark: .*ray"),
+        ({"num_workers": 2}, "--num-workers needs --runner ray"),
+        ({"ray_address": "x:1"}, "--ray-address needs --runner ray"),
+        ({"runner": "ray", "num_workers": 0}, "--num-workers 0 is out of range"),
+        ({"runner": "ray", "num_workers": 2, "workers": "1:2"}, "cannot be combined"),
+        ({"runner": "ray", "workers": "2"}, "--workers 2 is not of the form MIN:MAX"),
+        ({"runner": "ray", "workers": "3:2"}, "--workers 3:2 is not of the form MIN:MAX"),
+        ({"runner": "ray", "workers": "0:2"}, "--workers 0:2 is not of the form MIN:MAX"),
+        ({"runner": "spark"}, "--runner spark is not a valid choice. .*ray"),
     ],
 )
-def test_a_pool_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+def test_runner_settings_that_conflict_are_rejected(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         RunnerSettings(**values)
 
 
-def test_the_size_of_a_pool() -> None:
+def test_bounds_of_the_number_of_workers() -> None:
     assert RunnerSettings(runner="ray").bounds is None
     assert RunnerSettings(runner="ray", num_workers=3).bounds == (3, 3)
     assert RunnerSettings(runner="ray", workers="2:8").bounds == (2, 8)
 
 
-def test_options_are_the_fields_of_settings() -> None:
+def test_options_lists_each_field_of_settings() -> None:
     hints = get_type_hints(Settings)
     assert get_type_hints(Options) == {spec.name: hints[spec.name] for spec in dataclasses.fields(Settings)}
 
 
-def test_all_decoding_but_early_stopping_can_be_set() -> None:
+def test_each_decoding_field_except_early_stopping_is_a_setting() -> None:
     decoding = {spec.name for spec in dataclasses.fields(Decoding)}
     assert decoding - {spec.name for spec in dataclasses.fields(Settings)} == {"early_stopping"}
 
 
-def test_the_decoding_of_the_notebook_is_the_default() -> None:
+def test_decoding_defaults_are_those_of_the_notebook() -> None:
     assert dataclasses.asdict(Decoding()) == {
         "num_beams": 4,
         "max_new_tokens": 255,
@@ -161,12 +171,14 @@ def test_the_decoding_of_the_notebook_is_the_default() -> None:
     }
 
 
-def test_the_languages_are_those_that_sentence_parameters_ship_for() -> None:
+def test_languages_are_those_with_sentence_parameters() -> None:
     assert set(get_args(Language)) == set(punkt.available_languages()) - {"english_web"}
 
 
-@pytest.mark.parametrize("settings", [Settings, FileSettings])
-def test_every_setting_has_a_group_and_a_help_text(settings: type[Settings | FileSettings]) -> None:
+@pytest.mark.parametrize(
+    "settings", [Settings, FileSettings, CacheSettings, RunnerSettings, TrainingSettings]
+)
+def test_each_setting_has_a_group_and_a_help_text(settings: type[BaseSettings]) -> None:
     for spec in dataclasses.fields(settings):
         assert spec.metadata["group"]
         assert spec.metadata["help"].endswith((".", "]"))

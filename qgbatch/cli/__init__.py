@@ -1,4 +1,4 @@
-"""The ``qgbatch`` command: words into settings, errors into exit codes, nothing else."""
+"""The ``qgbatch`` command: turns options into settings and errors into exit codes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, 
 
 
 _SECTIONS: dict[str, list[click.Command]] = {
-    "Make questions": [run, doctor],
-    "Look at and use them": [report_command, export_command],
+    "Generate questions": [run, doctor],
+    "View and export questions": [report_command, export_command],
     "Models and training": [models, dataset, finetune, evaluate],
-    "Upkeep": [cache],
+    "Maintenance": [cache],
 }
 _EPILOG = """\b
 Examples:
@@ -44,7 +44,7 @@ Examples:
 
 
 class _Cli(click.Group):
-    """Gives every way a command can end its documented exit code, and lists commands in sections."""
+    """Exits with the documented code for every error, and lists the commands in sections."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -52,15 +52,15 @@ class _Cli(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:
-            # Who read our output has enough of it; keep Python from flushing to it again.
+            # The reader closed the pipe; keep Python from flushing to it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(ExitCode.OK)
         except (Exception, KeyboardInterrupt, Terminated) as error:
-            _log_end(error)
+            _log_error(error)
             ctx.exit(exit_code_of(error))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section after the other, with all texts in one column."""
+        """Write one list of commands per section, with all texts in one column."""
         width = max(len(name) for name in self.commands)
         for heading, commands in _SECTIONS.items():
             with formatter.section(heading):
@@ -69,12 +69,12 @@ class _Cli(click.Group):
                 )
 
 
-def _log_end(error: BaseException) -> None:
+def _log_error(error: BaseException) -> None:
     if isinstance(error, QgbatchError):
         logger.error("%s\n  %s" if error.hint else "%s%s", error.message, error.hint)
     elif isinstance(error, Exception):
         logger.error(
-            "unexpected %s: %s\n  This is a bug in qgbatch: please report it with the output of -v.",
+            "unexpected %s: %s\n  This is a bug in qgbatch. Please report it with the output of -v.",
             type(error).__name__,
             error,
             exc_info=logger.isEnabledFor(logging.DEBUG),
@@ -82,12 +82,12 @@ def _log_end(error: BaseException) -> None:
     else:
         how = "terminated" if isinstance(error, Terminated) else "interrupted"
         logger.error(
-            "%s; no output was replaced. What is in the cache is not done again by the same command.", how
+            "%s; no output was replaced. To continue, run the same command again: it reuses the cache.", how
         )
 
 
-def _end(signum: int, frame: FrameType | None) -> None:
-    """End in good order, once: a second signal ends the process as it stands."""
+def _stop(signum: int, frame: FrameType | None) -> None:
+    """Clean up and exit on the first signal; a second signal kills the process at once."""
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_DFL)
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
@@ -96,11 +96,11 @@ def _end(signum: int, frame: FrameType | None) -> None:
 @click.group(cls=_Cli, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(qgbatch.__version__, package_name="qgbatch")
 def main() -> None:
-    """Turn piles of documents into questions with a fine-tuned T5."""
+    """Generate questions about documents with a fine-tuned T5."""
     set_up_logging("text", quiet=False, verbose=False)
     for signum in _SIGNALS:
-        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup, or in the background of a script
-            signal.signal(signum, _end)
+        if signal.getsignal(signum) != signal.SIG_IGN:  # ignored under nohup and in background jobs
+            signal.signal(signum, _stop)
 
 
 for _commands in _SECTIONS.values():

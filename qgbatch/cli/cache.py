@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from qgbatch.cli.options import GroupedCommand, GroupedOption
+from qgbatch.cli.options import Command, option
 from qgbatch.settings import CacheSettings
 
 _EPILOG = """\b
@@ -17,33 +17,32 @@ Examples:
   qgbatch cache {0} --cache-dir /var/cache/qgbatch
 """
 
-_cache_dir = click.option(
+_cache_dir = option(
     "--cache-dir",
     metavar="DIR",
-    cls=GroupedOption,
-    help="Directory of the cache.  [default: the user's cache directory]",
+    help="Cache directory.  [default: the user's cache directory]",
 )
 
 
 @click.group(epilog="\b\nExamples:\n  qgbatch cache info\n  qgbatch cache clear\n")
 def cache() -> None:
-    """Show or clear what is kept for the next run.
+    """Show or clear the cache.
 
-    These are the results of chunks, and converted models.
+    The cache holds the results of chunks and converted models, so that later runs can reuse them.
     """
 
 
-@cache.command(cls=GroupedCommand, epilog=_EPILOG.format("info"))
+@cache.command(cls=Command, epilog=_EPILOG.format("info"))
 @_cache_dir
 def info(*, cache_dir: str | None) -> None:
-    """Print where the cache is and what it holds."""
+    """Print the location and size of the cache."""
     _print_info(CacheSettings(cache_dir=cache_dir).directory)
 
 
-@cache.command(cls=GroupedCommand, epilog=_EPILOG.format("clear"))
+@cache.command(cls=Command, epilog=_EPILOG.format("clear"))
 @_cache_dir
 def clear(*, cache_dir: str | None) -> None:
-    """Forget everything; runs at work go on."""
+    """Delete the cached results and models; safe during a run."""
     from qgbatch.engines.base import CONVERSIONS
     from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 

@@ -1,4 +1,4 @@
-"""What a person or a log sees: logging, progress and the summary, all on standard error."""
+"""Logging, progress and the summary of a command, all on standard error."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from typing import Any, Literal, TextIO
 
 import click
 
-from qgbatch.cli.options import GroupedOption
-from qgbatch.records import RunReport
+from qgbatch.cli.options import option
+from qgbatch.pipeline.run_report import RunReport
 
 logger = logging.getLogger("qgbatch")
 
 LogFormat = Literal["text", "json"]
 _SECONDS_BETWEEN_LINES = 30.0
-_FAILURES_SHOWN = 10
-_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that move a terminal's cursor, colour it or turn the reading order; not line feeds."""
+_MAX_FAILURES_SHOWN = 10
+_CONTROL_CHARACTERS = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+"""Characters that move the cursor, set colours or change the text direction; not line feeds."""
 
 
 def set_up_logging(log_format: LogFormat, *, quiet: bool, verbose: bool) -> None:
-    """Log to standard error: information, with ``quiet`` warnings alone, with ``verbose`` all."""
+    """Log to standard error from level INFO, with ``quiet`` from WARNING, with ``verbose`` from DEBUG."""
     handler = _Handler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
@@ -42,40 +44,39 @@ def set_up_logging(log_format: LogFormat, *, quiet: bool, verbose: bool) -> None
 
 @dataclass(frozen=True)
 class Console:
-    """What of a command's work is shown, and how."""
+    """The logging options of a command."""
 
     log_format: LogFormat
     quiet: bool
     verbose: bool
 
     def set_up_libraries(self) -> None:
-        """Keep the libraries' bars and advice out of the log, but for ``--verbose``."""
-        # As variables, which are read when and if they are imported: that takes seconds.
+        """Hide the progress bars and warnings of libraries, except with ``--verbose``."""
+        # Environment variables work without importing the libraries, which would take seconds.
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         if not self.verbose:
             os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Give a bar or lines of progress, and leave the terminal's line at the end."""
+        """Yield a progress display, and remove it at the end."""
         with closing(Progress(quiet=self.quiet, log_format=self.log_format)) as progress:
             yield progress
 
 
 def console_options(function: Callable[..., None]) -> Callable[..., None]:
-    """A decorator that adds the options of logging, sets it up and hands on a ``console``."""
+    """A decorator that adds the logging options, sets up logging and passes a ``console`` argument."""
 
-    @click.option(
+    @option(
         "--log-format",
         type=click.Choice(["text", "json"]),
         metavar="FORMAT",
         default="text",
         show_default=True,
-        cls=GroupedOption,
-        help="Lines on standard error: text or json.",
+        help="Format of log lines on standard error: text or json.",
     )
-    @click.option("-q", "--quiet", is_flag=True, cls=GroupedOption, help="Only warnings and errors.")
-    @click.option("-v", "--verbose", is_flag=True, cls=GroupedOption, help="More log, and tracebacks.")
+    @option("-q", "--quiet", is_flag=True, help="Log only warnings and errors.")
+    @option("-v", "--verbose", is_flag=True, help="Log more details, and tracebacks.")
     @wraps(function)
     def with_console(*, log_format: LogFormat, quiet: bool, verbose: bool, **kwargs: Any) -> None:
         set_up_logging(log_format, quiet=quiet, verbose=verbose)
@@ -85,9 +86,9 @@ def console_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 class _TextFormatter(logging.Formatter):
-    """One line a record, and more where the code has line feeds in the message itself.
+    """One line per record; only line feeds in the message template start another line.
 
-    File names, documents and checkpoints come as arguments: nothing in them makes a line.
+    Line feeds and control characters in the arguments (file names, texts of documents) are escaped.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -97,7 +98,8 @@ class _TextFormatter(logging.Formatter):
             values["args"] = tuple(
                 arg if isinstance(arg, int | float) else _on_one_line(str(arg)) for arg in record.args
             )
-        return f"qgbatch: {level}{_UNSEEN.sub(_escaped, super().format(logging.makeLogRecord(values)))}"
+        text = super().format(logging.makeLogRecord(values))
+        return f"qgbatch: {level}{_CONTROL_CHARACTERS.sub(_escaped, text)}"
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         return "\n".join(f"  {line}" for line in super().formatException(ei).split("\n"))
@@ -111,20 +113,20 @@ class _JsonFormatter(logging.Formatter):
             "message": super().format(record),
         }
         text = json.dumps(values | getattr(record, "values", {}), ensure_ascii=False)
-        return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        return _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _on_one_line(text: str) -> str:
-    return _UNSEEN.sub(_escaped, text).replace("\n", "\\n")
+    return _CONTROL_CHARACTERS.sub(_escaped, text).replace("\n", "\\n")
 
 
 def _escaped(match: re.Match[str]) -> str:
-    r"""The character as Python writes it, such as ``\x1b``."""
+    r"""The escape sequence of the character, such as ``\x1b``."""
     return match[0].encode("unicode_escape").decode()
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines above the bar, if one is shown."""
+    """Writes log lines above the progress bar, if there is one."""
 
     bar: Any = None
 
@@ -137,33 +139,33 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 class Progress:
-    """A bar with rate and time left on a terminal, a line every half minute elsewhere."""
+    """A progress bar on a terminal; elsewhere, a log line every 30 seconds."""
 
     def __init__(self, *, quiet: bool, log_format: LogFormat) -> None:
         self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
         self._first: tuple[float, float] | None = None
-        """Time and share of the first call; what came before was loading."""
+        """Time and share of the first call. Earlier time was spent on loading and is not counted."""
         self._bar: Any = None
         if sys.stderr.isatty() and log_format == "text" and not quiet:
             self._show_bar()
 
     def __call__(self, share: float, text: str) -> None:
-        """Show how far the work is; ``share`` is from 0 to 1, ``text`` says what is done."""
+        """Show the progress: the share that is done, from 0 to 1, and a text about it."""
         self._first = self._first or (time.monotonic(), share)
         if self._bar is not None:
             self._bar.n = share
-            self._bar.set_description_str(f"{text}{self._left(share)}")
+            self._bar.set_description_str(f"{text}{self._time_left(share)}")
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
-            logger.info("%.0f %%, %s%s", 100 * share, text, self._left(share))
+            logger.info("%.0f %%, %s%s", 100 * share, text, self._time_left(share))
 
     def close(self) -> None:
-        """Leave the terminal's line."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             _set_bar(None)
             self._bar.close()
 
-    def _left(self, share: float) -> str:
+    def _time_left(self, share: float) -> str:
         start, first = self._first or (0.0, share)
         if share <= first:
             return ""
@@ -184,7 +186,7 @@ def _set_bar(bar: Any) -> None:
 
 
 def chunks_done(report: RunReport) -> str:
-    """How many chunks a run has done, and how fast."""
+    """The number of processed chunks and the rate, such as ``120 chunks, 35.2 chunks/s``."""
     return f"{report.n_generated + report.n_reused:,} chunks{_rate(report)}"
 
 
@@ -194,19 +196,19 @@ def _rate(report: RunReport) -> str:
 
 
 def log_failures(report: RunReport) -> None:
-    """Log the first failures as warnings, and how many more there are."""
-    for failure in report.failures[:_FAILURES_SHOWN]:
+    """Log the first failures as warnings, then the number of further failures."""
+    for failure in report.failures[:_MAX_FAILURES_SHOWN]:
         logger.warning("%s", failure.message)
-    if len(report.failures) > _FAILURES_SHOWN:
-        n_more = len(report.failures) - _FAILURES_SHOWN
-        logger.warning("... and %d more failures: see --failures FILE.jsonl.", n_more)
+    if len(report.failures) > _MAX_FAILURES_SHOWN:
+        n_more = len(report.failures) - _MAX_FAILURES_SHOWN
+        logger.warning("... and %d more failures; --failures FILE.jsonl writes all of them.", n_more)
 
 
 def log_summary(report: RunReport, output: str) -> None:
-    """Log failures as warnings, and what was read, made, left out and how long it took."""
+    """Log the failures as warnings, then the summary table of a run."""
     log_failures(report)
     heading = "done" if report.n_documents else "nothing done"
-    log_table(_summary(report, output), {"report": report.as_dict()}, heading)
+    log_table(_summary(report, output), {"report": report.facts().to_json()}, heading)
 
 
 def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
@@ -233,15 +235,15 @@ def _inputs(report: RunReport) -> list[tuple[str, str]]:
 
 
 def plan_table(report: RunReport, seconds: float | None) -> str:
-    """What a run would do, as lines for people."""
-    time_left = "not known before a first run" if seconds is None else f"about {_duration(seconds)}"
+    """The table that ``--dry-run`` prints."""
+    estimate = "unknown until a first run" if seconds is None else f"about {_duration(seconds)}"
     return _table(
         [
             *_inputs(report),
             ("tokens", f"{report.n_source_tokens:,}"),
             ("reused", f"{report.n_reused:,} chunks are in the cache"),
             ("to do", f"{report.n_generated:,} chunks"),
-            ("time", time_left),
+            ("time", estimate),
         ]
     )
 
@@ -253,9 +255,12 @@ def _duration(seconds: float) -> str:
 def log_table(
     lines: Sequence[tuple[str, str]], values: Mapping[str, Any] | None = None, heading: str = "done"
 ) -> None:
-    """Log the end of a command: names, and what there is to say of them.
+    """Log a table of labels and values at the end of a command.
 
-    ``values`` are for the JSON format, beside the message; those of the lines if not given.
+    Args:
+        lines: Labels and values.
+        values: Additional keys of the entry in the JSON log; by default, the table as ``summary``.
+        heading: The first line of the message.
     """
     logger.info(
         heading + "\n%s" * len(lines),

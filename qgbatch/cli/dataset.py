@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import (
-    GroupedCommand,
-    GroupedOption,
-    complete_files,
-    config_option,
-    data_set_options,
-)
+from qgbatch.cli.options import Command, complete_files, dataset_options, option
 
 if TYPE_CHECKING:
     from qgbatch.training.dataset import DataFormat
@@ -27,37 +22,34 @@ Examples:
 """
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.command(cls=Command, epilog=_EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=complete_files)
-@click.option(
+@option(
     "--keep-unanswerable/--no-keep-unanswerable",
     show_default=True,
-    cls=GroupedOption,
     group="Data",
     help="Keep the unanswerable questions of SQuAD v2.0.",
 )
-@click.option(
+@option(
     "-o",
     "--output-dir",
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    cls=GroupedOption,
     group="Output",
-    help="Directory for a file a split and the card.",
+    help="Directory for the card and one file per split.",
 )
-@click.option(
+@option(
     "--format",
     "file_format",
     type=click.Choice(["parquet", "jsonl"]),
     metavar="FORMAT",
     default="parquet",
     show_default=True,
-    cls=GroupedOption,
     group="Output",
-    help="Format of the files: parquet or jsonl.",
+    help="File format: parquet or jsonl.",
 )
-@data_set_options
+@dataset_options
 @config_option()
 @console_options
 def dataset(
@@ -71,13 +63,14 @@ def dataset(
     hub_dataset_id: str | None,
     console: Console,
 ) -> None:
-    """Write question data for training or publishing.
+    """Convert question data to a dataset for training or publishing.
 
-    The data set has one example a paragraph, and a card. INPUT is SQuAD JSON (v1.1, v2.0) or JSONL,
-    also .gz, or Parquet with context and questions; or one directory or hub id of a data set.
+    INPUT is SQuAD JSON (v1.1, v2.0), JSONL (both also .gz) or Parquet with the fields context and
+    questions, or a single directory or hub id of a dataset. The result has one example per paragraph, and a
+    dataset card.
 
-    A file whose name has dev, val or validation as a word becomes the split validation, one with test
-    the split test, any other the split train.
+    A file whose name contains the word dev, val or validation becomes the split validation, one with the
+    word test becomes test, and any other file becomes train.
     """
     from qgbatch.models.hub import prepare_repository, publish
     from qgbatch.training.dataset import read_splits, write_dataset
@@ -91,10 +84,10 @@ def dataset(
         (name, f"{len(split.paragraphs):,} paragraphs, {split.n_questions:,} questions")
         for name, split in splits.items()
     ]
-    left_out = [
-        (f"{name} left out", f"{count:,} {what}")
+    skipped = [
+        (f"{name} skipped", f"{count:,} {what}")
         for name, split in splits.items()
         for what, count in split.skipped.items()
     ]
     published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
-    log_table([*lines, *left_out, ("output", str(output_dir)), *published])
+    log_table([*lines, *skipped, ("output", str(output_dir)), *published])

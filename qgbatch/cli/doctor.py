@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qgbatch.cli.config import config_option, preset_option
 from qgbatch.cli.console import Console, LogFormat, console_options
 from qgbatch.cli.options import (
-    GroupedCommand,
-    GroupedOption,
-    config_option,
-    pick,
-    preset_option,
+    LongCommand,
+    build_settings,
+    option,
+    report_options,
     settings_options,
-    side_output_options,
 )
 from qgbatch.errors import ExitCode
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
@@ -33,15 +32,20 @@ Examples:
 """
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
-# Two that a configuration file for run may have, and which make no difference here.
-@click.option("--files-from", cls=GroupedOption, hidden=True)
-@click.option("--dry-run", is_flag=True, cls=GroupedOption, hidden=True)
+@click.command(cls=LongCommand, epilog=_EPILOG)
+# A configuration file for run may set these two options; they have no effect here.
+@option("--files-from", hidden=True)
+@option("--dry-run", is_flag=True, hidden=True)
 @settings_options(FileSettings)
-@click.option(
-    "-o", "--output", metavar="FILE", cls=GroupedOption, group="Output", help="See that it can be written."
+@option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    group="Output",
+    common=True,
+    help="Output to check; it is not changed.",
 )
-@side_output_options
+@report_options
 @settings_options(Settings)
 @settings_options(CacheSettings)
 @settings_options(RunnerSettings)
@@ -59,18 +63,17 @@ def doctor(
     console: Console,
     **values: Any,
 ) -> None:
-    """Check what a run needs, and say what to do.
+    """Check whether a run can work, and how to fix problems.
 
-    Versions, device, engines, model, cache and outputs: writes a line a check to standard output, with ok,
-    warning, failed or skipped, what was found, and what to do. No document is read and no output changed;
-    the model is made ready as for a run.
+    Give the options of the run. The command checks versions, device, engines, model, cache and outputs, and
+    asks the model one question. It reads no documents and changes no output.
 
-    The options are those of qgbatch run, and mean what they mean there. The exit code is that of the first
-    check that failed, as a run would end with it; 0 if there are warnings alone. With -q only what is not
-    ok is shown, with --log-format json a JSON object a check.
+    Each check prints one line: ok, warning, failed or skipped, what was found, and how to fix it. The exit
+    code is that of the first failed check, or 0. -q hides the checks that are ok; --log-format json prints
+    one JSON object per check.
     """
-    settings, files = pick(Settings, values), pick(FileSettings, values)
-    cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
+    settings, files = build_settings(Settings, values), build_settings(FileSettings, values)
+    cache, runner = build_settings(CacheSettings, values), build_settings(RunnerSettings, values)
     side_outputs = {name: path for name, path in (("report", report), ("failures", failures)) if path}
     console.set_up_libraries()
 
@@ -94,4 +97,4 @@ def _line(finding: Finding, log_format: LogFormat) -> bytes:
         text = json.dumps(values)
     else:
         text = f"{finding.status:<8} {finding.check:<12} {finding.finding} {finding.hint}".rstrip()
-    return text.encode(errors="backslashreplace") + b"\n"  # names of files may be no text
+    return text.encode(errors="backslashreplace") + b"\n"  # file names need not be valid Unicode

@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
+from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
-from qgbatch.errors import SettingsError
+from qgbatch.cli.options import LongCommand, build_settings, option, settings_options
+from qgbatch.errors import SettingsError, require_package
 from qgbatch.output.atomic import replacing
 from qgbatch.settings import Settings
-from qgbatch.training.packages import require
 
 _EPILOG = """\b
 Examples:
@@ -26,39 +26,39 @@ Examples:
 _FORMATS = (".json", ".md")
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
-@click.option(
+@click.command(cls=LongCommand, epilog=_EPILOG)
+@option(
     "--data",
     required=True,
     metavar="FILE",
-    cls=GroupedOption,
     group="Data",
-    help="Paragraphs and the questions that people asked: SQuAD JSON or JSONL, also .gz, or Parquet.",
+    common=True,
+    help="Paragraphs and their reference questions: SQuAD JSON, JSONL (both also .gz) or Parquet.",
 )
-@click.option(
+@option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    cls=GroupedOption,
     group="Data",
-    help="Measure on that many paragraphs, drawn by a fixed seed.  [default: all]",
+    common=True,
+    help="Number of paragraphs to use, sampled with a fixed seed.  [default: all]",
 )
-@click.option(
+@option(
     "--questions",
     metavar="FILE",
-    cls=GroupedOption,
     group="Data",
-    help="Measure these questions (Parquet, CSV or JSONL as run writes them), not a model. They belong "
-    "to paragraphs by document_sha256, where run read a file a paragraph, or by context.",
+    common=True,
+    help="Evaluate the questions in this output of qgbatch run instead of a model. They are matched to "
+    "paragraphs by document_sha256 (if run read one file per paragraph) or by context.",
 )
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    cls=GroupedOption,
     group="Data",
-    help="File for the figures and the protocol, .json or .md.",
+    common=True,
+    help="File for the metrics and the method, .json or .md.",
 )
 @settings_options(Settings)
 @config_option()
@@ -72,29 +72,30 @@ def evaluate(
     console: Console,
     **values: Any,
 ) -> None:
-    """Measure questions against those that people asked.
+    """Compare questions with reference questions.
 
-    They are a model's, or with --questions those of a file. The figures go to standard output too, as
-    Markdown, with the protocol beside them. The options of the model and of generation are those of
-    qgbatch run.
+    Generates questions for the paragraphs in --data, or reads them from --questions, and compares them with
+    the questions that people asked. Prints the metrics and the method as Markdown. The options of the model
+    and of generation are those of qgbatch run.
     """
-    settings = pick(Settings, values)
+    settings = build_settings(Settings, values)
     source = click.get_current_context().get_parameter_source("model")
     if questions and source is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("--model and --questions: measure one of them.")
+        raise click.UsageError("--model and --questions cannot be combined: evaluate one of them.")
     if output and output.suffix not in _FORMATS:
-        raise SettingsError(f"-o {output}: no format is known for it.", f"Use {' or '.join(_FORMATS)}.")
-    require("rouge_score", "sacrebleu", "scipy")
+        raise SettingsError(f"-o {output}: unknown suffix.", f"Use {' or '.join(_FORMATS)}.")
+    for package in ("rouge_score", "sacrebleu", "scipy"):
+        require_package(package, "qgbatch evaluate", extra="train")
     console.set_up_libraries()
 
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
     from qgbatch.training.data import read_split
     from qgbatch.training.evaluation import evaluate_model, evaluate_questions
 
     if output:
-        check_places(Listing([data, *([questions] if questions else [])]), [], [str(output)])
-    with replacing(output) if output else nullcontext() as stream:  # one that cannot be written stops it
+        check_output_conflicts(Listing([data, *([questions] if questions else [])]), [str(output)])
+    with replacing(output) if output else nullcontext() as stream:  # fail early if it cannot be written
         split = read_split(data)
         if questions:
             evaluation = evaluate_questions(split, questions, limit=limit)

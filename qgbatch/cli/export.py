@@ -6,20 +6,15 @@ from pathlib import Path
 
 import click
 
+from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import (
-    GroupedCommand,
-    GroupedOption,
-    complete_files,
-    config_option,
-    data_set_options,
-)
+from qgbatch.cli.options import Command, complete_files, dataset_options, option
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
-_FORMAT_LINES = "\n".join(f"{name:<10} {FORMATS[name].help}" for name in FORMATS)
+_FORMAT_LINES = "\n".join(f"  {name:<10} {FORMATS[name].help}" for name in FORMATS)
 _NEED_CONTEXT = ", ".join(name for name in FORMATS if FORMATS[name].needs_context)
 _EPILOG = f"""\b
 Formats:
@@ -35,28 +30,26 @@ Examples:
 """
 
 
-@click.command("export", cls=GroupedCommand, epilog=_EPILOG)
+@click.command("export", cls=Command, epilog=_EPILOG)
 @click.argument("questions", metavar="QUESTIONS", shell_complete=complete_files)
-@click.option(
+@option(
     "--to",
     required=True,
     type=click.Choice(list(FORMATS)),
     metavar="FORMAT",
-    cls=GroupedOption,
     group="Output",
-    help=f"Format, one of: {', '.join(FORMATS)}.",
+    help=f"Format of the export: {', '.join(FORMATS)}.",
 )
-@click.option(
+@option(
     "-o",
     "--output-dir",
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    cls=GroupedOption,
     group="Output",
-    help="Directory for the files and a README.md about them.",
+    help="Directory for the files and a README.md that describes them.",
 )
-@data_set_options
+@dataset_options
 @config_option()
 @console_options
 def export_command(
@@ -69,15 +62,15 @@ def export_command(
     hub_dataset_id: str | None,
     console: Console,
 ) -> None:
-    """Write questions in a format that other tools read.
+    """Convert questions to the format of another tool.
 
-    QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
-    --runner ray.
+    QUESTIONS is an output of qgbatch run: a Parquet, CSV or JSONL file, or the directory that
+    --runner ray writes.
     """
     from qgbatch.models.hub import prepare_repository, publish
 
     if push_to_hub and to != "hf":
-        raise SettingsError(f"--push-to-hub does not go with --to {to}.", "Use --to hf.")
+        raise SettingsError(f"--push-to-hub cannot be combined with --to {to}.", "Use --to hf.")
     table, export_format = QuestionTable(questions), FORMATS[to]
     repository = None
     if push_to_hub:

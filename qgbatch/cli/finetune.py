@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption, config_option, pick, settings_options
+from qgbatch.cli.options import LongCommand, build_settings, option, settings_options
 from qgbatch.training.settings import TrainingSettings
 
 _EPILOG = """\b
@@ -18,19 +19,19 @@ Examples:
   torchrun --nproc-per-node 4 -m qgbatch finetune --config c.toml -o my-model
 """
 
-_SHOWN = {"step": "model of step", "train_loss": "last training loss", "eval_loss": "its validation loss"}
+_METRIC_LABELS = {"step": "checkpoint step", "train_loss": "training loss", "eval_loss": "validation loss"}
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.command(cls=LongCommand, epilog=_EPILOG)
 @settings_options(TrainingSettings)
-@click.option(
+@option(
     "-o",
     "--output-dir",
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    cls=GroupedOption,
     group="Output",
+    common=True,
     help="Directory for the model, its card and the checkpoints.",
 )
 @config_option()
@@ -38,10 +39,13 @@ _SHOWN = {"step": "model of step", "train_loss": "last training loss", "eval_los
 def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:
     """Fine-tune a T5 to ask questions.
 
-    It learns from paragraphs and the questions that people asked of them. Run the same command again to go
-    on after an interruption. Every option can also come from a QGBATCH_ variable or from --config.
+    The training data are paragraphs with questions that people asked about them. To resume after an
+    interruption, run the same command again.
+
+    An option is taken from the command line, else from an environment variable (QGBATCH_MAX_STEPS=100),
+    else from --config.
     """
-    settings = pick(TrainingSettings, values)
+    settings = build_settings(TrainingSettings, values)
     console.set_up_libraries()
 
     from qgbatch.training.finetune import finetune as train
@@ -50,7 +54,7 @@ def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:
         report = train(settings, output_dir, progress)
     lines = [
         ("steps", f"{report.n_steps:,}"),
-        *((_SHOWN[name], f"{value:.6g}") for name, value in report.metrics.items()),
+        *((_METRIC_LABELS[name], f"{value:.6g}") for name, value in report.metrics.items()),
         ("time", f"{report.seconds:.1f} s"),
         ("model", str(output_dir)),
         *([("published", report.published_at)] if report.published_at else []),

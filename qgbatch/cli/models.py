@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from qgbatch.cli.options import GroupedCommand
+from qgbatch.cli.options import Command
 
 _WRITES = {
     "questions": "questions",
     "question-answer": "questions and answers",
-    "query": "search queries, drawn",
+    "query": "search queries, sampled",
 }
 
 
@@ -20,13 +20,15 @@ Examples:
 """
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.command(cls=Command, epilog=_EPILOG)
 def models() -> None:
-    """List the models that --model knows by name.
+    """List the models that qgbatch knows.
 
-    All but mini are fetched from the hub at their first use. A checkpoint in a directory, or
-    under another id, is taken for one of the notebook's unless a qgbatch.json beside its weights
-    says otherwise.
+    Each line has the name for --model, what the model writes, and its licence. The model mini is part of
+    qgbatch; the others are downloaded from the hub when they are first used.
+
+    Any other checkpoint is used like the notebook's models. A file qgbatch.json beside its weights can set
+    another prompt and separator.
     """
     from qgbatch.models.checkpoint import EMBEDDED_MODELS, find_model
     from qgbatch.models.known_models import KNOWN_MODELS

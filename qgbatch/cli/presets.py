@@ -1,4 +1,4 @@
-"""Settings that go together, by what the questions are for; each can be overridden."""
+"""Presets: default settings for a purpose, which other options override."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qgbatch.settings import option_name
 Values = Mapping[str, str | int | float | bool]
 
 PRESETS: Mapping[str, Values] = {
-    # Queries with one right passage each: whoever searches has not seen it.
+    # Queries of a retrieval benchmark: each has one relevant passage and makes sense without it.
     "rag-eval": {
         "dedupe": "near",
         "dedupe_scope": "corpus",
@@ -18,16 +18,16 @@ PRESETS: Mapping[str, Values] = {
         "min_grounding": 0.5,
         "with_context": True,
     },
-    # Words for a search index: many, also odd ones; only repetition is of no use.
+    # Terms for a search index: many and varied; odd questions do no harm.
     "doc2query": {
         "dedupe": "exact",
         "dedupe_scope": "chunk",
         "with_context": True,
         "do_sample": True,
-        "top_k": 10,  # of docTTTTTquery
+        "top_k": 10,  # as in docTTTTTquery
         "num_return_sequences": 5,
     },
-    # What people would ask first, once each.
+    # The one question per chunk that people would ask first.
     "faq": {
         "dedupe": "near",
         "dedupe_scope": "corpus",
@@ -36,7 +36,7 @@ PRESETS: Mapping[str, Values] = {
         "min_grounding": 0.5,
         "max_questions_per_chunk": 1,
     },
-    # The notebook: whole windows of the model, its decoding and weights, every question.
+    # The notebook: the longest chunks, its decoding and precision, every question.
     "reproduce": {
         "engine": "torch",
         "dtype": "float32",
@@ -49,11 +49,11 @@ PRESETS: Mapping[str, Values] = {
         "dedupe": "none",
     },
 }
-"""Fields of :class:`qgbatch.settings.Settings` and ``FileSettings``, by the name of the preset."""
+"""Values of fields of ``Settings`` and ``FileSettings``, by the name of the preset."""
 
 
 def as_options(values: Values) -> str:
-    """Settings as one would type them."""
+    """Settings as command-line options, such as ``--num-beams 1``."""
     return " ".join(
         option_name(name) if value is True else f"{option_name(name)} {value}"
         for name, value in values.items()

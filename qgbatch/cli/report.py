@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.console import Console, console_options, log_table
-from qgbatch.cli.options import GroupedCommand, GroupedOption, complete_files
+from qgbatch.cli.options import Command, complete_files, option
 from qgbatch.errors import SettingsError
 
 _EPILOG = """\b
@@ -17,37 +17,37 @@ Examples:
 """
 
 
-@click.command("report", cls=GroupedCommand, epilog=_EPILOG)
+@click.command("report", cls=Command, epilog=_EPILOG)
 @click.argument("questions", metavar="QUESTIONS", shell_complete=complete_files)
-@click.option(
+@option(
     "-o",
     "--output",
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    cls=GroupedOption,
     group="Output",
-    help="Page to write; it needs nothing else to be read.",
+    help="HTML page to write. It needs no other files and no network.",
 )
-@click.option(
+@option(
     "--run-report",
     type=click.Path(path_type=Path),
     metavar="FILE.json",
-    cls=GroupedOption,
     group="Input",
-    help="What --report of the run wrote, for what was left out and why.",
+    help="Report of the run (qgbatch run --report). The page then shows what was dropped and why.",
 )
 @console_options
 def report_command(*, questions: str, output: Path, run_report: Path | None, console: Console) -> None:
-    """Write a page to look at questions beside their text.
+    """Write an HTML page that shows questions beside their text.
 
-    QUESTIONS is an output of qgbatch run: Parquet, CSV, JSONL, or the directory of Parquet files of
-    --runner ray. Documents are read again where they are there and unchanged; of others the page has the
-    passages, if the run kept them with --with-context.
+    QUESTIONS is an output of qgbatch run: a Parquet, CSV or JSONL file, or the directory that
+    --runner ray writes.
+
+    The text comes from the documents if they still exist and are unchanged, else from the column context
+    that qgbatch run --with-context adds.
     """
     from qgbatch.exports.report.writer import write_report
     from qgbatch.exports.table import QuestionTable
 
     if output.suffix.lower() not in (".html", ".htm"):
-        raise SettingsError(f"-o {output}: not the name of a page.", "Give a name that ends in .html.")
+        raise SettingsError(f"-o {output} is not an HTML file.", "Give a file name that ends in .html.")
     log_table(write_report(QuestionTable(questions), run_report, output))

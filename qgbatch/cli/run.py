@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from qgbatch.cli.config import config_option, preset_option
 from qgbatch.cli.console import (
     Console,
     chunks_done,
@@ -21,19 +22,20 @@ from qgbatch.cli.console import (
     plan_table,
 )
 from qgbatch.cli.options import (
-    GroupedCommand,
-    GroupedOption,
+    LongCommand,
+    build_settings,
     complete_files,
-    config_option,
-    pick,
-    preset_option,
+    option,
+    report_options,
     settings_options,
-    side_output_options,
 )
 from qgbatch.cli.presets import PRESETS, as_options
 from qgbatch.errors import LockedError
-from qgbatch.records import RunReport
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+
+if TYPE_CHECKING:
+    from qgbatch.readers.listing import Listing
 
 logger = logging.getLogger(__name__)
 
@@ -46,33 +48,31 @@ Examples:
 """
 
 
-@click.command(cls=GroupedCommand, epilog=_EPILOG)
+@click.command(cls=LongCommand, epilog=_EPILOG)
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...", shell_complete=complete_files)
-@click.option(
+@option(
     "--files-from",
     metavar="FILE",
-    cls=GroupedOption,
     group="Input",
-    help="File (or -) that names more inputs, one a line or NUL-separated.",
+    help="File with more inputs, one per line or NUL-separated; - reads standard input.",
 )
 @settings_options(FileSettings)
-@click.option(
+@option(
     "-o",
     "--output",
     required=True,
     metavar="FILE",
-    cls=GroupedOption,
     group="Output",
-    help="File or URI ending in .parquet, .csv or .jsonl, replaced as a whole; - for standard output; "
-    "with --runner ray a directory.",
+    common=True,
+    help="Output file or URI (.parquet, .csv, .jsonl); - for standard output.",
 )
-@side_output_options
-@click.option(
+@report_options
+@option(
     "--dry-run",
     is_flag=True,
-    cls=GroupedOption,
     group="Output",
-    help="Read and cut the documents, print what there is to do and how long it may take, write no output.",
+    common=True,
+    help="Print what a run would do, with a time estimate.",
 )
 @settings_options(Settings)
 @settings_options(CacheSettings)
@@ -92,35 +92,36 @@ def run(
     console: Console,
     **values: Any,
 ) -> None:
-    """Read documents and write questions about them.
+    """Generate questions about documents.
 
-    INPUT is a .txt, .md, .rst, .html (each also .gz), .pdf, .docx or .epub file, a table with a document
-    a row (.csv, .tsv, .jsonl, each also .gz, or .parquet), a directory, a quoted glob, a URI (s3://...)
-    of any of these, or - for standard input.
+    INPUT is a document (.txt, .md, .rst, .html, .pdf, .docx, .epub), a table with one document per row
+    (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for standard
+    input. Text formats may be compressed (.gz).
 
-    Every option can also come from a QGBATCH_ variable (QGBATCH_NUM_BEAMS=1) or from --config; the command
-    line comes first, then the variable, then the file.
+    An option is taken from the command line, else from an environment variable (QGBATCH_NUM_BEAMS=1), else
+    from --config, else from --preset.
     """
-    settings, files = pick(Settings, values), pick(FileSettings, values)
-    cache, runner = pick(CacheSettings, values), pick(RunnerSettings, values)
+    settings, files = build_settings(Settings, values), build_settings(FileSettings, values)
+    cache, runner = build_settings(CacheSettings, values), build_settings(RunnerSettings, values)
 
-    from qgbatch.pipeline.api import run as run_pipeline
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.pipeline.api import run_listing
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import list_inputs, read_list
 
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
     if not all_inputs:
-        raise click.UsageError("No INPUT: name files, directories, globs, - or --files-from.")
+        raise click.UsageError("No INPUT: give files, directories, glob patterns, - or --files-from FILE.")
     side_outputs = [str(path) for path in (report, failures) if path]
     if "-" in side_outputs:
-        raise click.UsageError("--report and --failures do not go to standard output: name files.")
-    read = [*all_inputs, *([files_from] if files_from and files_from != "-" else [])]
-    check_places(list_inputs(all_inputs), read, [output, *side_outputs])
+        raise click.UsageError("--report and --failures cannot write to standard output: give file names.")
+    listing = list_inputs(all_inputs)
+    also_read = [files_from] if files_from and files_from != "-" else []
+    check_output_conflicts(listing, [output, *side_outputs], also_read)
     console.set_up_libraries()
     if preset:
         logger.info("--preset %s: %s", preset, as_options(PRESETS[preset]))
     if dry_run:
-        _print_plan(all_inputs, settings, files, cache)
+        _print_plan(listing, settings, files, cache)
     with _reporting(report, failures) as run_report, console.progress() as progress:
 
         def on_progress(share: float, so_far: RunReport) -> None:
@@ -130,7 +131,7 @@ def run(
             from qgbatch.pipeline.distributed.driver import run_distributed
 
             run_distributed(
-                all_inputs,
+                listing,
                 output,
                 settings,
                 files,
@@ -140,19 +141,17 @@ def run(
                 on_progress=on_progress,
             )
         else:
-            run_pipeline(
-                all_inputs, output, settings, files, cache, report=run_report, on_progress=on_progress
-            )
+            run_listing(listing, output, settings, files, cache, report=run_report, on_progress=on_progress)
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
 
 
 def _print_plan(
-    inputs: list[str], settings: Settings, files: FileSettings, cache: CacheSettings
+    listing: Listing, settings: Settings, files: FileSettings, cache: CacheSettings
 ) -> NoReturn:
     from qgbatch.pipeline.dry_run import plan
 
-    report, seconds = plan(inputs, settings, files, cache)
+    report, seconds = plan(listing, settings, files, cache)
     log_failures(report)
     click.echo(plan_table(report, seconds))
     click.get_current_context().exit(report.exit_code)
@@ -160,9 +159,9 @@ def _print_plan(
 
 @contextmanager
 def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport]:
-    """Give a report, and write it and its failures however the run ends.
+    """Yield the report of a run, and write it and its failures however the run ends.
 
-    Both files are opened before the run, so that one that cannot be written stops it.
+    Both files are opened first, so that a file that cannot be written stops the run before it starts.
     """
     from qgbatch.output.atomic import replacing
     from qgbatch.output.writers import json_line
@@ -173,12 +172,14 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
         failures_stream = files.enter_context(replacing(failures)) if failures else None
         try:
             yield run_report
-        except LockedError:  # the report belongs to the run that has the lock
+        except LockedError:  # the report file belongs to the run that holds the lock
             raise
         except BaseException as error:
             run_report.error = error
         if report_stream:
-            report_stream.write(json.dumps(run_report.as_dict(), ensure_ascii=False, indent=2).encode())
+            report_stream.write(
+                json.dumps(run_report.facts().to_json(), ensure_ascii=False, indent=2).encode()
+            )
         if failures_stream:
             failures_stream.writelines(json_line(asdict(failure)) for failure in run_report.failures)
     if run_report.error:

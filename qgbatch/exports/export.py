@@ -39,13 +39,13 @@ def export(
         OutputError: The directory holds files that are not an earlier export in this format, or
             a file cannot be written.
     """
-    from qgbatch.readers.conflicts import check_places
+    from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
 
     if export_format.needs_context:
         table.need_context(f"--to {export_format.name}")
     outputs = [str(directory / name) for name in (*export_format.files, CARD)]
-    check_places(Listing([str(path) for path in table.files]), [], outputs)
+    check_output_conflicts(Listing([str(path) for path in table.files]), outputs)
     with open_directory(directory, export_format) as files:
         summary = export_format.write(table, files)
         title = directory.absolute().name

@@ -72,7 +72,7 @@ def write_card(
     )
     rows = "\n".join(f"| {name} | {value} |" for name, value in summary)
     # Indented JSON has no line that starts with backticks, so no value can end the code block.
-    facts = json.dumps(table.facts or {"model": table.models}, ensure_ascii=False, indent=2)
+    provenance = table.provenance.to_json() if table.provenance else {"model": table.models}
     licence = f"Licence: {license_name}. " if license_name else ""
     stream.write(
         f"""{front_matter}# {title}
@@ -87,7 +87,7 @@ A model wrote the questions, and nobody has read all of them.
 {_made_with(export_format)}, from an output of `qgbatch run`:
 
 ```json
-{facts}
+{json.dumps(provenance, ensure_ascii=False, indent=2)}
 ```
 
 {licence}The passages are taken from the documents, whose own licences apply to them.

@@ -5,7 +5,6 @@ The rows are those of the table, as one Parquet file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import IO
@@ -14,7 +13,7 @@ from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, NULLABLE
-from qgbatch.output.writers import ROWS_PER_GROUP
+from qgbatch.output.writers import ROWS_PER_GROUP, provenance_metadata
 
 _FILE = "data/train-00000-of-00001.parquet"
 _DESCRIPTION = f"""Questions that a model asked about passages, one row per question: `{_FILE}`.
@@ -52,7 +51,7 @@ def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
             pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in NULLABLE)
             for name in table.columns
         ],
-        metadata={"qgbatch": json.dumps(table.facts, ensure_ascii=False, sort_keys=True)},
+        metadata=provenance_metadata(table.provenance),
     )
     with pq.ParquetWriter(stream, schema, compression="zstd") as parquet:
         for rows in _groups(table.rows()):

@@ -17,6 +17,7 @@ from typing import Any
 from qgbatch.errors import InputError
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow, check_row, from_csv
 from qgbatch.output.rows import COLUMNS, NULLABLE
+from qgbatch.records import Provenance
 
 logger = logging.getLogger("qgbatch")
 
@@ -36,8 +37,8 @@ class QuestionTable:
     """The questions of a file or of a directory of Parquet files.
 
     ``columns`` are those of :data:`qgbatch.output.rows.COLUMNS` and what there is of
-    :data:`OPTIONAL_COLUMNS`; others are not read. ``facts`` is what Parquet's metadata say
-    of the run.
+    :data:`OPTIONAL_COLUMNS`; others are not read. ``provenance`` comes from the metadata of
+    Parquet files; it is ``None`` for other formats.
 
     Raises:
         InputError: it cannot be read, is of no known kind, lacks a column or holds no row.
@@ -46,7 +47,7 @@ class QuestionTable:
     def __init__(self, path: str) -> None:
         self.path = path
         self.files = _find_files(path)
-        self.facts: dict[str, Any] = {}
+        self.provenance: Provenance | None = None
         self._read = self._open()
         self.models: list[str] = []
         """The first names in the column ``model`` of the rows that were given so far."""
@@ -83,7 +84,7 @@ class QuestionTable:
     def _open(self) -> Callable[[], Places]:
         kind = self.files[0].suffix.lower()
         if kind == ".parquet":
-            self.columns, self.facts = _parquet_head(self.files)
+            self.columns, self.provenance = _parquet_head(self.files)
             return lambda: _parquet_rows(self.files, self.columns)
         (path,) = self.files
         if kind == ".csv":
@@ -122,27 +123,35 @@ def _known(place: str, names: Collection[str]) -> list[str]:
     return [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in names]
 
 
-def _parquet_head(files: list[Path]) -> tuple[list[str], dict[str, Any]]:
-    """Columns and facts of Parquet files, which have the same columns."""
+def _parquet_head(files: list[Path]) -> tuple[list[str], Provenance | None]:
+    """Columns and provenance of Parquet files, which have the same columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found: list[tuple[list[str], dict[str, Any]]] = []
+    found: list[tuple[list[str], Provenance | None]] = []
     for path in files:
         try:
             schema = pq.read_schema(path)
-            facts = json.loads((schema.metadata or {}).get(b"qgbatch", b"{}"))
+            metadata = json.loads((schema.metadata or {}).get(b"qgbatch", b"{}"))
         except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
             raise InputError(f"{path}: not Parquet that can be read ({error}).", _AGAIN) from error
-        facts = facts if isinstance(facts, dict) else {}
-        facts.pop("block", None)  # of a part: paths and times of its documents
-        found.append((_known(str(path), schema.names), facts))
+        found.append((_known(str(path), schema.names), _provenance(metadata)))
     for path, (columns, _) in zip(files, found, strict=True):
         if columns != found[0][0]:
             raise InputError(
                 f"{path}: other columns than {files[0]}.", "Export one run's output at a time."
             )
     return found[0]
+
+
+def _provenance(metadata: object) -> Provenance | None:
+    """What the metadata say of the run, or ``None`` if it is not known."""
+    if isinstance(metadata, dict):
+        metadata.pop("block", None)  # of a part: paths and times of its documents
+    try:
+        return Provenance.from_json(metadata)
+    except ValueError:
+        return None
 
 
 def _parquet_rows(files: list[Path], columns: list[str]) -> Places:

@@ -12,11 +12,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, BinaryIO
 
-from qgbatch.errors import InputError, ModelError, OutputError
+from qgbatch.errors import InputError, ModelError, OutputError, require_package
 
 _ADVICE = "Check the name, the address of the store and the rights of whoever runs qgbatch."
 _URI = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]+)://.", re.IGNORECASE | re.DOTALL)
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "http": "http", "https": "http"}
+_PACKAGES = {
+    "s3": ("s3fs", "s3"),
+    "s3a": ("s3fs", "s3"),
+    "gs": ("gcsfs", "gs"),
+    "gcs": ("gcsfs", "gs"),
+    "http": ("aiohttp", "http"),
+    "https": ("aiohttp", "http"),
+}
+"""The package that fsspec needs for a protocol, and the extra of qgbatch that installs it."""
 _WITHOUT_DIRECTORIES = ("http", "https")
 """Their addresses name one file each, whatever ``?`` and ``*`` are in them."""
 
@@ -109,12 +117,13 @@ def _open_store(uri: str) -> tuple[Any, str]:
     """The file system of a URI, and the path on it."""
     from fsspec.core import url_to_fs
 
+    if _protocol(uri) in _PACKAGES:
+        package, extra = _PACKAGES[_protocol(uri)]
+        require_package(package, uri, extra)
     try:
         store, path = url_to_fs(uri)
-    except ImportError as error:
-        extra = _EXTRAS.get(_protocol(uri))
-        hint = f"Install it: pip install 'qgbatch[{extra}]'" if extra else "Install it."
-        raise ModelError(f"{uri}: a package is missing ({error}).", hint) from error
+    except ImportError as error:  # of a protocol that no extra is for; the error names the package
+        raise ModelError(f"{uri}: a package is missing ({error}).", "Install it.") from error
     except Exception as error:
         raise InputError(f"{uri}: cannot be reached ({_reason(error)}).", _ADVICE) from error
     return store, path

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from qgbatch.errors import SettingsError
 from qgbatch.output.atomic import STDOUT
 from qgbatch.output.rows import NULLABLE, Row
+from qgbatch.records import Provenance
 from qgbatch.settings import Format
 
 if TYPE_CHECKING:
@@ -63,20 +64,20 @@ def choose_format(output: str, given: Format | None) -> Format:
 def open_writer(
     stream: IO[bytes],
     file_format: Format,
-    run_facts: Mapping[str, Any],
+    provenance: Provenance | None,
     columns: Mapping[str, str],
     *,
     csv_safe: bool = False,
 ) -> Iterator[Writer]:
     """Give a writer of rows with these columns; what it holds back is written when the block ends well.
 
-    ``run_facts`` go into Parquet's metadata under ``qgbatch``, as JSON. ``csv_safe`` puts an
+    ``provenance`` goes into Parquet's metadata under ``qgbatch``, as JSON. ``csv_safe`` puts an
     apostrophe before CSV's text that a spreadsheet would run as a formula; to other formats,
     which no spreadsheet runs, it does nothing.
     """
     writer: Writer
     if file_format == "parquet":
-        writer = _ParquetWriter(stream, columns, run_facts)
+        writer = _ParquetWriter(stream, columns, provenance)
     elif file_format == "csv":
         writer = _CsvWriter(stream, columns, csv_safe=csv_safe)
     else:
@@ -89,8 +90,17 @@ def open_writer(
     writer.close()
 
 
+def provenance_metadata(provenance: Provenance | None) -> dict[str, str]:
+    """The metadata of a Parquet file that holds an output of this provenance; empty if it is not known."""
+    if provenance is None:
+        return {}
+    return {"qgbatch": json.dumps(provenance.to_json(), ensure_ascii=False, sort_keys=True)}
+
+
 class _ParquetWriter:
-    def __init__(self, stream: IO[bytes], columns: Mapping[str, str], run_facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, stream: IO[bytes], columns: Mapping[str, str], provenance: Provenance | None
+    ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -99,7 +109,7 @@ class _ParquetWriter:
                 pa.field(name, pa.type_for_alias(kind), nullable=name in NULLABLE)
                 for name, kind in columns.items()
             ],
-            metadata={"qgbatch": json.dumps(run_facts, ensure_ascii=False, sort_keys=True)},
+            metadata=provenance_metadata(provenance),
         )
         self._make_batch = pa.RecordBatch.from_pylist
         self._schema = schema

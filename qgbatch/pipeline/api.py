@@ -1,4 +1,4 @@
-"""Inputs -> output file, and texts -> questions: what the command and Python call."""
+"""The entry points: documents to an output file, and texts to questions."""
 
 from __future__ import annotations
 
@@ -15,42 +15,46 @@ from qgbatch.output.atomic import open_output, temporary_file
 from qgbatch.output.rows import Row, columns_of, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream, unique
 from qgbatch.questions.dedupe import find_duplicates
-from qgbatch.readers.conflicts import check_places
+from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import Document, Failure, Question, RunReport
+from qgbatch.records import Document, Failure, Question
 from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
 
 OnProgress = Callable[[float, RunReport], None]
-"""Called after each batch with the share of the input that is done, 0 to 1."""
+"""Called after each batch with the finished share of the input, 0 to 1, and the report so far."""
 
 
 def generate_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> list[Question]:
-    """Ask questions of texts: :func:`iter_questions` as a list."""
+    """Generate questions about texts; :func:`iter_questions` as a list."""
     return list(iter_questions(texts, **options))
 
 
 def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> Iterator[Question]:
-    """Yield the questions of texts in order, reading them as it goes.
+    """Generate questions about texts and yield them in input order.
 
-    The options are the fields of :class:`qgbatch.Settings`. A plain text gets its
-    position (``"0"``, ``"1"``, ...) as ``source``; use :meth:`Document.from_text` to give
-    another. With ``dedupe_scope="corpus"`` all questions are made before the first is
-    given. Nothing is kept in the cache.
+    Texts are read as they are needed. With ``dedupe_scope="corpus"`` all questions are
+    generated before the first one is yielded. Results are not cached.
+
+    Args:
+        texts: Texts or documents. A text gets its position (``"0"``, ``"1"``, ...) as
+            ``source``; use :meth:`Document.from_text` for another name.
+        **options: The fields of :class:`qgbatch.Settings`.
 
     Raises:
-        DocumentError: a text cannot be used. Nothing is skipped.
-        ModelError: the model is missing or damaged.
-        SettingsError: an option is out of range.
-        TypeError: the texts are one string, not a list.
+        DocumentError: A text cannot be used. No text is skipped.
+        ModelError: The model is missing or damaged.
+        SettingsError: An option is out of range.
+        TypeError: ``texts`` is a string, not a list of strings.
     """
     if isinstance(texts, str):
-        raise TypeError("texts is one string: give a list of texts.")
+        raise TypeError("texts is a string: give a list of strings.")
     components = Components.find(Settings(**options), CacheSettings().directory)
     documents = (
         text if isinstance(text, Document) else Document.from_text(text, str(position))
@@ -74,30 +78,55 @@ def run(
     report: RunReport | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunReport:
-    """Read documents, write their questions to ``output`` and report.
+    """Read documents and write questions about them to ``output``.
 
-    The output is replaced only if at least one document could be used. Each batch of
-    chunks that the model is done with is in the cache, for the next run. ``report``, if
-    given, is filled as the run goes and returned.
+    The output is only replaced if at least one document could be used. Each finished batch
+    is stored in the cache for the next run.
+
+    Args:
+        inputs: Files, directories, glob patterns, URIs, or ``-`` for standard input.
+        output: A file or URI, or ``-`` for standard output.
+        settings: What decides the questions.
+        files: How files are read and written.
+        cache: Whether and where results are cached.
+        report: A report to fill while the run is going on; a new one by default.
+        on_progress: Called after each batch.
+
+    Returns:
+        The report.
 
     Raises:
-        DocumentError: with ``fail_fast``, the first document that fails.
-        LockedError: another run is writing this output.
-        ModelError: the model is missing or damaged.
-        OutputError: the output cannot be written, or would be read as an input.
-        SettingsError: a setting is out of range.
-        TypeError: the inputs are one string, not a list.
+        DocumentError: A document failed and ``fail_fast`` is set.
+        LockedError: Another run is writing this output.
+        ModelError: The model is missing or damaged.
+        OutputError: The output cannot be written, or is also an input.
+        SettingsError: A setting is out of range.
+        TypeError: ``inputs`` is a string, not a list of strings.
     """
     if isinstance(inputs, str):
-        raise TypeError("inputs is one string: give a list of paths.")
+        raise TypeError("inputs is a string: give a list of paths.")
     settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
-    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
+    listing, output = list_inputs([os.fspath(path) for path in inputs]), os.fspath(output)
+    check_output_conflicts(listing, [output])
     report = report if report is not None else RunReport()
+    return run_listing(listing, output, settings, files, cache, report=report, on_progress=on_progress)
+
+
+def run_listing(
+    listing: Listing,
+    output: str,
+    settings: Settings,
+    files: FileSettings,
+    cache: CacheSettings,
+    *,
+    report: RunReport,
+    on_progress: OnProgress | None = None,
+) -> RunReport:
+    """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
-    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
-    with report.timed_total():
-        listing = list_inputs(arguments)
-        check_places(listing, arguments, [output])
+    inputs = [display(argument) for argument in listing.arguments]
+    report.files = {"inputs": inputs, "output": output, **asdict(files)}
+    with report.stopwatch.measure_total():
         report.skipped.update(listing.skipped)
         require_packages(listing.paths)
         if not listing.paths:
@@ -106,19 +135,19 @@ def run(
             return report
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
             components = Components.find(settings, cache.directory)
-            report.facts = components.facts()
+            report.provenance = components.provenance()
             with (
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(
                     stream,
                     file_format,
-                    report.facts,
+                    report.provenance,
                     columns_of(with_context=files.with_context, with_answers=components.gives_answers),
                     csv_safe=files.csv_safe,
                 ) as writer,
             ):
                 for row in _rows(listing, components, store, files, report, on_progress):
-                    with report.timed("write"):
+                    with report.stopwatch.measure("write"):
                         writer.write(row)
                     report.n_written += 1
                 if not report.n_documents:
@@ -127,7 +156,7 @@ def run(
 
 
 class _NothingToWriteError(Exception):
-    """Not one document could be used: the output stays as it is."""
+    """No document could be used, so the output stays as it is."""
 
 
 def _rows(
@@ -156,7 +185,10 @@ def _rows(
 
 
 def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport) -> Iterator[Row]:
-    """Rows without duplicates; they wait on disk, only questions and scores in memory."""
+    """Drop duplicate rows across documents.
+
+    Rows wait in a temporary file; memory only holds their questions and scores.
+    """
     questions: list[str] = []
     scores: list[float] = []
     with temporary_file() as waiting:
@@ -164,7 +196,7 @@ def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport
             questions.append(str(row["question"]))
             scores.append(float(row["score"] or 0.0))
             waiting.write(json_line(row))
-        with report.timed("dedupe"):
+        with report.stopwatch.measure("dedupe"):
             duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
         report.dropped.update(duplicates.values())
         waiting.seek(0)

@@ -1,4 +1,4 @@
-"""What a run goes through, from model to engine, each loaded when first used."""
+"""The model, tokenizer, sentence splitter and engine of a run, each loaded when first used."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_token
 from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
-from qgbatch.records import Chunk, Document, Generation, InputIds
+from qgbatch.records import Chunk, Document, Generation, InputIds, Provenance
 from qgbatch.settings import Decoding, Settings
 
 
 @dataclass(frozen=True)
 class Components:
-    """The parts that a run needs; a run whose results are all in the cache loads none of the heavy ones."""
+    """What a run needs to turn documents into questions.
+
+    The heavy components are loaded when first used, so a run whose results are all in the
+    cache loads none of them.
+    """
 
     settings: Settings
     model: ModelFiles
@@ -38,15 +42,15 @@ class Components:
     cache_dir: Path
     answer_model: Path | None
     _loading: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
-    """Held while something is loaded, as documents are cut in a thread of their own."""
+    """Held while a component is loaded, because chunking runs in another thread."""
 
     @classmethod
     def find(cls, settings: Settings, cache_dir: Path) -> Components:
-        """Find the model and what goes with it.
+        """Find the model, its tokenizer and the engine for it, without loading them.
 
         Raises:
-            ModelError: the model is missing.
-            SettingsError: settings do not fit the model, each other or this machine.
+            ModelError: The model is missing.
+            SettingsError: The settings do not fit the model, each other or this machine.
         """
         model = find_model(settings.model, settings.revision)
         decoding = choose_decoding(settings, model)
@@ -65,16 +69,16 @@ class Components:
 
     @property
     def gives_answers(self) -> bool:
-        """Whether questions come with answers, of the model itself or of one that looks for them."""
+        """Whether questions come with answers, from the model itself or from an answer model."""
         return self.answer_model is not None or self.model.metadata.parser == "question-answer"
 
     @cached_property
     def tokenizer(self) -> PromptTokenizer:
-        """The tokenizer, which the limits are checked against.
+        """The tokenizer; the chunk limits are checked against it.
 
         Raises:
-            ModelError: it is damaged, or does not fit the model.
-            SettingsError: the limits leave no room for text.
+            ModelError: The tokenizer is damaged or does not fit the model.
+            SettingsError: The limits leave no room for text.
         """
         tokenizer = load_tokenizer(self.model, str(self.tokenizer_dir))
         self.limits.check(tokenizer.n_prompt_tokens)
@@ -82,17 +86,17 @@ class Components:
 
     @cached_property
     def split_sentences(self) -> SplitSentences:
-        """The sentence splitter of the language."""
+        """The sentence splitter for the language of the settings."""
         from qgbatch.chunking.sentences import SentenceSplitter
 
         return SentenceSplitter(self.settings.language)
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine with the model's weights.
+        """The engine, with the weights loaded.
 
         Raises:
-            ModelError: the weights are damaged.
+            ModelError: The weights are damaged.
         """
         tokenizer = self.tokenizer
         special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
@@ -100,10 +104,10 @@ class Components:
 
     @cached_property
     def answerer(self) -> Answerer:
-        """What answers the questions, where there is an answer model.
+        """The answer model; only valid if :attr:`answer_model` is set.
 
         Raises:
-            ModelError: its weights are damaged.
+            ModelError: Its weights are damaged.
         """
         assert self.answer_model
         settings = self.settings
@@ -115,37 +119,37 @@ class Components:
         )
 
     def load(self) -> None:
-        """Load tokenizer and engine, if they are not yet.
+        """Load the tokenizer and the engine unless they are loaded.
 
         Raises:
-            ModelError: one of them is damaged.
-            SettingsError: the limits leave no room for text.
+            ModelError: One of them is damaged.
+            SettingsError: The limits leave no room for text.
         """
         with self._loading:
             _ = self.tokenizer, self.engine
 
     def chunks(self, document: Document) -> Iterator[Chunk]:
-        """Cut a document."""
+        """Split a document into chunks."""
         with self._loading:
             tokenizer, split_sentences = self.tokenizer, self.split_sentences
         return chunk_document(document, tokenizer, split_sentences, self.limits)
 
     def batches(self, inputs: Sequence[InputIds]) -> list[Batch]:
-        """Group inputs for the engine, longest first."""
+        """Group inputs into batches for the engine, longest first."""
         if not inputs:
             return []
-        given = self.settings.batch_tokens
+        batch_tokens = self.settings.batch_tokens
         indices = make_batches(
             [len(input_ids) for input_ids in inputs],
-            BatchBudget(given) if given else self.engine.budget,
+            BatchBudget(batch_tokens) if batch_tokens else self.engine.budget,
             equal_lengths=self.engine_choice.needs_equal_lengths,
         )
         return [[inputs[index] for index in batch] for batch in indices]
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Generation | None]]]:
-        """Yield batches with their generations, in order; an empty one needs no engine.
+        """Yield each batch with its generations, in order. An empty batch does not load the engine.
 
-        Some batches are taken before the results of earlier ones are given.
+        The engine takes some batches before it returns the results of earlier ones.
         """
         batches = iter(batches)
         for first in batches:
@@ -165,7 +169,7 @@ class Components:
             yield taken.popleft(), generations
 
     def open_cache(self, store: SqliteStore) -> Cache:
-        """The part of a store that holds what these stages make."""
+        """The cache of what these components produce; the keys cover everything that decides a result."""
         metadata, choice = self.model.metadata, self.engine_choice
         tokenizer = {
             "tokenizer": tokenizer_sha256(self.tokenizer_dir),
@@ -204,20 +208,19 @@ class Components:
             **_versions("tokenizers", "torch", "transformers"),
         }
 
-    def facts(self) -> dict[str, object]:
-        """What the output depends on, beside the documents."""
-        settings = {**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)}
-        return {
-            "qgbatch": qgbatch.__version__,
-            "model": self.model.name,
-            "model_revision": self.model.revision,
-            "model_sha256": self.model.sha256,
-            "engine": self.engine_choice.name,
-            "device": self.engine_choice.device,
-            "precision": self.engine_choice.precision,
-            "settings": settings,
-            **({"answers_sha256": checkpoint_sha256(self.answer_model)} if self.answer_model else {}),
-        }
+    def provenance(self) -> Provenance:
+        """What the output depends on besides the documents."""
+        return Provenance(
+            qgbatch=qgbatch.__version__,
+            model=self.model.name,
+            model_revision=self.model.revision,
+            model_sha256=self.model.sha256,
+            engine=self.engine_choice.name,
+            device=self.engine_choice.device,
+            precision=self.engine_choice.precision,
+            settings={**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)},
+            answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
+        )
 
 
 def _versions(*packages: str) -> dict[str, str]:

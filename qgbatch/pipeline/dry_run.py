@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from safetensors import safe_open
 
 from qgbatch.engines.devices import n_cores
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.kinds import require_packages
-from qgbatch.readers.listing import list_inputs
+from qgbatch.readers.listing import Listing
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 # Seconds of a core a chunk, parameter and beam. In int8 with 4 beams mini took 0.7e-9 (50
@@ -25,7 +24,7 @@ _CORE_SECONDS = {"ctranslate2": 0.9e-9, "torch": 9e-9}
 
 
 def plan(
-    inputs: Sequence[str], settings: Settings, files: FileSettings, cache: CacheSettings
+    listing: Listing, settings: Settings, files: FileSettings, cache: CacheSettings
 ) -> tuple[RunReport, float | None]:
     """Read and cut the documents, and count what a run would have to do.
 
@@ -38,7 +37,7 @@ def plan(
         ModelError: the model or its tokenizer is missing or damaged, or a package that reads an input.
         SettingsError: a setting is out of range.
     """
-    report, listing = RunReport(), list_inputs(inputs)
+    report = RunReport()
     report.skipped.update(listing.skipped)
     require_packages(listing.paths)
     with closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store:

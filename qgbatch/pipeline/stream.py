@@ -1,10 +1,9 @@
-"""Documents -> questions: one pass through all the stages.
+"""One pass of documents through all stages, from chunks to questions.
 
-Documents come in windows of chunks, read and cut by a thread that is a little ahead.
-The engine gets the batches of one window after the other without a pause; only the windows
-whose batches are under way and the questions of the document at hand are held in memory.
-Results come out in input order, and what is wrong with one document stays with that
-document.
+A thread prefetches chunk windows. The engine receives the batches of one window after the
+other without a pause. Memory holds only the open windows, whose batches are not finished, and
+the questions of the current document. Questions are yielded in input order, and an error in
+one document affects only that document.
 """
 
 from __future__ import annotations
@@ -20,55 +19,49 @@ from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.chunk_windows import ChunkWindow, make_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
 from qgbatch.questions.filters import filter_questions, first_of_each_chunk
-from qgbatch.records import (
-    Chunk,
-    DecodedGeneration,
-    Document,
-    Failure,
-    Generation,
-    InputIds,
-    Question,
-    RunReport,
-)
+from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
 from qgbatch.settings import Settings
 
 OnBatch = Callable[[float], None]
-"""Called after each batch with how many inputs are done, a part of the last one counted as such."""
+"""Called after each batch with the number of finished inputs; a fraction stands for the last one."""
 
-_ENOUGH_FOR_A_RATE = 32
-"""Chunks; fewer say little of how long others will take."""
-_ANSWERED_AT_ONCE = 512
-"""Questions; they and their documents wait in memory."""
-_WINDOWS_AHEAD = 1
-"""Windows that are ready while the one before them is with the engine."""
+_MIN_CHUNKS_FOR_RATE = 32
+"""The rate of a run is only stored if the model processed at least this many chunks."""
+_QUESTIONS_PER_ANSWER_CALL = 512
+"""Questions that are collected, with their documents in memory, to fill batches of the answer model."""
+_PREFETCHED_WINDOWS = 1
+"""Windows that are ready while the engine works on the one before them."""
 
 
 @dataclass(slots=True)
 class _OpenWindow:
-    """A window whose batches are under way."""
+    """A chunk window whose batches are not all finished."""
 
     chunks: list[Chunk]
     generations: dict[InputIds, DecodedGeneration]
-    """What is known of them so far."""
+    """The generations that are available so far, by input."""
     n_missing: int
-    n_waiting: int
-    """Inputs that the engine is not done with, of ``n_missing`` when it was opened."""
+    """Inputs without a generation when the window was opened."""
+    n_pending: int
+    """Inputs that still have no generation."""
     inputs_before: float
+    """Number of inputs that were finished before this window."""
     inputs_after: float
-    """How many inputs were done before it, and are with it."""
+    """Number of inputs that will be finished after it."""
 
     @property
     def inputs_done(self) -> float:
-        """How many inputs are done so far."""
-        share = 1 - self.n_waiting / self.n_missing if self.n_missing else 1.0
+        """Number of inputs that are finished so far."""
+        share = 1 - self.n_pending / self.n_missing if self.n_missing else 1.0
         return self.inputs_before + (self.inputs_after - self.inputs_before) * share
 
 
 class Stream:
-    """One pass of documents through the stages; counts and failures go into the report."""
+    """One pass of documents through the stages. Counts and failures go into the report."""
 
     def __init__(
         self,
@@ -86,62 +79,65 @@ class Stream:
         self._on_batch = on_batch or (lambda inputs_done: None)
         self._failed: set[Document] = set()
         self._open: deque[_OpenWindow] = deque()
-        self._under_way: dict[InputIds, list[_OpenWindow]] = {}
+        self._pending: dict[InputIds, list[_OpenWindow]] = {}
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
-        """Questions in input order, without duplicates but for those across documents."""
-        most = self._components.settings.max_questions_per_chunk
-        for questions in self._answered(self._selected(documents)):
-            yield from first_of_each_chunk(questions, most, self._report.dropped)
-        if self._report.n_generated >= _ENOUGH_FOR_A_RATE:
+        """Yield the questions of documents in input order.
+
+        Duplicates are dropped within a chunk or document, not across documents.
+        """
+        limit = self._components.settings.max_questions_per_chunk
+        for questions in self._add_answers(self._select(documents)):
+            yield from first_of_each_chunk(questions, limit, self._report.dropped)
+        if self._report.n_generated >= _MIN_CHUNKS_FOR_RATE:
             self._cache.keep_rate(self._report.seconds["generate"] / self._report.n_generated)
 
-    def _selected(self, documents: Iterable[Document | Failure]) -> Iterator[list[Question]]:
-        """The questions of each document that are left by filters and without duplicates."""
+    def _select(self, documents: Iterable[Document | Failure]) -> Iterator[list[Question]]:
+        """The questions of each document after filters and deduplication."""
         results = self._generations(documents)
-        for document, its_results in groupby(results, key=lambda result: result[0].document):
+        for document, document_results in groupby(results, key=lambda result: result[0].document):
             dropped: Counter[str] = Counter()
-            questions = self._extract(its_results, dropped)
+            questions = self._extract(document_results, dropped)
             if document in self._failed:
                 self._failed.discard(document)
                 continue
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
-            with self._report.timed("filter"):
+            with self._report.stopwatch.measure("filter"):
                 questions = filter_questions(questions, self._components.settings, dropped)
             self._report.dropped.update(dropped)
             yield self._drop_duplicates(questions)
 
-    def _answered(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
-        """The questions with answers, where there is an answer model, enough at once to fill batches."""
+    def _add_answers(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
+        """Add answers if there is an answer model, for enough questions at a time to fill its batches."""
         if not self._components.answer_model:
             yield from selected
             return
         waiting: list[Question] = []
         for questions in selected:
             waiting += questions
-            if len(waiting) >= _ANSWERED_AT_ONCE:
+            if len(waiting) >= _QUESTIONS_PER_ANSWER_CALL:
                 yield self._answer(waiting)
                 waiting = []
         yield self._answer(waiting)
 
     def _answer(self, questions: list[Question]) -> list[Question]:
-        """The questions with their answers, but for those whose answer is not good enough."""
-        with self._report.timed("answer"):
+        """Answer questions, and drop those whose answer scores below the minimum."""
+        with self._report.stopwatch.measure("answer"):
             pairs = [(question.question, question.chunk.text) for question in questions]
             answers = self._cache.answers(pairs)
             if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
                 made = dict(zip(new, self._components.answerer.answer(new), strict=True))
                 self._cache.keep_answers(made)
                 answers |= made
-        least = self._components.settings.min_answer_score or 0.0
+        min_score = self._components.settings.min_answer_score or 0.0
         answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
-        kept = [question for question in answered if (question.answer_score or 0.0) >= least]
+        kept = [question for question in answered if (question.answer_score or 0.0) >= min_score]
         self._report.dropped["unanswered"] += len(questions) - len(kept)
         return kept
 
     def count(self, documents: Iterable[Document | Failure]) -> None:
-        """Count what :meth:`questions` would have to do, without the model."""
+        """Count the work of :meth:`questions` without loading the model."""
         report, seen = self._report, set[int]()
         for window in self._windows(documents):
             known = self._reuse(window.chunks)
@@ -154,37 +150,37 @@ class Stream:
         self, documents: Iterable[Document | Failure]
     ) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
         results = self._components.generate(self._batches(documents))
-        for batch, generations in self._report.timed_iter("generate", results):
-            self._keep(batch, generations)
+        for batch, generations in self._report.stopwatch.measure_items("generate", results):
+            self._store(batch, generations)
             if self._open:
                 self._on_batch(self._open[0].inputs_done)
-            while self._open and not self._open[0].n_waiting:
+            while self._open and not self._open[0].n_pending:
                 yield from self._close(self._open.popleft())
 
     def _batches(self, documents: Iterable[Document | Failure]) -> Iterator[Batch]:
-        """What the engine has to do, window by window; an empty batch where it is nothing."""
+        """The batches for the engine, window by window; an empty batch for a window without new inputs."""
         inputs_done = 0.0
         for window in self._windows(documents):
             known = self._reuse(window.chunks)
             inputs_after = self._report.n_inputs - 1 + window.share_of_last
             opened = _OpenWindow(window.chunks, known, 0, 0, inputs_done, inputs_after)
             inputs_done = inputs_after
-            new = self._wait_for_missing(opened)
+            new = self._register_missing(opened)
             self._open.append(opened)
             if new:
-                with self._report.timed("load"):
+                with self._report.stopwatch.measure("load"):
                     self._components.load()
             yield from self._components.batches(new) or [()]
 
     def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[ChunkWindow]:
-        """Windows as they come from their thread, counted."""
+        """Chunk windows from the prefetching thread; counts them."""
         report, components = self._report, self._components
 
-        def cut(document: Document) -> Iterator[Chunk]:
+        def chunk(document: Document) -> Iterator[Chunk]:
             return self._cache.chunks(document, components.chunks)
 
-        windows = make_windows(documents, cut, components.settings.window_chunks)
-        for window in report.timed_iter("wait", prefetch(windows, _WINDOWS_AHEAD)):
+        windows = make_windows(documents, chunk, components.settings.window_chunks)
+        for window in report.stopwatch.measure_items("wait", prefetch(windows, _PREFETCHED_WINDOWS)):
             report.n_inputs += window.n_inputs
             report.n_chunks += len(window.chunks)
             report.n_hard_splits += sum(chunk.hard_split for chunk in window.chunks)
@@ -197,27 +193,27 @@ class Stream:
             yield window
 
     def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
-        with self._report.timed("cache"):
+        with self._report.stopwatch.measure("cache"):
             known = self._cache.generations([chunk.input_ids for chunk in chunks])
         self._report.n_reused += sum(chunk.input_ids in known for chunk in chunks)
         return known
 
-    def _wait_for_missing(self, window: _OpenWindow) -> list[InputIds]:
-        """Inputs of a window that are new; equal ones are done once, also if another window has them."""
+    def _register_missing(self, window: _OpenWindow) -> list[InputIds]:
+        """Return the inputs that no open window has requested yet, each once."""
         new = []
         wanted = (chunk.input_ids for chunk in window.chunks if chunk.document not in self._failed)
         for input_ids in dict.fromkeys(wanted):
             if input_ids in window.generations:
                 continue
-            if input_ids not in self._under_way:
+            if input_ids not in self._pending:
                 new.append(input_ids)
-            self._under_way.setdefault(input_ids, []).append(window)
+            self._pending.setdefault(input_ids, []).append(window)
             window.n_missing += 1
-        window.n_waiting = window.n_missing
+        window.n_pending = window.n_missing
         return new
 
-    def _keep(self, batch: Batch, generations: Sequence[Generation | None]) -> None:
-        """Hand the results of a batch to the windows that wait for them, and to the cache."""
+    def _store(self, batch: Batch, generations: Sequence[Generation | None]) -> None:
+        """Pass the generations of a batch to the windows that need them, and store them in the cache."""
         if not batch:
             return
         tokenizer = self._components.tokenizer
@@ -226,12 +222,12 @@ class Stream:
             for input_ids, generation in zip(batch, generations, strict=True)
             if generation is not None
         }
-        with self._report.timed("cache"):
+        with self._report.stopwatch.measure("cache"):
             self._cache.keep(made)
         self._report.n_generated += len(made)
         for input_ids in batch:
-            for window in self._under_way.pop(input_ids):
-                window.n_waiting -= 1
+            for window in self._pending.pop(input_ids):
+                window.n_pending -= 1
                 if input_ids in made:
                     window.generations[input_ids] = made[input_ids]
 
@@ -259,7 +255,7 @@ class Stream:
         parser = self._components.model.metadata.parser
         for chunk, generation in results:
             if generation is not None:
-                with self._report.timed("questions"):
+                with self._report.stopwatch.measure("questions"):
                     questions += extract_questions(chunk, generation, parser, dropped)
         return questions
 
@@ -267,7 +263,7 @@ class Stream:
         scope = self._components.settings.dedupe_scope
         if scope == "corpus":
             return questions
-        with self._report.timed("dedupe"):
+        with self._report.stopwatch.measure("dedupe"):
             if scope == "document":
                 return unique(questions, self._components.settings, self._report)
             by_chunk = groupby(questions, key=lambda question: question.chunk)
@@ -281,7 +277,7 @@ class Stream:
 
 
 def unique(questions: list[Question], settings: Settings, report: RunReport) -> list[Question]:
-    """The questions without duplicates, in order; those left out are counted."""
+    """Drop duplicates and count them in the report; the order stays."""
     duplicates = find_duplicates(
         [question.question for question in questions],
         [question.score for question in questions],

@@ -1,4 +1,4 @@
-"""Whether an output would overwrite an input, or would be read by the next run."""
+"""Check that no output overwrites an input or becomes an input of the next run."""
 
 from __future__ import annotations
 
@@ -16,31 +16,40 @@ from qgbatch.readers.kinds import has_known_suffix, is_table
 from qgbatch.readers.listing import Listing
 
 
-def check_places(listing: Listing, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Refuse outputs that would destroy inputs or each other, or be inputs of the next run.
+def check_output_conflicts(listing: Listing, outputs: Sequence[str], also_read: Sequence[str] = ()) -> None:
+    """Refuse an output that would overwrite an input or another output, or that the next run would read.
+
+    Args:
+        listing: The inputs of this run.
+        outputs: Paths or URIs that the run writes; ``-`` for standard output.
+        also_read: Files that the run reads besides its inputs, such as a list of inputs.
 
     Raises:
-        OutputError: names the output and what it would hit.
+        OutputError: names the output and the input or output that it conflicts with.
     """
-    read = {_real_path(item): item for item in (*listing.items, *inputs) if isinstance(item, str)}
-    written: dict[str, str] = {}
+    paths = (*listing.paths, *listing.arguments, *also_read)
+    inputs = {_real_path(path): path for path in paths}
+    checked: dict[str, str] = {}
     for path in outputs:
         if path == STDOUT:
             continue
         target = _real_path(path)
-        if target in written:
-            raise OutputError(f"{path}: is already written as {written[target]}.", "Name another file.")
-        if target in read and not os.path.isdir(target):
+        if target in checked:
             raise OutputError(
-                f"{display(read[target])}: is an input and would be overwritten.", "Write to another file."
+                f"{path}: the same file as the output {checked[target]}.", "Give each output its own file."
             )
-        place = next((i for i in inputs if _would_read(i, target)), None)
-        if place is not None:
+        if target in inputs and not os.path.isdir(target):
             raise OutputError(
-                f"{path}: belongs to the input {display(place)}, the next run would read it.",
-                "Write to another directory, or under another suffix.",
+                f"{display(inputs[target])}: is an input and would be overwritten.",
+                "Write to another file.",
             )
-        written[target] = path
+        argument = next((each for each in listing.arguments if _would_read(each, target)), None)
+        if argument is not None:
+            raise OutputError(
+                f"{path}: lies inside the input {display(argument)}, so the next run would read it.",
+                "Write to another directory, or use a suffix that qgbatch does not read.",
+            )
+        checked[target] = path
 
 
 def _real_path(path: str) -> str:
@@ -48,12 +57,15 @@ def _real_path(path: str) -> str:
         return path
     try:
         return os.path.realpath(path)
-    except (ValueError, RecursionError):  # no name that a file can have, or endless links: nothing is read
+    except (ValueError, RecursionError):  # an impossible name or an endless chain of links: never read
         return path
 
 
 def _would_read(argument: str, target: str) -> bool:
-    """Whether a directory or glob covers a path; ``*`` is taken to match slashes too."""
+    """Whether a directory or glob covers a path.
+
+    ``*`` also matches slashes here, so a pattern covers a little more than it reads.
+    """
     if is_uri(argument) != is_uri(target):
         return False
     is_pattern = glob.has_magic(argument)

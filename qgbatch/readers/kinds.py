@@ -1,13 +1,12 @@
-"""Which files are read: their suffixes, and the packages that some kinds need."""
+"""The kinds of files that qgbatch reads: their suffixes, and the package that each needs."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from qgbatch.errors import ModelError
+from qgbatch.errors import require_package
 from qgbatch.readers.content import display
 
 KindName = Literal[
@@ -17,13 +16,13 @@ KindName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file."""
+    """A kind of file that qgbatch reads."""
 
     name: KindName
     suffixes: tuple[str, ...]
     is_table: bool = False
     package: str | None = None
-    """Imported by its reader alone, and installed by the extra of the kind's name."""
+    """The package that only this kind's reader imports; the extra with the kind's name installs it."""
 
 
 def _with_gz(*suffixes: str) -> tuple[str, ...]:
@@ -48,31 +47,28 @@ TABLE_SUFFIXES = tuple(suffix for kind in KINDS for suffix in kind.suffixes if k
 
 
 def kind_of(path: str) -> Kind | None:
-    """The kind of a file by its name, or nothing for one that is not read."""
+    """The kind of a file by its suffix, or ``None`` if qgbatch does not read it."""
     name = path.lower()
     return next((kind for kind in KINDS if name.endswith(kind.suffixes)), None)
 
 
 def has_known_suffix(path: str) -> bool:
-    """Whether a file name says that qgbatch reads it, also inside a directory."""
+    """Whether qgbatch reads a file of this name inside a directory, where tables are skipped."""
     return path.lower().endswith(SUFFIXES)
 
 
 def is_table(path: str) -> bool:
-    """Whether a file name says that each of its rows is a document."""
+    """Whether a file of this name is a table, whose rows are documents."""
     return path.lower().endswith(TABLE_SUFFIXES)
 
 
 def require_packages(paths: Iterable[str]) -> None:
-    """See that what reads these files is installed, before the first is read.
+    """Check that the packages that read these files are installed, before the first is read.
 
     Raises:
-        ModelError: a package is missing; it names a file and the line that installs it.
+        ModelError: a package is missing; it names a file and the command that installs the package.
     """
     examples = {kind: path for path in paths if (kind := kind_of(path)) is not None}
     for kind, path in examples.items():
-        if kind.package and not importlib.util.find_spec(kind.package):
-            raise ModelError(
-                f"{display(path)}: reading it needs the package {kind.package}.",
-                f"Install it: pip install 'qgbatch[{kind.name}]'",
-            )
+        if kind.package:
+            require_package(kind.package, f"{display(path)}: reading it", extra=kind.name)

@@ -12,7 +12,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,24 +26,30 @@ from qgbatch.records import Failure
 
 @dataclass(slots=True)
 class Listing:
-    """What the inputs stand for."""
+    """The files behind the inputs of a run, in the order in which they are read."""
 
     items: list[str | Failure] = field(default_factory=list)
-    """Paths (or ``-``) to read and inputs that cannot be, in order."""
+    """Paths, URIs or ``-``, and a failure for each input that cannot be read."""
     skipped: Counter[str] = field(default_factory=Counter)
-    """Files inside directories that are not read, by reason."""
+    """The number of files that are not read, by reason."""
+    arguments: Sequence[str] = ()
+    """The inputs as the user named them: files, directories, patterns, URIs or ``-``."""
 
     @property
     def paths(self) -> list[str]:
-        """What is to be read, in order."""
+        """The files to read, without the failures."""
         return [item for item in self.items if isinstance(item, str)]
 
 
-def list_inputs(inputs: Iterable[str]) -> Listing:
-    """Find the files behind paths, directories, globs and ``-``."""
-    listing = Listing()
+def list_inputs(arguments: Sequence[str]) -> Listing:
+    """Find the files behind paths, directories, patterns, URIs and ``-``.
+
+    The arguments keep their order; the files of a directory or pattern are sorted. A file
+    that is named twice is listed once and counted as skipped.
+    """
+    listing = Listing(arguments=arguments)
     seen: set[str] = set()
-    for argument in inputs:
+    for argument in arguments:
         for item in _expand(argument, listing.skipped):
             identity = _identity(item)
             if isinstance(identity, Failure):

@@ -20,9 +20,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import InputError
+from qgbatch.errors import InputError, require_package
 from qgbatch.models.known_models import ModelMetadata
-from qgbatch.training.packages import require
 
 MAX_UNPACKED_BYTES = 1 << 30
 """1 GiB: a small .gz can hold anything, and what it holds is read as a whole."""
@@ -101,7 +100,7 @@ def load_splits(
         InputError: it is not to be had, or lacks a column.
         ModelError: ``datasets`` is not installed.
     """
-    require("datasets")
+    require_package("datasets", "A data set of the hub", extra="train")
     import datasets
 
     datasets.disable_progress_bars()

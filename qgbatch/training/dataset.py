@@ -17,7 +17,7 @@ from qgbatch.models.tokenizer import source_text, target_text
 from qgbatch.output.atomic import replacing
 from qgbatch.output.directories import CARD, card_contains, prepare_directory
 from qgbatch.output.writers import json_line
-from qgbatch.readers.conflicts import check_places
+from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.listing import Listing
 from qgbatch.training.data import Split, load_splits, read_split
 
@@ -72,7 +72,7 @@ def write_dataset(
     is_ours = card_contains(directory, _MADE_BY)
     prepare_directory(directory, [*paths, directory / CARD], lambda _: is_ours, "qgbatch dataset")
     made_from = Listing([split.name for split in splits.values()])
-    check_places(made_from, [], [str(path) for path in paths])
+    check_output_conflicts(made_from, [str(path) for path in paths])
     write = _write_parquet if file_format == "parquet" else _write_jsonl
     with ExitStack() as files:  # so that none is replaced before all are written
         for path, split in paths.items():

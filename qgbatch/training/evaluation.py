@@ -16,11 +16,12 @@ from typing import Any
 import qgbatch
 from qgbatch.errors import InputError, SettingsError
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.extraction import is_well_formed
-from qgbatch.records import Document, RunReport
+from qgbatch.records import Document
 from qgbatch.settings import CacheSettings, Settings
 from qgbatch.training.data import Paragraph, Split, field, jsonl_rows, parquet_rows, read_bytes
 from qgbatch.training.loss import validation_loss
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[float, str], None]
 _SAMPLE_SEED = 42
+_MODEL_KEYS = ("model", "model_revision", "model_sha256", "engine", "precision")
 _MAX_TARGET_LENGTH: int = TrainingSettings.max_target_length
 
 
@@ -176,12 +178,15 @@ def _protocol(data: Split, paragraphs: Sequence[Paragraph]) -> dict[str, Any]:
 
 
 def _model_protocol(components: Components) -> dict[str, Any]:
-    facts = components.facts()
+    provenance = components.provenance().to_json()
     decoding = ("num_beams", "max_new_tokens", "length_penalty", "no_repeat_ngram_size", "early_stopping")
     others = ("max_tokens", "target_tokens", "dedupe", "dedupe_scope")
-    settings: Any = facts["settings"]
+    settings: Any = provenance["settings"]
     return {
-        **{key: facts[key] for key in ("model", "model_revision", "model_sha256", "engine", "precision")},
+        **{
+            key: provenance[key]
+            for key in ("model", "model_revision", "model_sha256", "engine", "precision")
+        },
         **{key: settings[key] for key in (*decoding, *others)},
         "loss": f"sources of {components.model.metadata.max_source_tokens} tokens at most, "
         f"targets of {_MAX_TARGET_LENGTH}, float32",

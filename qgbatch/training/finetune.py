@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from qgbatch.errors import ModelError, OutputError, SettingsError
+from qgbatch.errors import ModelError, OutputError, SettingsError, require_package
 from qgbatch.models.hub import prepare_repository, publish
 from qgbatch.output.directories import CARD, prepare_directory
 from qgbatch.training import checkpoints
@@ -25,7 +25,6 @@ from qgbatch.training.callbacks import LOG, OnProgress
 from qgbatch.training.card import draw_losses, model_card
 from qgbatch.training.checkpoints import RECIPE
 from qgbatch.training.data import Example, Split, load_splits, make_examples, read_split
-from qgbatch.training.packages import require
 from qgbatch.training.recipe import make_recipe
 from qgbatch.training.settings import TrainingSettings
 from qgbatch.training.trainer import QuestionTrainer, make_arguments
@@ -66,7 +65,8 @@ def finetune(
     if not is_first:
         logging.getLogger("qgbatch").setLevel(logging.ERROR)
     tracker = [] if settings.report_to == "none" else [settings.report_to]
-    require("accelerate", "matplotlib", *tracker)
+    for package in ("accelerate", "matplotlib", *tracker):
+        require_package(package, "qgbatch finetune", extra=None if package == "wandb" else "train")
     _prepare_directory(directory, settings)
     train, validation = _read_data(settings)
     base = load_base(settings)

@@ -10,7 +10,7 @@ from qgbatch.chunking.sentences import SentenceSplitter
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.records import Chunk, Document
-from tests.strategies import documents
+from tests.support.strategies import documents
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
-from tests.training import (
+from tests.support.training import (
     Finetune,
     command,
     finished_words,

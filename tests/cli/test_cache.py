@@ -36,4 +36,4 @@ def test_an_unknown_size_exits_2(tmp_path: Path, qgbatch: Qgbatch) -> None:
     for size in ("many", "-1GB", "1", "1e9B", "\uff12GB"):
         result = qgbatch("run", tmp_path, "-o", tmp_path / "q.csv", "--cache-size", size)
         assert result.exit_code == 2
-        assert "not a size" in result.stderr
+        assert "is not a valid size" in result.stderr

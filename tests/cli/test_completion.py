@@ -8,10 +8,13 @@ import select
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from qgbatch.cli import main
 from qgbatch.settings import FileSettings
 from tests.conftest import ROOT
 
@@ -21,6 +24,7 @@ PATIENCE_S = 60
 
 Offer = tuple[str, str]
 """``plain``, ``file`` or ``dir``, and the value or what there is of it."""
+Offers = Callable[..., list[Offer]]
 
 
 def _environment(home: Path, **variables: str) -> dict[str, str]:
@@ -30,32 +34,35 @@ def _environment(home: Path, **variables: str) -> dict[str, str]:
     return {**kept, "PATH": path, "HOME": str(home), "TERM": "dumb", **variables}
 
 
-def offers(shell: str, line: str, home: Path, **variables: str) -> list[Offer]:
+@pytest.fixture
+def offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offers:
     """What the command answers to the script of a shell where a line ends in the cursor."""
-    words = line.split(" ")
-    current = words[-1] if shell == "fish" else str(len(words) - 1)
-    answer = subprocess.run(
-        ["qgbatch"],
-        env=_environment(
-            home, _QGBATCH_COMPLETE=f"{shell}_complete", COMP_WORDS=line, COMP_CWORD=current, **variables
-        ),
-        cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
-    )  # fmt: skip
-    assert answer.stderr == ""
-    if shell == "zsh":
-        lines = answer.stdout.splitlines()
-        return list(zip(lines[::3], lines[1::3], strict=True))
-    pairs = [line.partition("\t")[0].partition(",") for line in answer.stdout.split("\n") if line]
-    return [(kind, value) for kind, _, value in pairs]
+    monkeypatch.chdir(tmp_path)
+
+    def complete(shell: str, line: str, **variables: str) -> list[Offer]:
+        words = line.split(" ")
+        current = words[-1] if shell == "fish" else str(len(words) - 1)
+        variables |= {"_QGBATCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": line, "COMP_CWORD": current}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        answer = CliRunner().invoke(main, [], prog_name="qgbatch")
+        assert (answer.exit_code, answer.stderr) == (0, "")
+        if shell == "zsh":
+            lines = answer.stdout.splitlines()
+            return list(zip(lines[::3], lines[1::3], strict=True))
+        pairs = [line.partition("\t")[0].partition(",") for line in answer.stdout.split("\n") if line]
+        return [(kind, value) for kind, _, value in pairs]
+
+    return complete
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_is_offered_commands_options_choices_and_files(shell: str, tmp_path: Path) -> None:
-    assert offers(shell, "qgbatch e", tmp_path) == [("plain", "evaluate"), ("plain", "export")]
-    assert offers(shell, "qgbatch cache cl", tmp_path) == [("plain", "clear")]
-    assert offers(shell, "qgbatch run --near", tmp_path) == [("plain", "--near-threshold")]
-    assert offers(shell, "qgbatch run --dedupe n", tmp_path) == [("plain", "none"), ("plain", "near")]
-    assert offers(shell, "qgbatch run good", tmp_path) == [("file", "good")]
+def test_every_shell_is_offered_commands_options_choices_and_files(shell: str, offers: Offers) -> None:
+    assert offers(shell, "qgbatch e") == [("plain", "evaluate"), ("plain", "export")]
+    assert offers(shell, "qgbatch cache cl") == [("plain", "clear")]
+    assert offers(shell, "qgbatch run --near") == [("plain", "--near-threshold")]
+    assert offers(shell, "qgbatch run --dedupe n") == [("plain", "none"), ("plain", "near")]
+    assert offers(shell, "qgbatch run good") == [("file", "good")]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +83,8 @@ def test_every_shell_is_offered_commands_options_choices_and_files(shell: str, t
         ("export q.csv ", ""),
     ],
 )
-def test_names_are_offered(line: str, expected: str, tmp_path: Path) -> None:
-    assert offers("bash", f"qgbatch {line}", tmp_path) == [("plain", name) for name in expected.split()]
+def test_names_are_offered(line: str, expected: str, offers: Offers) -> None:
+    assert offers("bash", f"qgbatch {line}") == [("plain", name) for name in expected.split()]
 
 
 @pytest.mark.parametrize(
@@ -109,29 +116,27 @@ def test_names_are_offered(line: str, expected: str, tmp_path: Path) -> None:
         ("finetune -o ", "dir"),
     ],
 )
-def test_paths_are_left_to_the_shell(line: str, kind: str, tmp_path: Path) -> None:
-    assert offers("bash", f"qgbatch {line}", tmp_path) == [(kind, "")]
+def test_paths_are_left_to_the_shell(line: str, kind: str, offers: Offers) -> None:
+    assert offers("bash", f"qgbatch {line}") == [(kind, "")]
 
 
-def test_models_are_directories_and_known_names(tmp_path: Path) -> None:
+def test_models_are_directories_and_known_names(offers: Offers) -> None:
     names = [("plain", "valhalla/t5-base-e2e-qg"), ("plain", "valhalla/t5-small-e2e-qg")]
-    assert offers("bash", "qgbatch run --model v", tmp_path) == [("dir", "v"), *names]
-    assert offers("bash", "qgbatch finetune --base v", tmp_path) == [("dir", "v"), *names]
-    assert offers("bash", "qgbatch run --model mi", tmp_path) == [("dir", "mi"), ("plain", "mini")]
-    assert offers("bash", "qgbatch finetune --resume a", tmp_path) == [("dir", "a"), ("plain", "auto")]
+    assert offers("bash", "qgbatch run --model v") == [("dir", "v"), *names]
+    assert offers("bash", "qgbatch finetune --base v") == [("dir", "v"), *names]
+    assert offers("bash", "qgbatch run --model mi") == [("dir", "mi"), ("plain", "mini")]
+    assert offers("bash", "qgbatch finetune --resume a") == [("dir", "a"), ("plain", "auto")]
 
 
-def test_encodings_that_are_offered_are_known(tmp_path: Path) -> None:
-    names = tuple(name for _, name in offers("bash", "qgbatch run --encoding ", tmp_path))
+def test_encodings_that_are_offered_are_known(offers: Offers) -> None:
+    names = tuple(name for _, name in offers("bash", "qgbatch run --encoding "))
     assert FileSettings(encoding=names).encoding
 
 
-def test_a_configuration_file_is_not_read(tmp_path: Path) -> None:
+def test_a_configuration_file_is_not_read(offers: Offers, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "slow.toml")  # nobody writes to it
-    assert offers("bash", "qgbatch run --config slow.toml --near", tmp_path) == [
-        ("plain", "--near-threshold")
-    ]
-    assert offers("bash", "qgbatch ru", tmp_path, QGBATCH_CONFIG="slow.toml") == [("plain", "run")]
+    assert offers("bash", "qgbatch run --config slow.toml --near") == [("plain", "--near-threshold")]
+    assert offers("bash", "qgbatch ru", QGBATCH_CONFIG="slow.toml") == [("plain", "run")]
 
 
 MODULES = """

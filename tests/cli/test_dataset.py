@@ -14,8 +14,8 @@ from click.testing import Result
 
 from qgbatch.errors import ExitCode
 from qgbatch.training.data import load_splits, read_split
-from tests.loopback_hub import LoopbackHub, hub_environment
-from tests.training import paragraphs, write_squad
+from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.training import paragraphs, write_squad
 
 
 @pytest.fixture

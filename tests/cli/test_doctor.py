@@ -18,8 +18,8 @@ from qgbatch.cli.doctor import doctor as doctor_command
 from qgbatch.cli.run import run as run_command
 from qgbatch.engines.devices import n_cores
 from qgbatch.output.atomic import open_output
-from tests.answering import make_answer_model
 from tests.conftest import MINI
+from tests.support.answering import make_answer_model
 
 Qgbatch = Callable[..., Result]
 Findings = dict[str, dict[str, str]]

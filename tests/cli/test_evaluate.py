@@ -15,7 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from qgbatch.errors import ExitCode
 from qgbatch.training.metrics import METRICS
 from tests.conftest import MINI, SAMPLES
-from tests.training import paragraphs, write_squad
+from tests.support.training import paragraphs, write_squad
 
 QUESTIONS = ["What is written here?", "Who wrote it?"]
 
@@ -166,7 +166,7 @@ def test_bad_input(
 def test_a_model_and_a_file_are_not_measured_at_once(qgbatch: Callable[..., Result], data: Path) -> None:
     result = qgbatch("evaluate", "--data", data, "--questions", "q.csv", "--model", "mini")
     assert result.exit_code == ExitCode.USAGE
-    assert "measure one of them" in result.stderr
+    assert "evaluate one of them" in result.stderr
 
 
 def test_the_data_is_not_overwritten(qgbatch: Callable[..., Result], data: Path) -> None:

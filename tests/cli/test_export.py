@@ -14,8 +14,8 @@ from click.testing import Result
 from qgbatch.errors import ExitCode
 from qgbatch.exports.export import FORMATS
 from tests.conftest import SAMPLES
-from tests.loopback_hub import LoopbackHub, hub_environment
-from tests.runs import GREEDY
+from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.runs import GREEDY
 
 Qgbatch = Callable[..., Result]
 
@@ -91,7 +91,7 @@ def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path)
         assert "cannot be used as the output directory" in result.stderr
     result = qgbatch("export", good, "--to", "beir", "-o", out, "--push-to-hub")
     assert result.exit_code == ExitCode.USAGE
-    assert "--push-to-hub does not go with --to beir" in result.stderr
+    assert "--push-to-hub cannot be combined with --to beir" in result.stderr
     assert not out.exists()
 
 

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 
 from qgbatch.errors import ExitCode
 from qgbatch.models.checkpoint import find_model
-from tests.training import (
+from tests.support.training import (
     LEFT,
     QUICK,
     TINY,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from qgbatch.errors import ExitCode
-from tests.loopback_hub import LoopbackHub, hub_environment
-from tests.training import (
+from tests.support.loopback_hub import LoopbackHub, hub_environment
+from tests.support.training import (
     LEFT,
     command,
     in_process,

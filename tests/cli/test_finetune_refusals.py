@@ -17,8 +17,8 @@ from transformers import AutoTokenizer
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 from qgbatch.errors import ExitCode
-from tests.runs import no_file_larger_than
-from tests.training import (
+from tests.support.runs import no_file_larger_than
+from tests.support.training import (
     LEFT,
     THREE_STEPS,
     Finetune,
@@ -100,9 +100,9 @@ def test_a_data_set_that_is_not_to_be_had_exits_4(home: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--dataset", "ann/set"], "not both"),
+        (["--dataset", "ann/set"], "either the dataset or the files"),
         (["--early-stopping-patience", "2"], "--validation-file"),
-        (["--init-from-scratch", "tiny.json"], "Give --tokenizer"),
+        (["--init-from-scratch", "tiny.json"], "Add --tokenizer"),
         (["--learning-rate", "nan"], "--learning-rate nan"),
         (["--num-train-epochs", "0"], "--num-train-epochs 0"),
         (["--max-steps", "0"], "--max-steps 0"),

@@ -1,4 +1,4 @@
-"""Options, variables and configuration files; what goes to standard output and what to standard error."""
+"""Options from the command line, variables and configuration files; standard output and standard error."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ import pytest
 from click.testing import Result
 
 from qgbatch.cli.run import run as run_command
-from qgbatch.settings import FileSettings, Settings
+from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 Qgbatch = Callable[..., Result]
 
 FAST = ("--num-beams", "1", "--max-new-tokens", "16")
 MINI = Path(__file__).parents[2] / "models" / "mini"
 BEES = "Bees live in hives. They make honey from the nectar of flowers."
-FIELDS = [spec.name for cls in (Settings, FileSettings) for spec in dataclasses.fields(cls)]
+FIELDS = [
+    spec.name
+    for cls in (Settings, FileSettings, CacheSettings, RunnerSettings)
+    for spec in dataclasses.fields(cls)
+]
 
 
 @pytest.fixture
@@ -84,10 +88,10 @@ def test_config_holds_output_flags_and_lists_with_dashes_or_underscores(
     [
         ("beams", "Did you mean num_beams?"),
         ("dedup-scope", "Did you mean dedupe_scope"),
-        ("x", "of --help"),
+        ("x", "names of the command-line options"),
     ],
 )
-def test_unknown_key_in_config_gets_the_near_ones(
+def test_unknown_key_in_config_suggests_similar_names(
     here: Path, key: str, hint: str, qgbatch: Qgbatch
 ) -> None:
     (here / "c.toml").write_text(f"{key} = 1")
@@ -218,7 +222,7 @@ def test_every_setting_is_an_option_with_help_and_a_variable(name: str, qgbatch:
     options = {param.name: param for param in run_command.params if isinstance(param, click.Option)}
     assert options[name].help
     assert options[name].envvar == f"QGBATCH_{name.upper()}"
-    assert re.search(rf" --(\[no-\])?{name.replace('_', '-')} ", qgbatch("run", "--help").stdout)
+    assert re.search(rf" --(\[no-\])?{name.replace('_', '-')} ", qgbatch("run", "--help-all").stdout)
 
 
 @pytest.mark.parametrize("separator", [b"\n", b"\r\n", b"\0"])
@@ -266,7 +270,7 @@ def test_csv_to_standard_output(here: Path, qgbatch: Qgbatch) -> None:
     assert [row["source"] for row in rows] == ["good.txt"] * len(rows) != []
 
 
-def test_encodings_are_tried_in_order_on_what_is_not_utf_8(here: Path, qgbatch: Qgbatch) -> None:
+def test_encodings_are_tried_in_order_on_files_that_are_not_utf_8(here: Path, qgbatch: Qgbatch) -> None:
     (here / "latin.txt").write_bytes("Café owners open early.".encode("cp1252"))
     words = ("-o", "-", "--with-context", *FAST)
     assert qgbatch("run", "latin.txt", *words).exit_code == 4
@@ -312,7 +316,7 @@ def test_json_log_ends_with_the_report(here: Path, qgbatch: Qgbatch) -> None:
     assert json.loads(result.stderr.splitlines()[-1])["report"]["n_documents"] == 1
 
 
-def test_csv_safe_puts_formulas_in_quotes_for_spreadsheets(here: Path, qgbatch: Qgbatch) -> None:
+def test_csv_safe_escapes_formulas(here: Path, qgbatch: Qgbatch) -> None:
     (here / "=cmd.txt").write_text("Bees live in hives.")
     for words, source in (((), '"=cmd.txt"'), (("--csv-safe",), '"\'=cmd.txt"')):
         result = qgbatch("run", "=cmd.txt", "-o", "-", "--format", "csv", *words, *FAST)

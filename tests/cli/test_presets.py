@@ -74,4 +74,4 @@ def test_a_preset_is_printed(qgbatch: Qgbatch, tmp_path: Path) -> None:
 def test_rules_for_english_are_refused_for_other_languages(qgbatch: Qgbatch) -> None:
     result = qgbatch("run", "x.txt", "-o", "q.csv", "--preset", "faq", "--language", "german")
     assert result.exit_code == ExitCode.USAGE
-    assert "--well-formed: its rules are for English, not german" in result.stderr
+    assert "--well-formed works only for English, not for --language german" in result.stderr

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from qgbatch.cli.console import Progress, chunks_done, set_up_logging
-from qgbatch.records import RunReport
+from qgbatch.pipeline.run_report import RunReport
 
 
 class Terminal(io.StringIO):

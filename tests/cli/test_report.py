@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
-from tests.tables import ask, write
+from tests.support.tables import ask, write
 
 Qgbatch = Callable[..., Result]
 TEXT = "Tea is a drink. It is hot."
@@ -49,7 +49,7 @@ def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> 
         ),
         (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: No such file or directory"),
         (["{q}", "-o", "no/page.html"], ExitCode.OUTPUT, "no/page.html"),
-        (["{q}", "-o", "{q}"], ExitCode.USAGE, "not the name of a page"),
+        (["{q}", "-o", "{q}"], ExitCode.USAGE, "is not an HTML file"),
         ([], ExitCode.USAGE, "Missing argument 'QUESTIONS'"),
     ],
 )

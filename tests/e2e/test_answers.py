@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from qgbatch.errors import ExitCode
-from tests.answering import make_answer_model
 from tests.conftest import SAMPLES
-from tests.runs import GREEDY, Qgbatch, read_json
+from tests.support.answering import make_answer_model
+from tests.support.runs import GREEDY, Qgbatch, read_json
 
 LIGHTHOUSES = SAMPLES / "lighthouses.txt"
 
@@ -66,4 +66,4 @@ def test_a_model_of_another_kind_is_refused_before_a_document_is_read(
     assert "Answers come from models of type" in result.stderr
     result = qgbatch(*words, "--min-answer-score", "0.5")
     assert result.exit_code == ExitCode.USAGE
-    assert "--min-answer-score: only goes with --answers" in result.stderr
+    assert "--min-answer-score needs --answers" in result.stderr

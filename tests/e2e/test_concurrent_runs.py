@@ -17,7 +17,7 @@ import qgbatch
 from qgbatch import Settings
 from qgbatch.output.atomic import open_output, replacing
 from qgbatch.settings import CacheSettings
-from tests.runs import (
+from tests.support.runs import (
     AT_ONCE,
     COMMAND,
     GREEDY,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qgbatch.pipeline.sqlite_store import FILE_NAME, _checksum
-from tests.runs import CachedRun, Qgbatch, cached_run, read_json
+from tests.support.runs import CachedRun, Qgbatch, cached_run, read_json
 
 __all__ = ["cached_run"]
 

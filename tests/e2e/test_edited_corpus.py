@@ -16,7 +16,7 @@ from qgbatch import Document, RunReport, Settings
 from qgbatch.pipeline.components import Components
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
-from tests.runs import make_cache
+from tests.support.runs import make_cache
 
 N_DOCUMENTS = 200
 SETTINGS = Settings(num_beams=1, max_new_tokens=20)

@@ -96,7 +96,7 @@ def test_float16_is_refused_with_the_reason(
 ) -> None:
     result = qgbatch("run", tmp_path, "-o", tmp_path / "q.csv", *option)
     assert result.exit_code == 2
-    assert "float16 makes T5 overflow" in result.stderr
+    assert "T5 overflows in float16" in result.stderr
 
 
 def test_a_precision_that_this_device_lacks_is_refused() -> None:

@@ -11,7 +11,7 @@ from qgbatch import generate_questions
 from qgbatch.errors import SettingsError
 from qgbatch.models.known_models import KNOWN_MODELS, ModelMetadata
 from qgbatch.settings import Options
-from tests.training import make_base
+from tests.support.training import make_base
 
 TEXTS = [
     "The old bridge of Arnhem was opened in 1935. It was destroyed in the war.",

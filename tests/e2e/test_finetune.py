@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,12 +23,12 @@ from qgbatch.errors import ExitCode, ModelError
 from qgbatch.models.checkpoint import find_model
 from qgbatch.training.data import read_split
 from qgbatch.training.sampling import StepSampler
-from tests.training import logged, make_base, paragraphs, write_squad
+from tests.support.training import logged, make_base, paragraphs, write_squad
+from tests.warm_process import PATIENCE_S, WarmProcess
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 N_EXAMPLES = 31
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 BATCH = ("--per-device-train-batch-size", "2", "--gradient-accumulation-steps", "4")
 QUICK = (*BATCH, "--report-to", "none", "--logging-steps", "1", "--learning-rate", "0.003")
 
@@ -45,10 +46,6 @@ def validation_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_base(tmp_path_factory.mktemp("base"))
-
-
-def in_process(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "qgbatch", "finetune", *map(str, words)]
 
 
 def notebook_losses(base: Path, train_file: Path, n_epochs: int) -> dict[int, float]:
@@ -107,35 +104,34 @@ def notebook_losses(base: Path, train_file: Path, n_epochs: int) -> dict[int, fl
 def test_losses_are_the_notebooks(
     qgbatch: Callable[..., Result], base: Path, train_file: Path, tmp_path: Path
 ) -> None:
-    words = ("--base", base, "--train-file", train_file, "--num-train-epochs", "3", *QUICK)
+    words = ("--base", base, "--train-file", train_file, "--num-train-epochs", "2", *QUICK)
     result = qgbatch("finetune", *words, "--no-group-by-length", "-o", tmp_path)
     assert result.exit_code == ExitCode.OK, result.output
-    expected = notebook_losses(base, train_file, 3)
+    expected = notebook_losses(base, train_file, 2)
     assert logged(tmp_path) == pytest.approx(expected, abs=2e-5)
     assert expected[6] < expected[1] - 0.5  # it learns
 
 
+@pytest.fixture(scope="module")
+def data(train_file: Path, validation_file: Path) -> list[str]:
+    """The options of a training with validation."""
+    files = ("--train-file", str(train_file), "--validation-file", str(validation_file))
+    return [*files, *QUICK, "--eval-steps", "3"]
+
+
 def test_killed_and_resumed_is_as_never_killed(
-    qgbatch: Callable[..., Result], train_file: Path, validation_file: Path, tmp_path: Path
+    qgbatch: Callable[..., Result], warm_process: WarmProcess, data: list[str], tmp_path: Path
 ) -> None:
     base = make_base(tmp_path / "base", dropout=0.1)
-    words: list[str | Path] = [
-        "--base",
-        base,
-        "--train-file",
-        train_file,
-        "--validation-file",
-        validation_file,
-        *QUICK,
-    ]
-    words += ["--num-train-epochs", "8", "--eval-steps", "3", "--save-steps", "5"]
+    words = ["finetune", "--base", str(base), *data, "--num-train-epochs", "5", "--save-steps", "4"]
     never_killed, killed = tmp_path / "never-killed", tmp_path / "killed"
-    assert qgbatch("finetune", *words, "-o", never_killed).exit_code == ExitCode.OK
+    assert qgbatch(*words, "-o", never_killed).exit_code == ExitCode.OK
 
-    kill_at = random.randrange(6, 20)
+    kill_at = random.randrange(5, 12)
     with subprocess.Popen(
-        in_process(*words, "-o", killed), env=ONE_THREAD, stderr=subprocess.DEVNULL
-    ) as process:
+        warm_process.command("qgbatch", *words, "-o", killed),
+        env=warm_process.environment(), stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
         while process.poll() is None and max(logged(killed), default=0) < kill_at:
             time.sleep(0.01)
         assert process.poll() is None, "it ended before it could be killed"
@@ -143,37 +139,57 @@ def test_killed_and_resumed_is_as_never_killed(
     with pytest.raises(ModelError, match="no weights"):
         find_model(str(killed))
 
-    result = qgbatch("finetune", *words, "-o", killed)
+    result = qgbatch(*words, "-o", killed)
     assert result.exit_code == ExitCode.OK, result.output
     assert "Going on from" in result.output, f"killed at step {kill_at}"
-    expected, got = load_file(never_killed / "model.safetensors"), load_file(killed / "model.safetensors")
-    assert expected.keys() == got.keys()
-    for name, tensor in expected.items():
-        torch.testing.assert_close(got[name], tensor, atol=1e-6, rtol=1e-5)
+    assert_same_weights(never_killed, killed, atol=1e-6, rtol=1e-5)
     assert logged(killed) == pytest.approx(logged(never_killed), abs=1e-5)
 
 
 def test_two_processes_reach_the_losses_of_one(
-    qgbatch: Callable[..., Result], base: Path, train_file: Path, validation_file: Path, tmp_path: Path
+    qgbatch: Callable[..., Result], warm_process: WarmProcess, base: Path, data: list[str], tmp_path: Path
 ) -> None:
-    words: list[str | Path] = [
-        "--base",
-        base,
-        "--train-file",
-        train_file,
-        "--validation-file",
-        validation_file,
-        *QUICK,
-    ]
-    words += ["--num-train-epochs", "2", "--eval-steps", "3"]
-    assert qgbatch("finetune", *words, "-o", tmp_path / "one").exit_code == ExitCode.OK
+    words = ["finetune", "--base", str(base), *data, "--num-train-epochs", "1"]
+    assert qgbatch(*words, "-o", tmp_path / "one").exit_code == ExitCode.OK
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # What torchrun sets.
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            warm_process.command("qgbatch", *words, "-o", tmp_path / "two"),
+            env=warm_process.environment(RANK=rank, LOCAL_RANK=rank, LOCAL_WORLD_SIZE="2", **common),
+            stderr=subprocess.PIPE, text=True,
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    for process in processes:
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, stderr
+    assert logged(tmp_path / "two") == pytest.approx(logged(tmp_path / "one"), abs=1e-4)
+    assert_same_weights(tmp_path / "one", tmp_path / "two", atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.faults
+def test_torchrun_starts_the_processes(
+    qgbatch: Callable[..., Result], base: Path, data: list[str], tmp_path: Path
+) -> None:
+    words = ["finetune", "--base", str(base), *data, "--num-train-epochs", "2"]
+    assert qgbatch(*words, "-o", tmp_path / "one").exit_code == ExitCode.OK
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     result = subprocess.run(
-        [*torchrun, *in_process(*words, "-o", tmp_path / "two")[1:]],
-        env=ONE_THREAD, capture_output=True, text=True, check=False, timeout=120,
+        [*torchrun, "-m", "qgbatch", *words, "-o", tmp_path / "two"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert logged(tmp_path / "two") == pytest.approx(logged(tmp_path / "one"), abs=1e-4)
-    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
-    for name, tensor in weights[0].items():
-        torch.testing.assert_close(weights[1][name], tensor, atol=1e-4, rtol=1e-3)
+    assert_same_weights(tmp_path / "one", tmp_path / "two", atol=1e-4, rtol=1e-3)
+
+
+def assert_same_weights(expected: Path, got: Path, *, atol: float, rtol: float) -> None:
+    """Compare the models of two trainings, tensor by tensor."""
+    there, here = (load_file(directory / "model.safetensors") for directory in (expected, got))
+    assert there.keys() == here.keys()
+    for name, tensor in there.items():
+        torch.testing.assert_close(here[name], tensor, atol=atol, rtol=rtol)

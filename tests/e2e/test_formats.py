@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
-from tests.documents import make_docx, make_epub, make_pdf
-from tests.runs import Qgbatch
+from tests.support.documents import make_docx, make_epub, make_pdf
+from tests.support.runs import Qgbatch
 
 FAST = ["--num-beams", "1", "--max-new-tokens", "40"]
 PARAGRAPHS = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from qgbatch.pipeline.sqlite_store import FILE_NAME
-from tests.runs import OLD, CachedRun, Qgbatch, cached_run, make_cache, names, no_file_larger_than
+from tests.support.runs import OLD, CachedRun, Qgbatch, cached_run, make_cache, names, no_file_larger_than
 
 __all__ = ["cached_run"]
 

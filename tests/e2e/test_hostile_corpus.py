@@ -27,8 +27,8 @@ from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
-from tests.hostile import deep_directory, meanwhile
-from tests.hostile_files import GOOD, ODD_TEXT, TEXT, bad_files
+from tests.support.hostile import deep_directory, meanwhile
+from tests.support.hostile_files import GOOD, ODD_TEXT, TEXT, bad_files
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="others refuse many of these names")
 

@@ -17,7 +17,7 @@ import pytest
 
 from qgbatch.errors import ExitCode
 from tests.conftest import SAMPLES
-from tests.runs import COMMAND, GREEDY, PATIENCE_S, Qgbatch, names, read_json
+from tests.support.runs import COMMAND, GREEDY, PATIENCE_S, Qgbatch, names, read_json
 
 pytest.importorskip("ray", reason="the extra [ray] is not installed")
 

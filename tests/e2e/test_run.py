@@ -115,7 +115,7 @@ def test_the_report_counts_everything(tmp_path: Path) -> None:
     assert report.skipped == {"suffix .png": 1}
     assert [failure.source for failure in report.failures] == [str(tmp_path / "empty.txt")]
     assert report.n_written == len((tmp_path / "q.jsonl").read_text().splitlines()) > 0
-    assert json.loads(json.dumps(report.as_dict()))["exit_code"] == 3
+    assert json.loads(json.dumps(report.facts().to_json()))["exit_code"] == 3
 
 
 def test_no_usable_document_leaves_the_old_output(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from qgbatch.errors import ExitCode
 from tests.conftest import SAMPLES
-from tests.runs import GREEDY, Qgbatch, read_json
+from tests.support.runs import GREEDY, Qgbatch, read_json
 
 BUCKET = "library"
 

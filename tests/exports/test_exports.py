@@ -25,7 +25,7 @@ from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
 from qgbatch.training.data import read_split
-from tests.tables import FACTS, WITH_CONTEXT, ask, write
+from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, write
 
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
 SAND = "'-ness' is an ending. Rivers carry \"sand\"."
@@ -65,7 +65,7 @@ def test_a_table_returns_the_rows_that_were_written(name: str, tmp_path: Path) -
     table = QuestionTable(write(tmp_path / name, some_rows()))
     assert list(table.rows()) == some_rows()
     assert (table.n_rows, table.models) == (7, ["mini"])
-    assert table.facts == (FACTS if name == "q.parquet" else {})
+    assert table.provenance == (PROVENANCE if name == "q.parquet" else None)
 
 
 def test_the_apostrophes_of_csv_safe_are_removed(tmp_path: Path) -> None:
@@ -80,12 +80,12 @@ def test_a_directory_of_parts_is_read_as_one_table(
 ) -> None:
     rows = some_rows()
     for name, some in (("a", rows[:4]), ("b", rows[4:])):
-        write_part(tmp_path, name, some, FACTS, WITH_CONTEXT, documents={"/home/ann/a": (1, 2)})
+        write_part(tmp_path, name, some, PROVENANCE, WITH_CONTEXT, documents={"/home/ann/a": (1, 2)})
     table = QuestionTable(str(tmp_path))
     assert sorted(table.rows(), key=str) == sorted(rows, key=str)
-    assert table.facts == FACTS  # without the documents' paths and times
+    assert table.provenance == PROVENANCE  # without the documents' paths and times
     assert "no _SUCCESS" in caplog.text
-    write_part(tmp_path, "c", [without(rows[0], "context")], FACTS, COLUMNS)
+    write_part(tmp_path, "c", [without(rows[0], "context")], PROVENANCE, COLUMNS)
     with pytest.raises(InputError, match=r"part-\w+\.parquet: other columns than .*part-"):
         QuestionTable(str(tmp_path))
 
@@ -296,7 +296,7 @@ def test_the_hf_export_loads_and_has_a_card(with_context: bool, tmp_path: Path) 
     assert '"num_beams": 4' in card.text
     assert "whose own licences apply" in card.text
     again = QuestionTable(str(tmp_path / "asked" / "data"))
-    assert (list(again.rows()), again.facts) == (rows, FACTS)
+    assert (list(again.rows()), again.provenance) == (rows, PROVENANCE)
 
 
 def test_the_hf_export_has_nulls_for_missing_answers(tmp_path: Path) -> None:

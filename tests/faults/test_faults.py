@@ -19,7 +19,7 @@ from qgbatch.engines.devices import n_cores
 from qgbatch.pipeline.cache import Cache
 from qgbatch.settings import CacheSettings
 from tests.conftest import SAMPLES
-from tests.runs import (
+from tests.support.runs import (
     COMMAND,
     GREEDY,
     LITTLE,

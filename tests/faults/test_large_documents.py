@@ -18,8 +18,8 @@ from qgbatch.chunking.sentences import SentenceSplitter
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import load_tokenizer
 from tests.conftest import MINI
-from tests.hostile_files import GOOD
-from tests.training import make_base
+from tests.support.hostile_files import GOOD
+from tests.support.training import make_base
 
 BOUND = 512
 WORDS = (

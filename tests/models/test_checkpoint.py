@@ -217,7 +217,7 @@ def test_a_bad_value_in_the_decoding_is_named(key: str, value: object, checkpoin
 def test_the_decoding_has_the_ranges_of_the_options(
     key: str, value: float, option: str, checkpoint: MakeCheckpoint
 ) -> None:
-    with pytest.raises(ModelError, match=rf"generation_config\.json: {option}: out of range"):
+    with pytest.raises(ModelError, match=rf"generation_config\.json: {option} is out of range"):
         find_model(str(checkpoint(generation_config={key: value})))
 
 

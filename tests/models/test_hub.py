@@ -18,7 +18,7 @@ import pytest
 from qgbatch.errors import ModelError, OutputError, SettingsError
 from qgbatch.models.hub import RepoType, download, prepare_repository, publish
 from qgbatch.questions.answers.answerer import find_answer_model
-from tests.loopback_hub import LFS_FROM, LoopbackHub, hub_environment
+from tests.support.loopback_hub import LFS_FROM, LoopbackHub, hub_environment
 
 CALL = """
 import pickle, sys

@@ -9,7 +9,7 @@ from qgbatch.models import word_table as words_module
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.word_table import Words
 from tests.conftest import SAMPLES
-from tests.strategies import documents
+from tests.support.strategies import documents
 
 TOKENIZER = Tokenizer.from_file(str(find_model("mini").directory / "tokenizer.json"))
 KNOWN = Words(TOKENIZER)

@@ -87,7 +87,7 @@ row = {name: 7 if kind == "int64" else 0.5 if kind == "float64" else "x" for nam
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 try:
     with replacing(Path(sys.argv[1])) as stream:
-        with open_writer(stream, sys.argv[2], {}, COLUMNS) as writer:
+        with open_writer(stream, sys.argv[2], None, COLUMNS) as writer:
             for _ in range(1000):
                 writer.write(row)
 except OutputError as error:

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -21,8 +22,9 @@ from qgbatch.output import writers
 from qgbatch.output.atomic import replacing
 from qgbatch.output.rows import COLUMNS, columns_of, to_dataframe, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
-from qgbatch.records import Chunk, Document, Question
+from qgbatch.records import Chunk, Document, Provenance, Question
 from qgbatch.settings import Format
+from tests.support.tables import PROVENANCE
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -57,11 +59,15 @@ def ask(n_questions: int, page_starts: tuple[int, ...] = ()) -> list[Question]:
 
 
 def write(
-    questions: list[Question], file_format: Format, *, with_context: bool = False, **facts: object
+    questions: list[Question],
+    file_format: Format,
+    *,
+    with_context: bool = False,
+    provenance: Provenance | None = None,
 ) -> bytes:
     stream = io.BytesIO()
     columns = WITH_CONTEXT if with_context else COLUMNS
-    with open_writer(stream, file_format, facts, columns) as writer:
+    with open_writer(stream, file_format, provenance, columns) as writer:
         for question in questions:
             writer.write(to_row(question, "mini", columns))
     return stream.getvalue()
@@ -81,10 +87,13 @@ def test_parquet_holds_the_documented_types_and_no_nulls_but_pages() -> None:
     assert [field.name for field in schema if field.nullable] == ["page"]
 
 
-def test_parquet_holds_the_facts_of_the_run() -> None:
-    content = write(ask(1), "parquet", model="käse", settings={"num_beams": 4, "max_tokens": None})
-    facts = json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"qgbatch"])
-    assert facts == {"model": "käse", "settings": {"num_beams": 4, "max_tokens": None}}
+def test_parquet_metadata_contains_the_provenance() -> None:
+    provenance = replace(PROVENANCE, model="käse", settings={"num_beams": 4, "max_tokens": None})
+    content = write(ask(1), "parquet", provenance=provenance)
+    values = json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"qgbatch"])
+    assert values["model"] == "käse"
+    assert values["settings"] == {"num_beams": 4, "max_tokens": None}
+    assert Provenance.from_json(values) == provenance
 
 
 @pytest.mark.parametrize("with_context", [False, True])
@@ -108,7 +117,9 @@ def test_without_questions_the_columns_are_there_all_the_same() -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_the_same_questions_give_the_same_bytes(file_format: Format) -> None:
-    assert write(ask(3), file_format, b=1, a=2) == write(ask(3), file_format, a=2, b=1)
+    one = replace(PROVENANCE, settings={"b": 1, "a": 2})
+    other = replace(PROVENANCE, settings={"a": 2, "b": 1})
+    assert write(ask(3), file_format, provenance=one) == write(ask(3), file_format, provenance=other)
 
 
 def test_parquet_is_written_group_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +166,7 @@ def test_safe_csv_has_an_apostrophe_before_formulas(column: str, text: str, safe
     row = to_row(ask(1)[0], "mini", WITH_CONTEXT) | {column: text}
     for csv_safe, expected in ((True, safe), (False, text)):
         stream = io.BytesIO()
-        with open_writer(stream, "csv", {}, WITH_CONTEXT, csv_safe=csv_safe) as writer:
+        with open_writer(stream, "csv", None, WITH_CONTEXT, csv_safe=csv_safe) as writer:
             writer.write(row)
         stream.seek(0)
         [read] = csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline=""))
@@ -169,7 +180,7 @@ def test_other_formats_are_the_same_with_safe_csv(file_format: Format) -> None:
     contents = []
     for csv_safe in (True, False):
         stream = io.BytesIO()
-        with open_writer(stream, file_format, {}, COLUMNS, csv_safe=csv_safe) as writer:
+        with open_writer(stream, file_format, None, COLUMNS, csv_safe=csv_safe) as writer:
             writer.write(row)
         contents.append(stream.getvalue())
     assert contents[0] == contents[1]
@@ -220,7 +231,7 @@ def test_a_writer_in_a_block_that_fails_is_silent(
     def fail() -> None:
         with (
             replacing(tmp_path / "a") as stream,
-            open_writer(stream, file_format, {}, COLUMNS) as writer,
+            open_writer(stream, file_format, None, COLUMNS) as writer,
         ):
             writer.write(to_row(ask(1)[0], "mini", COLUMNS))
             raise RuntimeError

@@ -28,7 +28,7 @@ formulas = st.tuples(st.text("'= \t\r\n\uff1d@+-a"), texts).map("".join)
 
 def write(rows: list[Row], file_format: Format, *, csv_safe: bool = False) -> bytes:
     stream = io.BytesIO()
-    with open_writer(stream, file_format, {}, WITH_CONTEXT, csv_safe=csv_safe) as writer:
+    with open_writer(stream, file_format, None, WITH_CONTEXT, csv_safe=csv_safe) as writer:
         for row in rows:
             writer.write(row)
     return stream.getvalue()

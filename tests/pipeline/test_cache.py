@@ -168,45 +168,6 @@ def test_other_ids_are_another_input(input_ids: tuple[int, ...], open_cache: Cal
     assert open_cache().generations([input_ids]) == {}
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"num_beams": 2},
-        {"max_new_tokens": 17},
-        {"length_penalty": 1.0},
-        {"no_repeat_ngram_size": 4},
-        {"compute_type": "float32"},
-        {"engine": "torch"},
-    ],
-    ids=str,
-)
-def test_each_setting_of_generation_counts(changed: dict[str, Any], tmp_path: Path) -> None:
-    with closing(SqliteStore(tmp_path, 10**9)) as store:
-        Components.find(Settings(num_beams=1), tmp_path).open_cache(store).keep({INPUT: GENERATION})
-        other = Components.find(Settings(**{"num_beams": 1, **changed}), tmp_path).open_cache(store)
-        assert other.generations([INPUT]) == {}
-
-
-@pytest.mark.parametrize(
-    "changed", [{"max_tokens": 100}, {"target_tokens": 90}, {"language": "german"}], ids=str
-)
-def test_each_setting_of_chunking_counts(changed: dict[str, Any], tmp_path: Path) -> None:
-    with closing(SqliteStore(tmp_path, 10**9)) as store:
-        list(Components.find(Settings(), tmp_path).open_cache(store).chunks(DOCUMENT, make(1)))
-        other = Components.find(Settings(**changed), tmp_path).open_cache(store)
-        assert len(list(other.chunks(DOCUMENT, make(2)))) == 2
-
-
-@pytest.mark.parametrize(
-    "changed", [{"window_chunks": 3}, {"batch_tokens": 9}, {"dedupe": "near"}], ids=str
-)
-def test_settings_that_change_no_result_do_not_count(changed: dict[str, Any], tmp_path: Path) -> None:
-    with closing(SqliteStore(tmp_path, 10**9)) as store:
-        Components.find(Settings(), tmp_path).open_cache(store).keep({INPUT: GENERATION})
-        other = Components.find(Settings(**changed), tmp_path).open_cache(store)
-        assert other.generations([INPUT]) == {INPUT: GENERATION}
-
-
 HOSTILE_CHUNKS = {
     "nothing": b"", "no JSON": b"\xff\x00", "null": b"null", "number": b"5", "text": b'"12"',
     "object": b'{"123": 1}', "no chunks": b"[]", "rows of text": b'["123"]', "empty row": b"[[]]",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qgbatch.pipeline.cache import Cache, _parse_chunks, _parse_generation
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.records import DecodedGeneration, Document
-from tests.strategies import texts
+from tests.support.strategies import texts
 
 DOCUMENT = Document.from_text("Text. " * 9, "a.txt")
 inputs = st.lists(st.integers(0, 2**31 - 1), min_size=1).map(tuple)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
-from tests.stores import NEW, PAGE_BYTES, PLENTY, VALUES, OpenStore, edit, fill, log, open_store
+from tests.support.stores import NEW, PAGE_BYTES, PLENTY, VALUES, OpenStore, edit, fill, log, open_store
 
 __all__ = ["log", "open_store"]
 

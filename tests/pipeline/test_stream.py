@@ -9,9 +9,10 @@ from pathlib import Path
 from qgbatch.engines.base import Batch
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
-from qgbatch.records import Document, Generation, RunReport
+from qgbatch.records import Document, Generation
 from qgbatch.settings import CacheSettings, Settings
 
 N_AHEAD = 2

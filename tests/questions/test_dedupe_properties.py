@@ -6,7 +6,7 @@ from rapidfuzz import fuzz
 
 from qgbatch.questions.dedupe import differ_in_meaning, find_duplicates, numbers_and_names, question_key
 from qgbatch.settings import DedupeMethod
-from tests.strategies import words
+from tests.support.strategies import words
 
 questions = st.lists(
     st.tuples(st.lists(words, min_size=1, max_size=3).map(" ".join), st.integers(-3, 0).map(float)),

@@ -11,7 +11,7 @@ import pytest
 from qgbatch.errors import DocumentError
 from qgbatch.readers import docx, epub
 from qgbatch.readers.reading import read_document
-from tests.documents import CONTAINER, make_docx, make_epub, make_zip, with_member
+from tests.support.documents import CONTAINER, make_docx, make_epub, make_zip, with_member
 
 MAIN = "word/document.xml"
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"

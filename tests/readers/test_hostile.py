@@ -15,7 +15,7 @@ from qgbatch.readers import content
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import read_document
 from qgbatch.records import Failure
-from tests.hostile import meanwhile, without_rights
+from tests.support.hostile import meanwhile, without_rights
 
 TEXT = "The ferry crosses at noon. It carries käse and tea."
 PACKED = gzip.compress(TEXT.encode())

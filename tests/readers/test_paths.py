@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qgbatch.readers.paths import match, walk
-from tests.hostile import deep_directory, without_rights
+from tests.support.hostile import deep_directory, without_rights
 
 
 @pytest.fixture(autouse=True)

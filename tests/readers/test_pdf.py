@@ -13,7 +13,7 @@ from qgbatch.errors import DocumentError
 from qgbatch.readers import pdf, pdf_process
 from qgbatch.readers.reading import read_document
 from qgbatch.records import Chunk
-from tests.documents import join_objects, make_pdf
+from tests.support.documents import join_objects, make_pdf
 
 WIDE = "The ferry to the island leaves at noon on every day of the week and takes"
 ENCRYPTION = (

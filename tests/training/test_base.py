@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qgbatch.training.base import load_base
 from qgbatch.training.settings import TrainingSettings
-from tests.training import make_base
+from tests.support.training import make_base
 
 
 def test_a_configuration_without_a_start_token_has_that_of_t5(tmp_path: Path) -> None:

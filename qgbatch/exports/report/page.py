@@ -9,15 +9,15 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 from qgbatch.exports.report.charts import bar_chart, histogram
-from qgbatch.exports.report.run_counts import RunCounts
 from qgbatch.exports.report.source_texts import SourceText
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
+from qgbatch.records import Failure, Provenance, RunFacts
 
 _N_FIRST_WORDS = 12
 _MAX_FAILURES = 1_000
@@ -29,7 +29,7 @@ def render(
     rows: Sequence[CheckedRow],
     documents: Sequence[SourceText],
     table: QuestionTable,
-    counts: RunCounts | None,
+    run: RunFacts | None,
 ) -> str:
     """Render the page.
 
@@ -37,8 +37,8 @@ def render(
         name: The title of the page, such as the name of the table.
         rows: The questions.
         documents: The documents of the questions.
-        table: The table that the rows come from.
-        counts: Counts of the run that wrote the table; None if they are not known.
+        table: The table, after all of its rows were read.
+        run: Facts of the run that wrote the table; None if they are not known.
 
     Returns:
         The HTML. It may contain lone surrogates from file names.
@@ -52,11 +52,11 @@ def render(
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
         name=name,
-        totals=_totals(rows, documents, table.models, counts),
-        charts=_charts(rows, documents, counts),
-        settings=_settings(table.facts or (counts.facts if counts else {})),
-        failures=[_failure(failure) for failure in counts.failures[:_MAX_FAILURES]] if counts else [],
-        n_failures=len(counts.failures) if counts else 0,
+        totals=_totals(rows, documents, table.models, run),
+        charts=_charts(rows, documents, run),
+        settings=_settings(table.provenance or (run.provenance if run else None)),
+        failures=[_failure(failure) for failure in run.failures[:_MAX_FAILURES]] if run else [],
+        n_failures=len(run.failures) if run else 0,
         data=_json(_data(rows, documents)),
         style=style,
         script=script,
@@ -71,7 +71,7 @@ def _totals(
     rows: Sequence[CheckedRow],
     documents: Sequence[SourceText],
     models: Sequence[str],
-    counts: RunCounts | None,
+    run: RunFacts | None,
 ) -> list[tuple[str, str]]:
     n_chunks = sum(segment.passage is not None for document in documents for segment in document.segments)
     totals = [
@@ -79,26 +79,26 @@ def _totals(
         ("documents with questions", f"{len(documents):,}"),
         ("chunks with questions", f"{n_chunks:,}"),
     ]
-    if counts:
+    if run:
         totals += [
-            ("documents read", f"{counts.n_documents:,}"),
-            ("documents failed", f"{len(counts.failures):,}"),
-            ("chunks", f"{counts.n_chunks:,}"),
-            ("questions dropped", f"{sum(counts.dropped.values()):,}"),
+            ("documents read", f"{run.n_documents:,}"),
+            ("documents failed", f"{len(run.failures):,}"),
+            ("chunks", f"{run.n_chunks:,}"),
+            ("questions dropped", f"{sum(run.dropped.values()):,}"),
         ]
     return [*totals, ("model", ", ".join(models))]
 
 
 def _charts(
-    rows: Sequence[CheckedRow], documents: Sequence[SourceText], counts: RunCounts | None
+    rows: Sequence[CheckedRow], documents: Sequence[SourceText], run: RunFacts | None
 ) -> list[tuple[str, str]]:
     """Titles and SVG of the charts. Only the run's report says how many chunks have no question."""
     passages = [
         [len(p.passage.row_indices) for p in document.segments if p.passage] for document in documents
     ]
     per_chunk = [n for document in passages for n in document]
-    n_other_documents = counts.n_documents - len(documents) if counts else 0
-    n_other_chunks = counts.n_chunks - len(per_chunk) if counts else 0
+    n_other_documents = run.n_documents - len(documents) if run else 0
+    n_other_chunks = run.n_chunks - len(per_chunk) if run else 0
     words = [str(row["question"]).split() for row in rows]
     first = Counter(question[0].casefold() if question else "" for question in words)
     charts = [
@@ -108,29 +108,27 @@ def _charts(
         ("First word", bar_chart(first.most_common(_N_FIRST_WORDS))),
         ("Score", histogram([float(row["score"]) for row in rows])),
     ]
-    if counts and (dropped := +Counter(counts.dropped)):
+    if run and (dropped := +Counter(run.dropped)):
         charts.append(("Dropped, by reason", bar_chart(dropped.most_common())))
     return charts
 
 
-def _settings(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """The values that the run used, then the other settings; settings without a value are omitted."""
-    requested = facts.get("settings")
-    values = (
-        {**facts, **{k: v for k, v in requested.items() if k not in facts}}
-        if isinstance(requested, dict)
-        else facts
-    )
+def _settings(provenance: Provenance | None) -> list[tuple[str, str]]:
+    """The provenance, then the settings that it does not contain; settings without a value are omitted."""
+    if provenance is None:
+        return []
+    values = provenance.to_json()
+    del values["settings"]
+    values |= {name: value for name, value in provenance.settings.items() if name not in values}
     return [
-        (str(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for key, value in values.items()
-        if key != "settings" and value is not None
+        (str(name), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in values.items()
+        if value is not None
     ]
 
 
-def _failure(failure: Mapping[str, str]) -> tuple[str, str]:
-    source = failure.get("source", "")
-    return source, failure.get("message", "").removeprefix(f"{source}: ")
+def _failure(failure: Failure) -> tuple[str, str]:
+    return failure.source, failure.message.removeprefix(f"{failure.source}: ")
 
 
 def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[str, Any]:

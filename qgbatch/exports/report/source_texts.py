@@ -7,15 +7,14 @@ passages that the table contains are known.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from qgbatch.errors import SettingsError
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.readers.kinds import is_table
 from qgbatch.readers.reading import read_all
-from qgbatch.records import Document
+from qgbatch.records import Document, Provenance
 from qgbatch.settings import FileSettings
 
 
@@ -55,12 +54,12 @@ class SourceText:
     """In the order of the text. Passages may overlap if the table combines two runs."""
 
 
-def load_source_texts(rows: Sequence[CheckedRow], facts: Mapping[str, Any]) -> list[SourceText]:
+def load_source_texts(rows: Sequence[CheckedRow], provenance: Provenance | None) -> list[SourceText]:
     """Load the documents of a table, in the order of their first rows.
 
     Args:
         rows: The output of a run.
-        facts: What is known about the run; its settings name the encodings of the documents.
+        provenance: Provenance of the run, if known; it names the encodings of the documents.
     """
     documents: dict[tuple[str, str], dict[tuple[int, int], Passage]] = {}
     for index, row in enumerate(rows):
@@ -72,17 +71,16 @@ def load_source_texts(rows: Sequence[CheckedRow], facts: Mapping[str, Any]) -> l
                 *span, int(page) if page else None, None if text is None else str(text)
             )
         passages[span].row_indices.append(index)
-    settings = _file_settings(facts)
+    settings = _file_settings(provenance)
     return [
         _cut(source, _read_again(source, sha256, settings), sorted(passages.items()))
         for (source, sha256), passages in documents.items()
     ]
 
 
-def _file_settings(facts: Mapping[str, Any]) -> FileSettings:
+def _file_settings(provenance: Provenance | None) -> FileSettings:
     """The encodings of the run; the defaults if they are missing or invalid."""
-    settings = facts.get("settings")
-    encodings = settings.get("encoding") if isinstance(settings, dict) else None
+    encodings = provenance.extra.get("encoding") if provenance else None
     try:
         return FileSettings(encoding=tuple(map(str, encodings or ())))
     except (SettingsError, TypeError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qgbatch.errors import InputError
 from qgbatch.exports.report import page
-from qgbatch.exports.report.run_counts import read_run_counts
+from qgbatch.exports.report.run_facts import read_run_facts
 from qgbatch.exports.report.source_texts import load_source_texts
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
@@ -41,9 +41,9 @@ def write_report(table: QuestionTable, run_report: Path | None, output: Path) ->
         OutputError: The page cannot be written.
     """
     rows = _read_rows(table)
-    counts = read_run_counts(run_report, len(rows), table.facts) if run_report else None
-    documents = load_source_texts(rows, table.facts or (counts.facts if counts else {}))
-    html = page.render(Path(table.path).name, rows, documents, table, counts)
+    run = read_run_facts(run_report, len(rows), table.provenance) if run_report else None
+    documents = load_source_texts(rows, table.provenance or (run.provenance if run else None))
+    html = page.render(Path(table.path).name, rows, documents, table, run)
     with replacing(output) as stream:
         stream.write(html.encode(errors="replace"))  # names of files may contain lone surrogates
     n_whole = sum(document.is_whole for document in documents)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import signal
@@ -11,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
-from qgbatch.errors import ModelError, SettingsError
+from qgbatch.errors import SettingsError
 from qgbatch.settings import RunnerSettings
 
 logger = logging.getLogger(__name__)
@@ -27,16 +26,6 @@ class Pool:
     """CPU cores per worker."""
     num_gpus: float
     """GPUs per worker; a fraction if workers share one."""
-
-
-def require_ray() -> None:
-    """Check that Ray is installed, before anything is read.
-
-    Raises:
-        ModelError: Ray is not installed.
-    """
-    if not importlib.util.find_spec("ray"):
-        raise ModelError("--runner ray needs the package ray.", "Install it: pip install 'qgbatch[ray]'")
 
 
 @contextmanager

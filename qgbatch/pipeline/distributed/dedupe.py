@@ -64,7 +64,7 @@ def dedupe_parts(paths: Sequence[Path], sources: Sequence[str], config: WorkerCo
         settings = config.settings
         duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
         kept = [row for index, row in enumerate(rows) if index not in duplicates]
-        write_part(directory, f"bucket {number}", kept, first.facts, columns)
+        write_part(directory, f"bucket {number}", kept, first.provenance, columns)
         return pa.table({"n_kept": [len(kept)], "n_dropped": [len(duplicates)]})
 
     # Not read_parquet: in Ray 2.60 it fails if fsspec lacks the packages for HTTP.

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import DocumentError, SettingsError
+from qgbatch.errors import DocumentError, SettingsError, require_package
 from qgbatch.output.atomic import STDOUT, locked
 from qgbatch.output.remote import is_uri
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
-from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected, require_ray
+from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
 from qgbatch.pipeline.distributed.dedupe import dedupe_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -30,21 +29,21 @@ from qgbatch.pipeline.distributed.worker import (
     decode_result,
     encode_block,
     group_into_blocks,
-    part_facts,
+    part_provenance,
 )
-from qgbatch.readers.conflicts import check_places
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.readers.content import STDIN, display
 from qgbatch.readers.kinds import require_packages
-from qgbatch.readers.listing import list_inputs
-from qgbatch.records import Failure, RunReport
+from qgbatch.readers.listing import Listing
+from qgbatch.records import Failure, RunFacts
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 logger = logging.getLogger(__name__)
 
 
 def run_distributed(
-    inputs: Iterable[str | Path],
-    output: str | Path,
+    listing: Listing,
+    output: str,
     settings: Settings,
     files: FileSettings,
     cache: CacheSettings,
@@ -58,7 +57,7 @@ def run_distributed(
     Documents that an earlier run with the same output finished are not processed again.
 
     Args:
-        inputs: Files, directories, glob patterns or URIs.
+        listing: The inputs, already checked against the output.
         output: The output directory, which all workers can access.
         settings: How to ask questions.
         files: How to read and write files.
@@ -74,24 +73,24 @@ def run_distributed(
         DocumentError: With ``fail_fast``, a document failed.
         LockedError: Another run is writing to this output.
         ModelError: The model is missing or damaged, or Ray is not installed.
-        OutputError: The output cannot be written, or is also an input.
+        OutputError: The output cannot be written.
         SettingsError: A setting is out of range, or this runner does not support it.
     """
-    arguments, output = [os.fspath(path) for path in inputs], os.fspath(output)
-    require_ray()
-    _refuse_unsupported(arguments, output, settings, files)
-    report.files = {"inputs": [display(item) for item in arguments], "output": output, **asdict(files)}
-    with report.timed_total():
-        paths = _list_documents(arguments, output, files, report)
+    require_package("ray", "--runner ray", extra="ray")
+    _refuse_unsupported(listing.arguments, output, settings, files)
+    inputs = [display(argument) for argument in listing.arguments]
+    report.files = {"inputs": inputs, "output": output, **asdict(files)}
+    with report.stopwatch.measure_total():
+        paths = _check_listing(listing, files, report)
         if not paths:
             return report
         components = Components.find(settings, cache.directory)
-        report.facts = components.facts()
-        directory = PartsDirectory(Path(output), part_facts(components, files))
+        report.provenance = components.provenance()
+        directory = PartsDirectory(Path(output))
         with locked(Path(output), files.wait_lock), directory:
             config = WorkerConfig(settings, files, cache, str(Path.cwd()), directory.draft)
             versions = {path: file_version(path) for path in paths}
-            reused = directory.reuse(versions)
+            reused = directory.reuse(versions, part_provenance(components, files))
             for part in reused:
                 report.add(_reused_counts(part))
             done = {path for part in reused for path in part.documents}
@@ -136,12 +135,8 @@ def _refuse_unsupported(
         )
 
 
-def _list_documents(
-    arguments: Sequence[str], output: str, files: FileSettings, report: RunReport
-) -> list[str]:
-    """List the paths of all inputs; inputs that cannot be listed are added to the report as failures."""
-    listing = list_inputs(arguments)
-    check_places(listing, arguments, [output])
+def _check_listing(listing: Listing, files: FileSettings, report: RunReport) -> list[str]:
+    """Return the paths of all documents, and add inputs that were not found to the report as failures."""
     report.skipped.update(listing.skipped)
     require_packages(listing.paths)
     failures = [item for item in listing.items if isinstance(item, Failure)]
@@ -152,20 +147,21 @@ def _list_documents(
     return listing.paths
 
 
-def _reused_counts(part: Part) -> dict[str, Any]:
+def _reused_counts(part: Part) -> RunFacts:
     """The counts of a part of an earlier run, without failed files, which are tried again.
 
     Failed rows of a table are kept in the counts: they are tried again only when the table changes.
     """
-    failures, tables = part.report["failures"], {display(path) for path in part.documents}
-    failed_rows = [failure for failure in failures if failure["source"].rpartition("#")[0] in tables]
-    n_inputs = part.report["n_inputs"] - len(failures) + len(failed_rows)
-    return {**part.report, "n_inputs": n_inputs, "failures": failed_rows, "seconds": {}}
+    assert part.report
+    failures, tables = part.report.failures, {display(path) for path in part.documents}
+    failed_rows = tuple(failure for failure in failures if failure.source.rpartition("#")[0] in tables)
+    n_inputs = part.report.n_inputs - len(failures) + len(failed_rows)
+    return replace(part.report, n_inputs=n_inputs, failures=failed_rows, seconds={})
 
 
 def _process(
     config: WorkerConfig, documents: Mapping[str, FileVersion], pool: Pool
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, RunFacts]]:
     """Process all documents; yield the number of documents and the counts of each finished block.
 
     If a block kills every worker that tries it, its documents are tried one by one, so that only the
@@ -183,7 +179,7 @@ def _process(
 
 def _run_blocks(
     config: WorkerConfig, blocks: Sequence[Sequence[str]], pool: Pool
-) -> Iterator[tuple[list[str], dict[str, Any] | None]]:
+) -> Iterator[tuple[list[str], RunFacts | None]]:
     """Run blocks in the pool; yield the paths and :func:`decode_result` of each, as they finish."""
     if not blocks:
         return
@@ -202,7 +198,7 @@ def _run_blocks(
         yield json.loads(row["block"]), decode_result(row["result"])
 
 
-def _workers_died(source: str, files: FileSettings) -> dict[str, Any]:
+def _workers_died(source: str, files: FileSettings) -> RunFacts:
     """The counts of a document on which too many workers died; with ``fail_fast``, raise an error."""
     error = DocumentError(
         f"{source}: {MAX_ATTEMPTS} workers died while processing it.",
@@ -210,7 +206,7 @@ def _workers_died(source: str, files: FileSettings) -> dict[str, Any]:
     )
     if files.fail_fast:
         raise error
-    return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).as_dict()
+    return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).facts()
 
 
 def _final_parts(

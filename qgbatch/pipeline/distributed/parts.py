@@ -13,9 +13,9 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +26,7 @@ from qgbatch.output.directories import prepare_directory
 from qgbatch.output.remote import is_uri, version_of
 from qgbatch.output.rows import Row
 from qgbatch.output.writers import open_writer
+from qgbatch.records import Provenance, RunFacts
 
 FileVersion: TypeAlias = tuple[int, int]
 """Size in bytes and modification time in nanoseconds; two zeros if the path is not a file."""
@@ -37,7 +38,7 @@ MAX_ATTEMPTS = 4
 """Number of workers that may die on a block before its documents are tried one by one, and then on each
 of these documents before it is reported as failed."""
 _DIFFERS_BY_MACHINE = ("engine", "device", "precision")
-"""Facts that each worker determines on its own machine. They do not prevent the reuse of a part."""
+"""Provenance that each worker determines on its own machine. It does not prevent the reuse of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,12 @@ class Part:
     """A Parquet part, and what its metadata contain."""
 
     path: Path
-    facts: dict[str, Any]
+    provenance: Provenance
     columns: Sequence[str]
     documents: dict[str, FileVersion]
     """Paths and versions of the documents in this part, without documents that failed."""
-    report: dict[str, Any]
-    """:meth:`qgbatch.records.RunReport.as_dict` of the block of documents."""
+    report: RunFacts | None
+    """Counts, times and failures of the block; None for a part of deduplicated questions."""
 
 
 def file_version(path: str) -> FileVersion:
@@ -68,11 +69,11 @@ def write_part(
     directory: Path,
     name: str,
     rows: Iterable[Row],
-    facts: Mapping[str, Any],
+    provenance: Provenance,
     columns: Mapping[str, str],
     *,
     documents: Mapping[str, FileVersion] | None = None,
-    report: Mapping[str, Any] | None = None,
+    report: RunFacts | None = None,
 ) -> None:
     """Write rows as one part. The file appears only when it is complete.
 
@@ -81,7 +82,7 @@ def write_part(
         name: Identifies the block. Its hash is the file name, so a second attempt at the same block
             replaces the file of the first.
         rows: The questions.
-        facts: What is known about the run, for the metadata.
+        provenance: Provenance of the run, for the metadata.
         columns: The columns and their pyarrow types.
         documents: For :attr:`Part.documents`.
         report: For :attr:`Part.report`.
@@ -89,10 +90,11 @@ def write_part(
     Raises:
         OutputError: The directory cannot be written.
     """
-    facts = {**facts, "block": {"documents": documents or {}, "report": report or {}}}
+    block = {"documents": documents or {}, "report": report.to_json() if report else {}}
+    provenance = replace(provenance, extra={**provenance.extra, "block": block})
     with (
         replacing(directory / f"part-{_digest(name)}.parquet") as stream,
-        open_writer(stream, "parquet", facts, columns) as writer,
+        open_writer(stream, "parquet", provenance, columns) as writer,
     ):
         for row in rows:
             writer.write(row)
@@ -132,11 +134,12 @@ def read_part(path: Path) -> Part:
     """
     try:
         schema = pq.read_schema(path)
-        facts = json.loads(schema.metadata[b"qgbatch"])
+        values = json.loads(schema.metadata[b"qgbatch"])
         columns = [field.name for field in schema]
-        block = facts.pop("block")
+        block = values.pop("block")
         documents = {source: (size, time) for source, (size, time) in block["documents"].items()}
-        return Part(path, facts, columns, documents, block["report"])
+        report = RunFacts.from_json(block["report"]) if block["report"] else None
+        return Part(path, Provenance.from_json(values), columns, documents, report)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(
             f"{path}: not a Parquet part that qgbatch wrote ({type(error).__name__}).",
@@ -158,9 +161,8 @@ class PartsDirectory:
             qgbatch did not write.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._facts = dict(facts)
         self.draft = path.absolute() / _DRAFT
         """The directory to which workers write parts."""
         self._old: list[Part] = []
@@ -183,7 +185,7 @@ class PartsDirectory:
             self.draft.rmdir()
             self._path.rmdir()
 
-    def reuse(self, documents: Mapping[str, FileVersion]) -> list[Part]:
+    def reuse(self, documents: Mapping[str, FileVersion], provenance: Provenance) -> list[Part]:
         """Find the parts that this run would write in the same way; remove other drafts.
 
         A part is reused if the same model and settings wrote it and all of its documents are inputs of
@@ -191,14 +193,15 @@ class PartsDirectory:
 
         Args:
             documents: Paths and current versions of all documents of this run.
+            provenance: Provenance of this run.
         """
         reused: list[Part] = []
         done: set[str] = set()
         drafts = [read_part(path) for path in sorted(self.draft.glob("*.parquet"))]
         for part in (*drafts, *self._old):
-            has_same_facts = _comparable(part.facts) == _comparable(self._facts)
+            has_same_origin = _comparable(part.provenance) == _comparable(provenance)
             is_current = all(documents.get(path) == version for path, version in part.documents.items())
-            if has_same_facts and is_current and part.documents and done.isdisjoint(part.documents):
+            if has_same_origin and is_current and part.documents and done.isdisjoint(part.documents):
                 reused.append(part)
                 done.update(part.documents)
             elif part.path.parent == self.draft:
@@ -235,7 +238,7 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     )
 
 
-def _comparable(facts: Mapping[str, Any]) -> str:
-    """The facts that must be equal for a part to be reused, as JSON."""
-    compared = {name: fact for name, fact in facts.items() if name not in _DIFFERS_BY_MACHINE}
-    return json.dumps(compared, sort_keys=True)
+def _comparable(provenance: Provenance) -> str:
+    """The provenance that must be equal for a part to be reused, as JSON."""
+    values = provenance.to_json().items()
+    return json.dumps({k: v for k, v in values if k not in _DIFFERS_BY_MACHINE}, sort_keys=True)

@@ -13,7 +13,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,13 @@ from qgbatch.pipeline.distributed.parts import (
     file_version,
     write_part,
 )
+from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.content import display
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import RunReport
+from qgbatch.records import Provenance, RunFacts
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -96,15 +97,15 @@ class Worker:
         try:
             with counted_attempt(self._config.parts_directory, encode_block(paths)) as number:
                 if number <= MAX_ATTEMPTS:
-                    result["report"] = self._write_part(paths)
+                    result["report"] = self._write_part(paths).to_json()
         except QgbatchError as error:
             result["error"] = type(error).__name__, error.message, error.hint
         except Exception:
             result["bug"] = traceback.format_exc()
         return json.dumps(result)
 
-    def _write_part(self, paths: list[str]) -> dict[str, Any]:
-        """Ask questions about the documents of a block, write its part and return its counts."""
+    def _write_part(self, paths: list[str]) -> RunFacts:
+        """Ask questions about the documents of a block, write its part and return its facts."""
         config, components, report = self._config, self._components, RunReport()
         versions = {path: file_version(path) for path in paths}
         cache = components.open_cache(self._store)
@@ -115,18 +116,18 @@ class Worker:
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
-        counts = report.as_dict()
+        facts = report.facts()
         if documents:
             write_part(
                 config.parts_directory,
                 encode_block(paths),
                 rows,
-                part_facts(components, config.files),
+                part_provenance(components, config.files),
                 columns,
                 documents=documents,
-                report=counts,
+                report=facts,
             )
-        return counts
+        return facts
 
 
 class _MessageCollector(logging.Handler):
@@ -140,14 +141,15 @@ class _MessageCollector(logging.Handler):
         self._messages.append((record.levelno, record.getMessage()))
 
 
-def part_facts(components: Components, files: FileSettings) -> dict[str, object]:
+def part_provenance(components: Components, files: FileSettings) -> Provenance:
     """Return everything that determines the rows of a part, except its documents."""
-    read = {
+    extra = {
+        "with_context": files.with_context,
         "encoding": list(files.encoding),
         "text_column": files.text_column,
         "id_column": files.id_column,
     }
-    return {**components.facts(), "with_context": files.with_context, **read}
+    return replace(components.provenance(), extra=extra)
 
 
 def encode_block(paths: Sequence[str]) -> str:
@@ -155,12 +157,11 @@ def encode_block(paths: Sequence[str]) -> str:
     return json.dumps(list(paths))
 
 
-def decode_result(result: str) -> dict[str, Any] | None:
-    """Log the messages of a worker and return the counts of its block.
+def decode_result(result: str) -> RunFacts | None:
+    """Log the messages of a worker and return the facts of its block.
 
     Returns:
-        :meth:`qgbatch.records.RunReport.as_dict`, or None if :data:`MAX_ATTEMPTS` workers died on the
-        block.
+        Counts, times and failures, or None if :data:`MAX_ATTEMPTS` workers died on the block.
 
     Raises:
         QgbatchError: The error that the worker raised.
@@ -174,8 +175,7 @@ def decode_result(result: str) -> dict[str, Any] | None:
     if "error" in values:
         name, message, hint = values["error"]
         raise getattr(errors, name)(message, hint)
-    report: dict[str, Any] | None = values.get("report")
-    return report
+    return RunFacts.from_json(values["report"]) if "report" in values else None
 
 
 def group_into_blocks(documents: Mapping[str, FileVersion], n_workers: int) -> list[list[str]]:

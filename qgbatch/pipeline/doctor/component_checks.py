@@ -18,10 +18,9 @@ import qgbatch
 from qgbatch.engines.base import EngineChoice
 from qgbatch.engines.choice import choose_engine
 from qgbatch.engines.devices import find_device, n_cores
-from qgbatch.errors import ModelError, SettingsError
+from qgbatch.errors import ModelError, SettingsError, require_package
 from qgbatch.models.checkpoint import EMBEDDED_MODELS
 from qgbatch.pipeline.components import Components
-from qgbatch.pipeline.distributed.cluster import require_ray
 from qgbatch.pipeline.doctor.findings import INSTALL, CautionError
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document
@@ -61,7 +60,7 @@ def _release(number: str) -> list[int]:
 
 def check_ray() -> str:
     """Check that Ray is installed, and return its version."""
-    require_ray()
+    require_package("ray", "--runner ray", extra="ray")
     return version("ray")
 
 

@@ -44,7 +44,7 @@ def check_output(output: str, files: FileSettings) -> str:
         return f"standard output, as {file_format}"
 
     def write(stream: IO[bytes]) -> None:
-        with open_writer(stream, file_format, {}, COLUMNS):
+        with open_writer(stream, file_format, None, COLUMNS):
             pass
 
     return f"{_try_to_write(output, open_output(output), write)}, as {file_format}"
@@ -52,7 +52,7 @@ def check_output(output: str, files: FileSettings) -> str:
 
 def check_directory(output: str) -> str:
     """Check that the output directory of a run with ``--runner ray`` can be written."""
-    with PartsDirectory(Path(output), {}):
+    with PartsDirectory(Path(output)):
         return f"{output} can be written, {_free_space(output)}"
 
 

@@ -19,8 +19,8 @@ from qgbatch.cli import main
 from qgbatch.exports.report.writer import write_report
 from qgbatch.exports.table import QuestionTable
 from tests.conftest import SAMPLES
-from tests.runs import GREEDY
-from tests.tables import ask, write
+from tests.support.runs import GREEDY
+from tests.support.tables import ask, write
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

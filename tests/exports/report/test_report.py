@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,22 @@ from qgbatch.exports.report.charts import bar_chart, histogram
 from qgbatch.exports.report.writer import write_report
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
-from tests.tables import FACTS, ask, write
+from qgbatch.pipeline.run_report import RunReport
+from qgbatch.records import Failure
+from tests.support.tables import PROVENANCE, ask, write
 
 TEA = "Tea is a drink. It is hot.\n\nIt came to Europe in 1610. 🍵 Ships\ncarried it."
 SPANS = (0, 15, ["What is tea?", "Is it a drink?"]), (28, 54, ["When did it come?"])
-COUNTS = {
-    "n_written": 3,
-    "n_documents": 3,
-    "n_chunks": 7,
-    "dropped": {"duplicate": 2, "malformed": 0},
-    "failures": [
-        {"source": "<b>.txt", "stage": "read", "error": "DocumentError", "message": "<b>.txt: empty"}
-    ],
-    "facts": FACTS,
-}
+FAILURE = Failure("<b>.txt", "read", "DocumentError", "<b>.txt: empty")
+FACTS = RunReport(
+    n_written=3,
+    n_documents=3,
+    n_chunks=7,
+    dropped=Counter(duplicate=2),
+    failures=[FAILURE],
+    provenance=PROVENANCE,
+)
+REPORT = FACTS.facts().to_json()
 
 
 def make_page(tmp_path: Path, rows: list[Row], counts: Any = None, name: str = "q.parquet") -> str:
@@ -99,7 +103,7 @@ def test_overlapping_passages_of_two_runs_follow_each_other(tmp_path: Path) -> N
 
 
 def test_totals_and_charts_include_chunks_without_questions_if_the_run_is_known(tmp_path: Path) -> None:
-    page = make_page(tmp_path, ask(TEA, "tea.txt", *SPANS), COUNTS)
+    page = make_page(tmp_path, ask(TEA, "tea.txt", *SPANS), REPORT)
     totals = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
     assert totals == {
         "questions": "3",
@@ -112,6 +116,7 @@ def test_totals_and_charts_include_chunks_without_questions_if_the_run_is_known(
         "model": "mini",
         "&lt;b&gt;.txt": "empty",
         **{"qgbatch": "0.1.0", "engine": "ctranslate2", "num_beams": "4"},
+        **{"device": "cpu", "precision": "int8", "model_sha256": PROVENANCE.model_sha256},
     }
     charts = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page, re.DOTALL))
     assert bars(charts["Questions per document"]) == [("0", "2"), ("1", "0"), ("2", "0"), ("3", "1")]
@@ -121,8 +126,9 @@ def test_totals_and_charts_include_chunks_without_questions_if_the_run_is_known(
 
 
 def test_odd_values_in_a_report_are_shown(tmp_path: Path) -> None:
-    counts = {**COUNTS, "n_documents": 10**15, "n_chunks": -1, "facts": {**FACTS, "model": "\ud800"}}
-    counts["failures"] = [{"source": "\ud800<script>"}]
+    provenance = {**PROVENANCE.to_json(), "model": "\ud800"}
+    counts = {**REPORT, "n_documents": 10**15, "n_chunks": -1, "facts": provenance}
+    counts["failures"] = [asdict(replace(FAILURE, source="\ud800<script>"))]
     rows = ask(TEA, "tea.txt", *SPANS)
     page = make_page(tmp_path, rows, counts, name="q.csv")  # CSV has no metadata about the run
     assert bars(page)[0] == ("0", "999,999,999,999,999")
@@ -132,10 +138,13 @@ def test_odd_values_in_a_report_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({**COUNTS, "n_written": 4}, "run that wrote 4 questions, not 3"),
-        ({**COUNTS, "facts": {**FACTS, "model": "other"}}, "another model or other settings"),
+        ({**REPORT, "n_written": 4}, "a run that wrote 4 questions, not 3"),
+        (
+            {**REPORT, "facts": {**PROVENANCE.to_json(), "model": "other"}},
+            "another model or other settings",
+        ),
         ({"n_written": 3}, "not a report of qgbatch run"),
-        ({**COUNTS, "dropped": {"duplicate": "many"}}, "not a report of qgbatch run"),
+        ({**REPORT, "dropped": {"duplicate": "many"}}, "not a report of qgbatch run"),
         ([], "not a report of qgbatch run"),
         (3, "not a report of qgbatch run"),
     ],

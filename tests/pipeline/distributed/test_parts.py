@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 from qgbatch.errors import OutputError
 from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.pipeline.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
-from tests.runs import names
+from qgbatch.pipeline.run_report import RunReport
+from tests.support.runs import names
+from tests.support.tables import PROVENANCE
 
-FACTS = {"model": "mini", "device": "cpu"}
 A, B = {"a.txt": (1, 10)}, {"b.txt": (2, 20)}
+
+REPORT = RunReport(n_inputs=1).facts()
 
 
 def a_row(source: str) -> Row:
@@ -24,29 +28,29 @@ def a_row(source: str) -> Row:
     return {name: values[kind] for name, kind in COLUMNS.items()}
 
 
-def write(directory: PartsDirectory, documents: dict[str, FileVersion], **facts: str) -> None:
+def write(directory: PartsDirectory, documents: dict[str, FileVersion], **changes: Any) -> None:
     rows = [a_row(source) for source in documents]
     name = " ".join(documents)
     write_part(
         directory.draft,
         name,
         rows,
-        {**FACTS, **facts},
+        replace(PROVENANCE, **changes),
         COLUMNS,
         documents=documents,
-        report={"n": 1},
+        report=REPORT,
     )
 
 
 def make_table(path: Path, documents: dict[str, FileVersion]) -> None:
-    with PartsDirectory(path, FACTS) as directory:
+    with PartsDirectory(path) as directory:
         write(directory, documents)
         directory.finish(sorted(directory.draft.glob("*.parquet")))
 
 
 def test_readers_see_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
     make_table(tmp_path, A)
-    with PartsDirectory(tmp_path, FACTS) as directory:
+    with PartsDirectory(tmp_path) as directory:
         write(directory, B)
         assert list(pd.read_parquet(tmp_path)["source"]) == ["a.txt"]
     make_table(tmp_path, B)
@@ -57,7 +61,7 @@ def test_readers_see_the_old_table_until_the_new_one_is_complete(tmp_path: Path)
 
 def test_other_tools_read_the_directory_as_one_table(tmp_path: Path) -> None:
     parts = tmp_path / "out"
-    with PartsDirectory(parts, FACTS) as directory:
+    with PartsDirectory(parts) as directory:
         write(directory, A)
         write(directory, B)
         directory.finish(sorted(directory.draft.glob("*.parquet")))
@@ -69,33 +73,33 @@ def test_other_tools_read_the_directory_as_one_table(tmp_path: Path) -> None:
 
 
 def test_a_second_run_reuses_the_parts_of_unchanged_documents(tmp_path: Path) -> None:
-    with PartsDirectory(tmp_path, FACTS) as directory:
+    with PartsDirectory(tmp_path) as directory:
         write(directory, A)
         write(directory, B)
-    with PartsDirectory(tmp_path, FACTS) as again:
-        assert [part.documents for part in again.reuse({**A, "b.txt": (2, 21)})] == [A]
+    with PartsDirectory(tmp_path) as again:
+        assert [part.documents for part in again.reuse({**A, "b.txt": (2, 21)}, PROVENANCE)] == [A]
         assert len([*again.draft.iterdir()]) == 1  # the part of the changed document was removed
-        assert again.reuse({}) == []
+        assert again.reuse({}, PROVENANCE) == []
 
 
-@pytest.mark.parametrize(("facts", "n_reused"), [({"model": "other"}, 0), ({"device": "cuda"}, 1)])
+@pytest.mark.parametrize(("changes", "n_reused"), [({"model": "other"}, 0), ({"device": "cuda"}, 1)])
 def test_parts_of_another_model_are_not_reused(
-    tmp_path: Path, facts: dict[str, str], n_reused: int
+    tmp_path: Path, changes: dict[str, str], n_reused: int
 ) -> None:
-    with PartsDirectory(tmp_path, FACTS) as directory:
-        write(directory, A, **facts)
-        assert len(directory.reuse(A)) == n_reused
+    with PartsDirectory(tmp_path) as directory:
+        write(directory, A, **changes)
+        assert len(directory.reuse(A, PROVENANCE)) == n_reused
 
 
 def test_a_run_without_parts_leaves_no_directory(tmp_path: Path) -> None:
-    with PartsDirectory(tmp_path / "out", FACTS):
+    with PartsDirectory(tmp_path / "out"):
         assert names(tmp_path) == ["out"]
     assert names(tmp_path) == []
 
 
 def test_a_foreign_parquet_file_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "mine.parquet")
-    with pytest.raises(OutputError, match="did not write it"), PartsDirectory(tmp_path, FACTS):
+    with pytest.raises(OutputError, match="did not write it"), PartsDirectory(tmp_path):
         pass
     assert names(tmp_path) == ["mine.parquet"]
 
@@ -103,7 +107,7 @@ def test_a_foreign_parquet_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     message = "cannot be used as the output directory"
-    with pytest.raises(OutputError, match=message), PartsDirectory(tmp_path / "out", FACTS):
+    with pytest.raises(OutputError, match=message), PartsDirectory(tmp_path / "out"):
         pass
 
 

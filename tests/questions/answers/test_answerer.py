@@ -18,8 +18,8 @@ from qgbatch.questions.answers.answerer import Answerer
 from qgbatch.questions.answers.checkpoint import ANSWER_TYPES
 from qgbatch.questions.answers.spans import MAX_ANSWER_TOKENS, best_spans
 from qgbatch.records import Answer
-from tests.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 from tests.conftest import SAMPLES
+from tests.support.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

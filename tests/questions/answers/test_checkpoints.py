@@ -14,8 +14,8 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from qgbatch.errors import ModelError, SettingsError
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.answers.strides import ModelLimits, StrideMaker
-from tests.answering import edit_json, make_answer_model
 from tests.conftest import MINI
+from tests.support.answering import edit_json, make_answer_model
 
 PAIR = ("Where was it?", "The lighthouse stood on the island of Pharos.")
 

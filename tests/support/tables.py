@@ -7,16 +7,20 @@ from pathlib import Path
 
 from qgbatch.output.rows import COLUMNS, Row, columns_of, to_row
 from qgbatch.output.writers import open_writer
-from qgbatch.records import Chunk, Document, Question
+from qgbatch.records import Chunk, Document, Provenance, Question
 from qgbatch.settings import Format
 
 WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
-FACTS = {
-    "qgbatch": "0.1.0",
-    "model": "mini",
-    "engine": "ctranslate2",
-    "settings": {"num_beams": 4, "engine": "auto", "seed": None},
-}
+PROVENANCE = Provenance(
+    qgbatch="0.1.0",
+    model="mini",
+    model_revision=None,
+    model_sha256="5" * 64,
+    engine="ctranslate2",
+    device="cpu",
+    precision="int8",
+    settings={"num_beams": 4, "engine": "auto", "seed": None},
+)
 
 
 def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[Row]:
@@ -37,7 +41,7 @@ def write(path: Path, rows: Sequence[Row], *, csv_safe: bool = False) -> str:
     columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
     with (
         path.open("wb") as stream,
-        open_writer(stream, kinds[path.suffix], FACTS, columns, csv_safe=csv_safe) as writer,
+        open_writer(stream, kinds[path.suffix], PROVENANCE, columns, csv_safe=csv_safe) as writer,
     ):
         for row in rows:
             writer.write({"page": None, **row})

@@ -1,0 +1,93 @@
+"""Sources of option values besides the command line: ``--config`` and ``--preset``."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qgbatch.cli.options import Decorated, Option, option
+from qgbatch.cli.presets import PRESETS
+from qgbatch.errors import SettingsError
+
+
+def config_option() -> Callable[[Decorated], Decorated]:
+    """Add ``--config``: values for options that neither the command line nor a variable sets."""
+    return option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_load_config,
+        common=True,
+        help='TOML file with options, such as log_format = "json"',
+    )
+
+
+def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    if path is None or ctx.resilient_parsing:  # completion does not need the values; reading may be slow
+        return
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"--config {path} cannot be read: {error}.", "Correct the file.") from error
+    options = {param.name: param for param in ctx.command.params if isinstance(param, Option)}
+    del options["config"]
+    ctx.default_map = dict(ctx.default_map or {})
+    for key, value in values.items():
+        each = options.get(key.replace("-", "_"))
+        if each is None:
+            raise SettingsError(f"--config {path}: unknown option {key!r}.", _suggest_names(key, options))
+        ctx.default_map[str(each.name)] = _to_option_value(path, key, value, each)
+
+
+def _suggest_names(key: str, options: Iterable[str | None]) -> str:
+    similar = difflib.get_close_matches(key.replace("-", "_"), [name for name in options if name])
+    if similar:
+        return f"Did you mean {' or '.join(similar)}?"
+    return "Use the names of the command-line options, such as num_beams for --num-beams."
+
+
+def _to_option_value(path: Path, key: str, value: Any, option: click.Option) -> Any:
+    """Convert a TOML value to what Click gets from the command line, so that it is checked the same way."""
+    if option.multiple:
+        value = value if isinstance(value, list) else [value]
+        if all(isinstance(item, str) for item in value):
+            return value
+    elif isinstance(value, bool):
+        if option.is_flag:
+            return value
+    elif isinstance(value, str) or (isinstance(value, int | float) and _is_number(option)):
+        return str(value)
+    raise SettingsError(
+        f"--config {path}: {value!r} is not a valid value of {key}.",
+        f"See the help of {option.opts[-1]}.",
+    )
+
+
+def _is_number(option: click.Option) -> bool:
+    return isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+
+
+def preset_option() -> Callable[[Decorated], Decorated]:
+    """Add ``--preset``: values for options that are set nowhere else."""
+    return option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        metavar="PRESET",
+        is_eager=True,
+        callback=_load_preset,
+        common=True,
+        help=f"Defaults for a purpose: {', '.join(PRESETS)}. Other options override them.",
+    )
+
+
+def _load_preset(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        ctx.default_map = {**PRESETS[name], **(ctx.default_map or {})}
+    return name

@@ -1,0 +1,198 @@
+"""Which settings are part of which cache key.
+
+Every field of the settings classes is listed here, so a new setting cannot be left out of a
+cache key by mistake. A setting that decides a cached result must change its key, or the next run reuses
+a wrong result. Any other setting must not, or the next run repeats work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.sqlite_store import SqliteStore
+from qgbatch.records import Answer, Chunk, DecodedGeneration, Document
+from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+from tests.conftest import MINI
+from tests.support.answering import make_answer_model
+
+DOCUMENT = Document.from_text("Bees live in hives.", "a.txt")
+INPUT = (5, 6, 1)
+PAIR = ("Where do bees live?", DOCUMENT.text)
+
+CHUNKS, GENERATIONS, ANSWERS = "chunks", "generations", "answers"
+NONE: set[str] = set()
+BASE: dict[str, Any] = {"num_beams": 1}
+"""Settings of the run that fills the cache."""
+
+CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    # Field: the change, and the results that can then not be reused.
+    "model": ({"model": "{other model}"}, {CHUNKS, GENERATIONS}),  # its tokenizer decides the chunks
+    "tokenizer": ({"tokenizer": "{other tokenizer}"}, {CHUNKS, GENERATIONS}),
+    "engine": ({"engine": "torch"}, {GENERATIONS}),
+    "dtype": ({"engine": "torch", "dtype": "bfloat16"}, {GENERATIONS, ANSWERS}),
+    "compute_type": ({"compute_type": "float32"}, {GENERATIONS}),
+    "max_tokens": ({"max_tokens": 100}, {CHUNKS}),
+    "target_tokens": ({"target_tokens": 90}, {CHUNKS}),
+    "language": ({"language": "german"}, {CHUNKS}),
+    "num_beams": ({"num_beams": 2}, {GENERATIONS}),
+    "max_new_tokens": ({"max_new_tokens": 17}, {GENERATIONS}),
+    "length_penalty": ({"length_penalty": 1.0}, {GENERATIONS}),
+    "no_repeat_ngram_size": ({"no_repeat_ngram_size": 4}, {GENERATIONS}),
+    "do_sample": ({"do_sample": True}, {GENERATIONS}),
+    "top_k": ({"top_k": 10}, {GENERATIONS}),
+    "top_p": ({"top_p": 0.9}, {GENERATIONS}),
+    "temperature": ({"temperature": 0.5}, {GENERATIONS}),
+    "num_return_sequences": ({"do_sample": True, "num_return_sequences": 2}, {GENERATIONS}),
+    "seed": ({"seed": 7}, {GENERATIONS}),
+    "answers": ({"answers": "{other answer model}"}, {ANSWERS}),
+    # These do not change what the model computes.
+    "batch_tokens": ({"batch_tokens": 64}, NONE),
+    "window_chunks": ({"window_chunks": 8}, NONE),
+    # These are applied to the results, after they come from the model or the cache.
+    "dedupe": ({"dedupe": "near"}, NONE),
+    "near_threshold": ({"near_threshold": 0.5}, NONE),
+    "dedupe_scope": ({"dedupe_scope": "corpus"}, NONE),
+    "min_score": ({"min_score": -1.0}, NONE),
+    "max_questions_per_chunk": ({"max_questions_per_chunk": 1}, NONE),
+    "well_formed": ({"well_formed": True}, NONE),
+    "standalone": ({"standalone": True}, NONE),
+    "min_grounding": ({"min_grounding": 0.5}, NONE),
+    "min_answer_score": ({"min_answer_score": 0.5}, NONE),
+}
+TESTED_SEPARATELY = {"revision", "device"}
+
+NOT_IN_A_KEY: dict[type[Any], set[str]] = {
+    # The encoding and the text column decide the text, whose hash is part of the key of its chunks.
+    FileSettings: {
+        "encoding", "text_column", "id_column", "fail_fast", "format", "with_context", "csv_safe",
+        "wait_lock",
+    },
+    CacheSettings: {"cache", "cache_dir", "cache_size"},
+    RunnerSettings: {"runner", "ray_address", "num_workers", "workers", "gpus_per_worker"},
+}  # fmt: skip
+
+
+def _fields(settings_class: type[Any]) -> set[str]:
+    return {spec.name for spec in dataclasses.fields(settings_class)}
+
+
+def test_every_field_of_settings_is_listed() -> None:
+    assert _fields(Settings) == CASES.keys() | TESTED_SEPARATELY, (
+        "Add the new setting to CASES, with the cached results that it decides."
+    )
+
+
+@pytest.mark.parametrize("settings_class", NOT_IN_A_KEY)
+def test_every_field_of_the_other_settings_is_listed(settings_class: type[Any]) -> None:
+    """Cache keys are made from ``Settings`` only: a setting that decides a cached result belongs there."""
+    assert _fields(settings_class) == NOT_IN_A_KEY[settings_class]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Directories of models, by their placeholder in ``CASES``."""
+    home = tmp_path_factory.mktemp("models")
+    make_answer_model(home / "answers", "distilbert")
+    for copy, original, file in (
+        ("other model", MINI, "config.json"),
+        ("other tokenizer", MINI, "tokenizer.json"),
+        ("other answer model", home / "answers", "config.json"),
+    ):
+        shutil.copytree(original, home / copy)
+        values = json.loads((home / copy / file).read_text(encoding="utf-8"))
+        (home / copy / file).write_text(json.dumps(values | {"changed": True}), encoding="utf-8")
+    return {f"{{{path.name}}}": str(path) for path in home.iterdir()}
+
+
+Find = Callable[..., Components]
+
+
+@pytest.fixture
+def find(models: dict[str, str], tmp_path: Path) -> Find:
+    """Find the components of a run with some settings, and with an answer model."""
+
+    def find(**settings: Any) -> Components:
+        values = {"answers": "{answers}", **BASE, **settings}
+        values = {name: models.get(str(value), value) for name, value in values.items()}
+        return Components.find(Settings(**values), tmp_path)
+
+    return find
+
+
+@pytest.fixture
+def not_reused(find: Find, tmp_path: Path) -> Iterator[Callable[[Components], set[str]]]:
+    """The results of a run with the base settings that a run with other components does not reuse."""
+
+    def make_chunks(document: Document) -> list[Chunk]:
+        return [Chunk(document, 0, 0, 4, INPUT, False)]
+
+    with closing(SqliteStore(tmp_path, 10**9)) as store:
+
+        def not_reused(components: Components) -> set[str]:
+            cache, made = components.open_cache(store), list[Document]()
+
+            def make_and_record(document: Document) -> list[Chunk]:
+                made.append(document)
+                return make_chunks(document)
+
+            list(cache.chunks(DOCUMENT, make_and_record))
+            found = {
+                CHUNKS: not made,
+                GENERATIONS: bool(cache.generations([INPUT])),
+                ANSWERS: bool(cache.answers([PAIR])),
+            }
+            return {result for result, is_found in found.items() if not is_found}
+
+        cache = find().open_cache(store)
+        list(cache.chunks(DOCUMENT, make_chunks))
+        cache.keep({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
+        cache.keep_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
+        yield not_reused
+
+
+def test_the_same_settings_reuse_all_results(
+    find: Find, not_reused: Callable[[Components], set[str]]
+) -> None:
+    assert not_reused(find()) == NONE
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_setting_changes_the_keys_of_the_results_that_it_decides(
+    name: str, find: Find, not_reused: Callable[[Components], set[str]]
+) -> None:
+    change, expected = CASES[name]
+    assert not_reused(find(**change)) == expected
+
+
+def test_the_kind_of_device_is_part_of_the_keys_and_its_number_is_not(
+    find: Find, not_reused: Callable[[Components], set[str]]
+) -> None:
+    components = find()
+    for device, expected in (("cuda:1", {GENERATIONS, ANSWERS}), ("cpu:1", NONE)):
+        choice = dataclasses.replace(components.engine_choice, device=device)
+        assert not_reused(dataclasses.replace(components, engine_choice=choice)) == expected
+
+
+def test_a_revision_counts_by_the_files_of_the_model(
+    find: Find, not_reused: Callable[[Components], set[str]]
+) -> None:
+    components = find()
+    renamed = dataclasses.replace(components.model, name="an/id", revision="a branch")
+    assert not_reused(dataclasses.replace(components, model=renamed)) == NONE
+    other_files = dataclasses.replace(renamed, directory=find(model="{other model}").model.directory)
+    assert not_reused(dataclasses.replace(components, model=other_files)) == {GENERATIONS}
+
+
+def test_the_cache_directory_is_not_part_of_the_keys(
+    find: Find, not_reused: Callable[[Components], set[str]], tmp_path: Path
+) -> None:
+    assert not_reused(dataclasses.replace(find(), cache_dir=tmp_path / "other")) == NONE
