@@ -54,7 +54,7 @@ def _write(table: QuestionTable, files: Files) -> Summary:
 FORMAT = ExportFormat(
     "doc2query",
     (_FILE,),
-    f"passages with their questions, for a search index: {_FILE}",
+    f"passages with questions, for a search index: {_FILE}",
     _DESCRIPTION,
     needs_context=True,
     write=_write,

@@ -72,7 +72,10 @@ def test_unanswerable_questions_are_left_out_and_counted(
     result = qgbatch("dataset", path, "-o", tmp_path / "out")
     assert "3 paragraphs, 5 questions" in result.stderr
     assert "1 unanswerable questions" in result.stderr
-    assert "1 unanswerable questions were left out" in (tmp_path / "out" / "README.md").read_text()
+    assert (
+        "1 unanswerable questions of the split train were left out"
+        in (tmp_path / "out" / "README.md").read_text()
+    )
     result = qgbatch("dataset", path, "-o", tmp_path / "out", "--keep-unanswerable")
     assert "3 paragraphs, 6 questions" in result.stderr
 

@@ -166,7 +166,7 @@ def test_early_stopping_stops_and_a_higher_patience_goes_on(
     assert (tmp_path / "model.safetensors").read_bytes() == stopped
 
     result = finetune(tmp_path, *words, "--early-stopping-patience", "2")
-    assert "Going on from" in result.stderr
+    assert "Resuming from" in result.stderr
     assert list(logged(tmp_path)) == [1, 2, 3]
 
 
@@ -179,7 +179,7 @@ def test_the_same_command_again_finds_the_work_done(home: Path, finished: Path, 
     for more in ((), other_shape):
         result = finetune(finished, *finished_words(home), *more)
         assert result.exit_code == ExitCode.OK, result.output
-        assert "holds the finished model of this very training" in result.stderr
+        assert "already contains the model of this training" in result.stderr
     assert snapshot(finished) == before
 
 
@@ -241,7 +241,7 @@ def test_a_named_checkpoint_is_gone_on_from_also_elsewhere(finetune: Finetune, t
     losses, weights = logged(here), (here / "model.safetensors").read_bytes()
     for output in (here, there):  # here there are newer ones
         result = finetune(output, *words, "--resume", here / "checkpoint-1")
-        assert f"Going on from {here / 'checkpoint-1'}" in result.stderr, result.output
+        assert f"Resuming from {here / 'checkpoint-1'}" in result.stderr, result.output
         assert "step 2 of 3" in result.stderr
         assert logged(output) == losses
         assert (output / "model.safetensors").read_bytes() == weights

@@ -304,7 +304,7 @@ def test_a_full_disk_while_saving_exits_6_and_the_same_command_goes_on(
     assert_no_model(interrupted)
     result = finetune(interrupted, *THREE_STEPS)
     assert result.exit_code == ExitCode.OK, result.output
-    assert f"Going on from {first}" in result.stderr
+    assert f"Resuming from {first}" in result.stderr
     assert list(logged(interrupted)) == [1, 2, 3]
 
 
