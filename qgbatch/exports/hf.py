@@ -1,4 +1,4 @@
-"""Export format ``hf``: a data set for the Hugging Face hub, with a card that the hub reads.
+"""Export format ``hf``: a dataset for the Hugging Face hub, with a card that the hub reads.
 
 The rows are those of the table, as one Parquet file.
 """
@@ -89,7 +89,7 @@ def size_category(n_rows: int) -> str:
 FORMAT = ExportFormat(
     "hf",
     (_FILE,),
-    "data set with a card for the Hugging Face hub: one Parquet file",
+    "dataset with a card for the Hugging Face hub: one Parquet file",
     _DESCRIPTION,
     needs_context=False,
     write=_write,

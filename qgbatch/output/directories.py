@@ -1,6 +1,6 @@
 """Output directories: created when missing, refused when they hold files that qgbatch did not write.
 
-Exports, data sets, trained models and the Parquet parts of a distributed run are directories.
+Exports, datasets, trained models and the Parquet parts of a distributed run are directories.
 Each of them recognizes its own earlier output by something that it wrote there (a sentence in
 the card, ``recipe.json``, the metadata of a Parquet file). This module applies that check
 before any file is replaced.

@@ -76,5 +76,5 @@ def _public(value: Any) -> Any:
 
 
 def _data_name(settings: TrainingSettings, split: Split, split_name: str) -> str:
-    """The name of a split for the recipe: the data set and the split, or the file."""
+    """The name of a split for the recipe: the dataset and the split, or the file."""
     return f"{_public(settings.dataset)}, {split_name}" if settings.dataset else str(_public(split.name))

@@ -1,4 +1,4 @@
-"""``qgbatch export``: from a run's output to what other tools read."""
+"""``qgbatch export``: all formats, from the output of a real run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Qgbatch = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
-    """Questions with their passages, and without: ``with.parquet`` and ``without.csv``."""
+    """Two outputs, ``with.parquet`` with the passages and ``without.csv`` without them."""
     from click.testing import CliRunner
 
     from qgbatch.cli import main
@@ -36,7 +36,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Pat
 
 
 @pytest.mark.parametrize("export_format", FORMATS)
-def test_each_form_is_made_of_a_runs_output(
+def test_the_output_of_a_run_can_be_exported(
     export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
     result = qgbatch("export", questions / "with.parquet", "--to", export_format, "-o", tmp_path / "out")
@@ -49,7 +49,7 @@ def test_each_form_is_made_of_a_runs_output(
 
 
 @pytest.mark.parametrize("export_format", FORMATS)
-def test_passages_are_asked_for_where_they_are_needed(
+def test_missing_passages_are_an_error_if_the_format_needs_them(
     export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
     result = qgbatch("export", questions / "without.csv", "--to", export_format, "-o", tmp_path / "out")
@@ -64,13 +64,13 @@ def test_passages_are_asked_for_where_they_are_needed(
         assert result.exit_code == ExitCode.OK, result.output
 
 
-def test_the_squad_file_makes_a_data_set(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+def test_the_squad_export_can_be_made_a_dataset(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     qgbatch("export", questions / "with.parquet", "--to", "squad", "-o", tmp_path / "squad")
     result = qgbatch("dataset", tmp_path / "squad" / "squad.json", "-o", tmp_path / "data")
     assert result.exit_code == ExitCode.OK, result.output
 
 
-def test_the_summary_is_for_machines_too(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+def test_the_summary_can_be_json(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     words = ("--to", "beir", "-o", tmp_path / "out", "--log-format", "json")
     result = qgbatch("export", questions / "with.parquet", *words)
     summary = json.loads(result.stderr)["summary"]
@@ -95,7 +95,7 @@ def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path)
     assert not out.exists()
 
 
-def test_options_come_from_a_file_too(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+def test_options_can_come_from_a_file(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     (tmp_path / "export.toml").write_text('to = "hf"\nlicense_name = "cc0-1.0"\n')
     words = ("--config", tmp_path / "export.toml", "-o", tmp_path / "out")
     assert qgbatch("export", questions / "with.parquet", *words).exit_code == ExitCode.OK

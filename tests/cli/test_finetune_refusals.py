@@ -57,7 +57,9 @@ def test_what_the_length_limits_cut_is_said(finetune: Finetune, home: Path, tmp_
         n_cut = sum(len(row) > limit for row in rows)
         assert 0 < n_cut < 9
         share = f"{n_cut} of 9 {what}s ({100 * n_cut / 9:.1f} %)"
-        told = f"--max-{what}-length {limit} cuts {share}; {max(map(len, rows))} would cut none"
+        told = (
+            f"--max-{what}-length {limit} truncates {share}; the longest has {max(map(len, rows))} tokens"
+        )
         assert told in result.stderr
 
 
@@ -65,7 +67,7 @@ def test_paragraphs_that_are_left_out_are_counted(finetune: Finetune, tmp_path: 
     data = write_squad(tmp_path / "some.json", [*paragraphs(4), {"context": "Nobody asks.", "qas": []}])
     result = finetune(tmp_path / "out", "--train-file", data, "--max-steps", "1")
     assert result.exit_code == ExitCode.OK, result.output
-    assert "some.json: 4 paragraphs, 7 questions, 1 paragraphs without questions left out" in result.stderr
+    assert "some.json: 4 paragraphs, 7 questions, 1 paragraphs without questions skipped" in result.stderr
 
 
 NO_INPUT = {
@@ -187,7 +189,7 @@ def test_a_configuration_that_makes_no_model_exits_5(
     words = ("--init-from-scratch", tmp_path / "tiny.json", "--tokenizer", home / "base")
     result = finetune(tmp_path / "out", *words)
     assert result.exit_code == ExitCode.MODEL, result.output
-    assert "tiny.json: no model can be made of it" in result.stderr
+    assert "tiny.json: cannot create a model from it" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt"])
@@ -206,7 +208,7 @@ def test_a_damaged_checkpoint_exits_5_and_is_named(
 def test_a_checkpoint_that_is_not_there_exits_5(finetune: Finetune, tmp_path: Path) -> None:
     result = finetune(tmp_path / "out", "--resume", tmp_path / "checkpoint-9")
     assert result.exit_code == ExitCode.MODEL, result.output
-    assert "checkpoint-9: not a whole checkpoint" in result.stderr
+    assert "checkpoint-9: not a complete checkpoint" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["accelerate", "matplotlib", "tensorboard", "wandb", "datasets"])
