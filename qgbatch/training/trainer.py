@@ -55,31 +55,21 @@ def make_arguments(
     """
     # Without torchrun, the Trainer runs a replica on each GPU of the machine.
     n_devices = int(os.environ.get("WORLD_SIZE", max(1, torch.cuda.device_count())))
-    accumulation, rest = divmod(settings.gradient_accumulation_steps, n_devices)
-    if rest:
-        raise SettingsError(
-            f"--gradient-accumulation-steps {settings.gradient_accumulation_steps} is not a multiple of "
-            f"the number of devices, {n_devices}.",
-            f"Use a multiple of {n_devices}. The effective batch size is this number times the batch size.",
-        )
     has_gpu = torch.cuda.is_available()
-    has_bf16 = has_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    if settings.bf16 and has_gpu and not has_bf16:
-        raise SettingsError("--bf16: this GPU does not support bfloat16.", "Omit the option.")
     evaluation = "steps" if has_validation else "no"
     arguments = TrainingArguments(
         output_dir=str(output_dir),
         run_name=output_dir.name,
         per_device_train_batch_size=settings.per_device_train_batch_size,
         per_device_eval_batch_size=settings.per_device_eval_batch_size,
-        gradient_accumulation_steps=accumulation,
+        gradient_accumulation_steps=_accumulation_per_device(settings, n_devices),
         learning_rate=settings.learning_rate,
         num_train_epochs=settings.num_train_epochs,
         max_steps=settings.max_steps or -1,
         use_cpu=not (
             has_gpu or torch.backends.mps.is_available()
         ),  # processes on CPUs need it to form a group
-        bf16=has_bf16 if settings.bf16 is None else settings.bf16,
+        bf16=_use_bf16(settings),
         seed=settings.seed,
         eval_strategy=evaluation,
         eval_steps=settings.eval_steps,
@@ -96,7 +86,8 @@ def make_arguments(
         ddp_find_unused_parameters=False,
         log_level_replica="error",
     )
-    n_examples = arguments.train_batch_size * accumulation * arguments.world_size
+    n_batches = arguments.gradient_accumulation_steps * arguments.world_size
+    n_examples = arguments.train_batch_size * n_batches
     if n_examples != settings.examples_per_step:
         raise SettingsError(
             f"A step would have {n_examples} examples instead of {settings.examples_per_step}: "
@@ -104,6 +95,27 @@ def make_arguments(
             "Start the training with torchrun, or unset WORLD_SIZE.",
         )
     return arguments
+
+
+def _accumulation_per_device(settings: TrainingSettings, n_devices: int) -> int:
+    """The number of batches per step on each device."""
+    accumulation, rest = divmod(settings.gradient_accumulation_steps, n_devices)
+    if rest:
+        raise SettingsError(
+            f"--gradient-accumulation-steps {settings.gradient_accumulation_steps} is not a multiple of "
+            f"the number of devices, {n_devices}.",
+            f"Use a multiple of {n_devices}. The effective batch size is this number times the batch size.",
+        )
+    return accumulation
+
+
+def _use_bf16(settings: TrainingSettings) -> bool:
+    """Whether to compute in bfloat16: as set, or if the GPU supports it."""
+    has_gpu = torch.cuda.is_available()
+    has_bf16 = has_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if settings.bf16 and has_gpu and not has_bf16:
+        raise SettingsError("--bf16: this GPU does not support bfloat16.", "Omit the option.")
+    return has_bf16 if settings.bf16 is None else settings.bf16
 
 
 class QuestionTrainer(Trainer):
