@@ -66,9 +66,7 @@ def make_arguments(
         learning_rate=settings.learning_rate,
         num_train_epochs=settings.num_train_epochs,
         max_steps=settings.max_steps or -1,
-        use_cpu=not (
-            has_gpu or torch.backends.mps.is_available()
-        ),  # processes on CPUs need it to form a group
+        use_cpu=not (has_gpu or torch.backends.mps.is_available()),  # else CPU processes form no group
         bf16=_use_bf16(settings),
         seed=settings.seed,
         eval_strategy=evaluation,
