@@ -4,7 +4,7 @@
 
 Measured: how fast the driver lists files and sees whether they changed, how many blocks a
 second Ray hands to workers that do nothing, and how long the metadata of a part take to
-read. Simulated: workers that take the blocks of ``cut_into_blocks`` one after the other,
+read. Simulated: workers that take the blocks of ``group_into_blocks`` one after the other,
 over documents whose lengths are spread as those of the web (log-normal, 10 chunks in the
 middle, 20 on average, a few of thousands).
 """
@@ -26,7 +26,7 @@ from measuring import seconds, show
 from qgbatch.output.rows import COLUMNS
 from qgbatch.pipeline.distributed.cluster import connected
 from qgbatch.pipeline.distributed.parts import file_version, read_part, write_part
-from qgbatch.pipeline.distributed.worker import cut_into_blocks
+from qgbatch.pipeline.distributed.worker import group_into_blocks
 from qgbatch.readers.listing import list_inputs
 from qgbatch.records import Provenance
 
@@ -129,7 +129,7 @@ def _simulated(n_documents: int, n_workers: int) -> dict[str, str]:
         str(number): (max(1, round(draw.lognormvariate(math.log(MEDIAN_CHUNKS), SIGMA))), 0)
         for number in range(n_documents)
     }
-    blocks = [sum(n_chunks[path][0] for path in block) for block in cut_into_blocks(n_chunks, n_workers)]
+    blocks = [sum(n_chunks[path][0] for path in block) for block in group_into_blocks(n_chunks, n_workers)]
     ideal = sum(blocks) / CHUNKS_PER_S / n_workers
     took = _makespan((n / CHUNKS_PER_S for n in blocks), n_workers)
     longest = max(n for n, _ in n_chunks.values()) / CHUNKS_PER_S

@@ -11,18 +11,16 @@ from qgbatch.cli.console import Console, console_options, log_table
 from qgbatch.cli.options import Command, complete_files, dataset_options, option
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
-from qgbatch.exports.format import CARD
 from qgbatch.exports.table import QuestionTable
+from qgbatch.output.directories import CARD
 
-_EPILOG = """\b
+_FORMAT_LINES = "\n".join(f"  {name:<10} {FORMATS[name].help}" for name in FORMATS)
+_NEED_CONTEXT = ", ".join(name for name in FORMATS if FORMATS[name].needs_context)
+_EPILOG = f"""\b
 Formats:
-  beir       retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv
-  squad      SQuAD v1.1 file with the answers, if there are any: squad.json
-  hf         dataset with a card for the Hugging Face hub
-  anki       flash cards: anki.tsv
-  doc2query  passages with questions for a search index: documents.jsonl
+{_FORMAT_LINES}
 
-beir, squad and doc2query need the passages: use qgbatch run --with-context.
+These formats need the passages, from qgbatch run --with-context: {_NEED_CONTEXT}.
 
 \b
 Examples:
@@ -73,11 +71,11 @@ def export_command(
 
     if push_to_hub and to != "hf":
         raise SettingsError(f"--push-to-hub cannot be combined with --to {to}.", "Use --to hf.")
-    table, target = QuestionTable(questions), FORMATS[to]
+    table, export_format = QuestionTable(questions), FORMATS[to]
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
-    lines = export(table, target, output_dir, license_name)
-    written = (*target.files, CARD)
+    summary = export(table, export_format, output_dir, license_name)
+    written = (*export_format.files, CARD)
     published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
-    log_table([*lines, ("output", str(output_dir)), *published])
+    log_table([*summary, ("output", str(output_dir)), *published])

@@ -1,8 +1,8 @@
-"""Flash cards for Anki: a text file that its import takes as it is.
+"""Export format ``anki``: flash cards in a text file that Anki imports without settings.
 
-On the front is the question, on the back the answer, or the passage where there is none, and
-where it comes from. The question's id is the note's, so a later import changes the cards
-instead of adding them again. White space is made single spaces.
+The front of a card is the question. The back is the answer, or the passage if there is no answer,
+followed by its source. The ID of the question is the GUID of the note, so a later import updates the
+cards instead of adding them again. Every run of white space becomes one space.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import logging
 import re
 
-from qgbatch.exports.format import ExportFormat, Files, Lines
+from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
 
@@ -21,15 +21,15 @@ logger = logging.getLogger("qgbatch")
 _FILE = "anki.tsv"
 _HEADER = "#separator:tab\n#html:false\n#columns:guid\tFront\tBack\tTags\n#guid column:1\n#tags column:4\n"
 _MARKUP = re.compile(r"\[(?=/?(?:latex|\$|sound:|anki:))", re.IGNORECASE)
-"""What Anki takes for formulas to typeset and files to play, also where it takes no HTML."""
+"""The start of Anki's tags for LaTeX and sound, which it interprets even with ``#html:false``."""
 _WORD_JOINER = "\u2060"
-_ABOUT = f"""Flash cards for Anki (2.1.54 or newer): import `{_FILE}` with File, Import.
+_DESCRIPTION = f"""Flash cards for Anki (2.1.54 or newer): import `{_FILE}` with File, Import.
 
-On the back of a question is its answer, or its passage where there is none, and where that comes
-from. Imported again, it changes the cards that are there."""
+The front of a card is a question. The back is its answer, or its passage if it has no answer, and the
+source. A second import updates the existing cards."""
 
 
-def _write(table: QuestionTable, files: Files) -> Lines:
+def _write(table: QuestionTable, files: Files) -> Summary:
     n_answers = n_passages = 0
     stream = files[_FILE]
     stream.write(_HEADER.encode())
@@ -37,31 +37,33 @@ def _write(table: QuestionTable, files: Files) -> Lines:
         n_answers += "answer" in row
         n_passages += "answer" not in row and "context" in row
         stream.write(_card(row))
-    n_bare = table.n_rows - n_answers - n_passages
-    if n_bare:
+    n_source_only = table.n_rows - n_answers - n_passages
+    if n_source_only:
         logger.warning(
-            "%d cards have only a place on their backs. Run qgbatch run again with --with-context: what is "
-            "in its cache is not done again.",
-            n_bare,
+            "%d cards have only the source on the back. To add the passages, run qgbatch run again with "
+            "--with-context; it reuses the questions in the cache.",
+            n_source_only,
         )
     return [
         ("cards", f"{table.n_rows:,}"),
-        ("backs", f"{n_answers:,} answers, {n_passages:,} passages, {n_bare:,} places alone"),
+        ("backs", f"{n_answers:,} answers, {n_passages:,} passages, {n_source_only:,} sources only"),
     ]
 
 
 def _card(row: CheckedRow) -> bytes:
-    place = f"({row['source']}, characters {row['start_char']} to {row['end_char']})"
-    back = f"{row.get('answer', row.get('context', ''))} {place}"
-    fields = (row["question_id"], _safe(str(row["question"])), _safe(back), "qgbatch")
+    source = f"({row['source']}, characters {row['start_char']} to {row['end_char']})"
+    back = f"{row.get('answer', row.get('context', ''))} {source}"
+    fields = (row["question_id"], _plain_text(str(row["question"])), _plain_text(back), "qgbatch")
     line = io.StringIO()
     csv.writer(line, delimiter="\t", lineterminator="\n").writerow(fields)
     return line.getvalue().encode()
 
 
-def _safe(text: str) -> str:
-    """On one line, and nothing but text to Anki."""
+def _plain_text(text: str) -> str:
+    """The text on one line, with Anki's tags disabled by a word joiner."""
     return _MARKUP.sub("[" + _WORD_JOINER, " ".join(text.replace("\0", " ").split()))
 
 
-FORMAT = ExportFormat("anki", (_FILE,), _ABOUT, needs_context=False, write=_write)
+FORMAT = ExportFormat(
+    "anki", (_FILE,), f"flash cards: {_FILE}", _DESCRIPTION, needs_context=False, write=_write
+)

@@ -1,51 +1,61 @@
-"""Passages with their questions added, for a search index that finds more (doc2query, docTTTTTquery).
+"""Export format ``doc2query``: passages expanded with their questions, for a search index.
 
-People search in words that a passage lacks; the questions bring some of them. So
-``contents``, which Pyserini and Anserini index (``JsonCollection``), is the passage and its
-questions, a line each; ``text`` is the passage alone, for what shows or reranks the hits.
-A question that is there once is there once: BM25 counts words.
+This is the document expansion of doc2query and docTTTTTquery. People search with words that a
+passage does not contain, and the questions add some of those words. The field ``contents``, which
+Pyserini and Anserini index (``JsonCollection``), is the passage followed by its questions, one per
+line. The field ``text`` is only the passage, for display and for rerankers. Each question appears once
+per passage, because BM25 counts how often a word occurs.
 
-Passages that no question was asked of are not in the file. Index them too, from the
-documents, or they will not be found.
+The file contains only passages that have a question. Index the other passages of the documents
+too; otherwise no search can find them.
 """
 
 from __future__ import annotations
 
-from qgbatch.exports.format import ExportFormat, Files, Lines
-from qgbatch.exports.passages import collect
+from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.passages import COPIES_LEFT_OUT, group_by_passage
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.writers import json_line
 
 _FILE = "documents.jsonl"
-_ABOUT = f"""Passages for a search index that finds more, because the questions asked of them are in it.
+_DESCRIPTION = f"""Passages for a search index, expanded with the questions that they answer, so that more \
+searches find them.
 
-`{_FILE}` has a line a passage: `id` (document's hash and span), `contents` (the passage and its
-questions, to be indexed), `text` (the passage alone, to be shown), `source`, `start_char`, `end_char`.
-Passages without a question are not in it: index them beside it. With Pyserini:
+`{_FILE}` has one line per passage: `id` (document hash and span), `contents` (the passage and its
+questions, to be indexed), `text` (only the passage, to be shown), `source`, `start_char`, `end_char`.
+It contains only passages that have a question; index the others too. With Pyserini:
 
     python -m pyserini.index.lucene --collection JsonCollection --input DIR --index INDEX --storeRaw"""
 
 
-def _write(table: QuestionTable, files: Files) -> Lines:
+def _write(table: QuestionTable, files: Files) -> Summary:
     n_passages = n_questions = 0
-    with collect(table) as passages:
-        for passage, asked in passages:
+    with group_by_passage(table) as passages:
+        for passage, questions in passages:
             line = {
                 "id": passage.passage_id,
-                "contents": "\n".join([passage.context, *(one.question for one in asked)]),
+                "contents": "\n".join([passage.context, *(question.text for question in questions)]),
                 "text": passage.context,
                 "source": passage.source,
                 "start_char": passage.start_char,
                 "end_char": passage.end_char,
             }
             files[_FILE].write(json_line(line))
-            n_passages, n_questions = n_passages + 1, n_questions + len(asked)
-        again = passages.n_again
+            n_passages += 1
+            n_questions += len(questions)
+        n_copies = passages.n_copies
     return [
         ("passages", f"{n_passages:,}"),
         ("questions", f"{n_questions:,}"),
-        ("left out", f"{again:,} questions of the same text under another name"),
+        ("left out", COPIES_LEFT_OUT.format(n_copies)),
     ]
 
 
-FORMAT = ExportFormat("doc2query", (_FILE,), _ABOUT, needs_context=True, write=_write)
+FORMAT = ExportFormat(
+    "doc2query",
+    (_FILE,),
+    f"passages with questions, for a search index: {_FILE}",
+    _DESCRIPTION,
+    needs_context=True,
+    write=_write,
+)

@@ -1,4 +1,8 @@
-"""An output of ``qgbatch run`` in the forms that other tools read, each a directory with a card."""
+"""``qgbatch export``: the list of export formats, and the function that writes one.
+
+To add a format, write a module with a ``FORMAT`` beside this one and add it to ``_MODULES``. The
+command line, its help and the tests of all formats read :data:`FORMATS`.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +10,44 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qgbatch.exports import anki, beir, doc2query, hf, squad
-from qgbatch.exports.format import CARD, ExportFormat, Lines, open_directory, write_card
+from qgbatch.exports.format import ExportFormat, Summary, open_directory, write_card
 from qgbatch.exports.table import QuestionTable
+from qgbatch.output.directories import CARD
 
-FORMATS: Mapping[str, ExportFormat] = {
-    module.FORMAT.name: module.FORMAT for module in (beir, squad, hf, anki, doc2query)
-}
+_MODULES = (beir, squad, hf, anki, doc2query)
+"""In the order of the help text."""
+FORMATS: Mapping[str, ExportFormat] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
+"""Every export format by its name, the value of ``--to``."""
 
 
-def export(table: QuestionTable, target: ExportFormat, directory: Path, license_name: str | None) -> Lines:
-    """Write a table's questions in the form of a target, and tell what there is.
+def export(
+    table: QuestionTable, export_format: ExportFormat, directory: Path, license_name: str | None
+) -> Summary:
+    """Write the questions of a table in an export format. The same table gives the same bytes.
 
-    The same table makes the same bytes.
+    Args:
+        table: An output of ``qgbatch run``.
+        export_format: One of :data:`FORMATS`.
+        directory: The output directory; it is created if it is missing.
+        license_name: The licence to name in the card, as the Hugging Face hub spells it.
+
+    Returns:
+        What was written, as names and values.
 
     Raises:
-        InputError: the table lacks what the target needs, or a row is not as it should be.
-        OutputError: a file would replace what is no earlier export of this kind, or cannot
-            be written.
+        InputError: The table lacks a column that the format needs, or a row is invalid.
+        OutputError: The directory holds files that are not an earlier export in this format, or
+            a file cannot be written.
     """
     from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
 
-    if target.needs_context:
-        table.need_context(f"--to {target.name}")
-    outputs = [str(directory / name) for name in (*target.files, CARD)]
+    if export_format.needs_context:
+        table.need_context(f"--to {export_format.name}")
+    outputs = [str(directory / name) for name in (*export_format.files, CARD)]
     check_output_conflicts(Listing([str(path) for path in table.files]), outputs)
-    with open_directory(directory, target) as files:
-        lines = target.write(table, files)
-        write_card(files[CARD], target, table, lines, directory.absolute().name, license_name)
-    return lines
+    with open_directory(directory, export_format) as files:
+        summary = export_format.write(table, files)
+        title = directory.absolute().name
+        write_card(files[CARD], export_format, table, summary, title, license_name)
+    return summary

@@ -1,120 +1,100 @@
-"""What an export is, and the directory that its files go to."""
+"""What defines an export format, and the output directory of an export."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from qgbatch.errors import OutputError
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.atomic import replacing
+from qgbatch.output.directories import CARD, card_contains, prepare_directory, remove_empty
 
-CARD = "README.md"
 Files = Mapping[str, IO[bytes]]
-"""Open files by their names in the directory."""
-Lines = list[tuple[str, str]]
-"""What is counted, and what there is to say of it."""
+"""Open binary files by their paths relative to the output directory."""
+Summary = list[tuple[str, str]]
+"""What an export contains, as names and values, such as ``("passages", "1,024")``."""
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A form that questions are exported in."""
+    """A format that questions can be exported to."""
 
     name: str
+    """The value of ``--to``."""
     files: tuple[str, ...]
-    about: str
-    """What is in the files, in Markdown."""
+    """Paths of the files, relative to the output directory; the card is not one of them."""
+    help: str
+    """One line for ``qgbatch export --help``, at most 65 characters."""
+    description: str
+    """What the files contain, in Markdown, for the card."""
     needs_context: bool
-    write: Callable[[QuestionTable, Files], Lines]
-    """Fill the files, by name, and tell what they hold."""
+    """Whether the table must have the column ``context``."""
+    write: Callable[[QuestionTable, Files], Summary]
+    """Writes the files and returns what they contain."""
     front_matter: Callable[[QuestionTable, str, str | None], str] | None = None
-    """The YAML at the top of the card: of the table, a name and a licence."""
+    """Returns the YAML block at the top of the card, from the table, the card's title and the licence."""
 
 
 @contextmanager
-def open_directory(directory: Path, target: ExportFormat) -> Iterator[Files]:
-    """Give the files of an export and its card, which are all replaced when the block ends well.
+def open_directory(directory: Path, export_format: ExportFormat) -> Iterator[Files]:
+    """Open the files of an export and its card; all are replaced when the block ends without error.
 
     Raises:
-        OutputError: a file would replace what is no earlier export of this kind, or cannot
-            be written.
+        OutputError: The directory holds files that are not an earlier export in this format, or
+            a file cannot be written.
     """
-    made = _make_directories(directory, target)
+    paths = {name: directory / name for name in (*export_format.files, CARD)}
+    is_ours = card_contains(directory, _made_with(export_format))
+    command = f"qgbatch export --to {export_format.name}"
+    created = prepare_directory(directory, paths.values(), lambda _: is_ours, command)
     try:
-        with ExitStack() as files:  # so that none is replaced before all are written
-            names = (*target.files, CARD)
-            yield {name: files.enter_context(replacing(directory / name)) for name in names}
+        with ExitStack() as stack:  # no file is replaced before all of them are complete
+            yield {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
     finally:
-        for path in reversed(made):
-            with suppress(OSError):  # only those that are still empty
-                path.rmdir()
-
-
-def _make_directories(directory: Path, target: ExportFormat) -> list[Path]:
-    """Make what is missing, and give it, outermost first."""
-    _check_directory(directory, target)
-    inner = {(directory / name).parent for name in target.files}
-    missing = {
-        path for place in (directory, *inner) for path in (place, *place.parents) if not path.exists()
-    }
-    made = sorted(missing, key=lambda path: len(path.parts))
-    try:
-        for path in made:
-            path.mkdir()
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot be made a directory ({error.strerror}).", "Name another place."
-        ) from error
-    return made
-
-
-def _check_directory(directory: Path, target: ExportFormat) -> None:
-    card = directory / CARD
-    is_ours = card.is_file() and _made_by(target) in card.read_text(encoding="utf-8", errors="replace")
-    for name in (*target.files, CARD):
-        if (directory / name).exists() and not is_ours:
-            raise OutputError(
-                f"{directory / name} is of something else.", "Name another directory for the export."
-            )
+        remove_empty(created)
 
 
 def write_card(
     stream: IO[bytes],
-    target: ExportFormat,
+    export_format: ExportFormat,
     table: QuestionTable,
-    lines: Lines,
+    summary: Summary,
     title: str,
     license_name: str | None,
 ) -> None:
-    """Write what is in the directory, what made it, and whose it is."""
-    front_matter = target.front_matter(table, title, license_name) if target.front_matter else ""
-    counts = "\n".join(f"| {name} | {text} |" for name, text in lines)
-    # Indented JSON has no line that could end the block.
+    """Write the card: what the directory contains, which run made it, and its licence."""
+    front_matter = (
+        export_format.front_matter(table, title, license_name) if export_format.front_matter else ""
+    )
+    rows = "\n".join(f"| {name} | {value} |" for name, value in summary)
+    # Indented JSON has no line that starts with backticks, so no value can end the code block.
     provenance = table.provenance.to_json() if table.provenance else {"model": table.models}
     licence = f"Licence: {license_name}. " if license_name else ""
     stream.write(
         f"""{front_matter}# {title}
 
-{target.about}
+{export_format.description}
 
 | | |
 |---|---|
-{counts}
+{rows}
 
-A model wrote the questions; nobody has read them all. {_made_by(target)}, from an output of `qgbatch run`:
+A model wrote the questions, and nobody has read all of them.
+{_made_with(export_format)}, from an output of `qgbatch run`:
 
 ```json
 {json.dumps(provenance, ensure_ascii=False, indent=2)}
 ```
 
-{licence}The passages are parts of the documents that the questions were asked of: their own licences hold.
+{licence}The passages are taken from the documents, whose own licences apply to them.
 """.encode()
     )
 
 
-def _made_by(target: ExportFormat) -> str:
-    return f"Made with `qgbatch export --to {target.name}`"
+def _made_with(export_format: ExportFormat) -> str:
+    """The sentence in the card by which a later export recognizes its own directory."""
+    return f"Made with `qgbatch export --to {export_format.name}`"

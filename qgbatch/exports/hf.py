@@ -1,4 +1,7 @@
-"""A data set for the Hugging Face hub: the rows as they are, and a card that the hub reads."""
+"""Export format ``hf``: a dataset for the Hugging Face hub, with a card that the hub reads.
+
+The rows are those of the table, as one Parquet file.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,34 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO
 
-from qgbatch.exports.format import ExportFormat, Files, Lines
+from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, NULLABLE
 from qgbatch.output.writers import ROWS_PER_GROUP, parquet_metadata
 
 _FILE = "data/train-00000-of-00001.parquet"
-_ABOUT = f"""Questions that a model asked of passages, a row each: `{_FILE}`.
+_DESCRIPTION = f"""Questions that a model asked about passages, one row per question: `{_FILE}`.
 
 | column | meaning |
 |---|---|
-| `question_id` | a hash of the document's text, the passage's span and the question |
+| `question_id` | hash of the document's text, the passage's span and the question |
 | `question` | the question |
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
-| `chunk_index`, `question_index` | position of the passage in its document, of the question in it |
+| `chunk_index`, `question_index` | index of the passage in the document, and of the question |
 | `start_char`, `end_char` | span of the passage in the document's text, in code points, half open |
-| `score` | mean log-probability of a token, in nats; nearer to 0 is surer |
-| `model` | what wrote it |
+| `score` | mean log-probability per token, in nats; closer to 0 means more confident |
+| `model` | the model that wrote the question |
 | `context` | the passage |
-| `answer`, `answer_start_char`, `answer_score` | an answer, its offset in the text, how sure it is |
-| `page` | page of the document |
+| `answer`, `answer_start_char`, `answer_score` | the answer, its offset in the document, its probability |
+| `page` | page number in the document |
 
-The columns from `context` on are there where the table had them."""
+The columns from `context` on are present only if the table had them."""
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
-"""Powers of ten from the third on, as the hub writes them."""
+"""Powers of ten from 1,000 on, as the hub writes them."""
 
 
-def _write(table: QuestionTable, files: Files) -> Lines:
+def _write(table: QuestionTable, files: Files) -> Summary:
     _write_parquet(files[_FILE], table)
     return [("questions", f"{table.n_rows:,}"), ("columns", ", ".join(table.columns))]
 
@@ -76,11 +79,19 @@ def _front_matter(table: QuestionTable, title: str, license_name: str | None) ->
 
 
 def size_category(n_rows: int) -> str:
-    """The hub's word for so many rows, such as ``1K<n<10K``."""
+    """The hub's size category for a number of rows, such as ``1K<n<10K``."""
     rank = max(0, len(str(n_rows)) - 3)
     if rank == 0:
         return f"n<{_SIZES[0]}"
     return f"{_SIZES[rank - 1]}<n<{_SIZES[rank]}" if rank < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
-FORMAT = ExportFormat("hf", (_FILE,), _ABOUT, needs_context=False, write=_write, front_matter=_front_matter)
+FORMAT = ExportFormat(
+    "hf",
+    (_FILE,),
+    "dataset with a card for the Hugging Face hub: one Parquet file",
+    _DESCRIPTION,
+    needs_context=False,
+    write=_write,
+    front_matter=_front_matter,
+)

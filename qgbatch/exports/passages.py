@@ -1,4 +1,8 @@
-"""Rows -> passages, each once and with all of its questions, whatever the order of the rows."""
+"""Groups the rows of a table by passage: each passage once, with all of its questions.
+
+The rows may come in any order. They are collected in a temporary SQLite database, so memory stays
+bounded however large the table is.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ CREATE TABLE questions (
     passage INTEGER, question TEXT, answer TEXT, answer_start INTEGER
 );
 """
-_INDEX = "CREATE INDEX asked ON questions (passage)"
+_INDEX = "CREATE INDEX questions_by_passage ON questions (passage)"
 _IN_ORDER = """
 SELECT passages.id, source, start_char, end_char, context, questions.id, question, answer, answer_start
 FROM passages JOIN questions ON passage = passages.number
@@ -33,70 +37,71 @@ ORDER BY passages.number, questions.number
 """
 
 
+COPIES_LEFT_OUT = "{:,} questions about the same text under another name"
+"""For the summary of an export; filled with :attr:`PassageGroups.n_copies`."""
+
+
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question of a passage, with an answer or none."""
+class PassageQuestion:
+    """A question about a passage, and its answer if the table has one."""
 
     question_id: str
-    question: str
+    text: str
     answer: str | None
     answer_start: int | None
-    """Offset of the answer in the passage, in code points; not checked."""
+    """Offset of the answer in the passage, in code points. It is not verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The text of a chunk."""
+    """The text of one chunk."""
 
     passage_id: str
-    """The first 16 digits of the document's hash, and the span: the same on every run."""
+    """The first 16 digits of the document's hash, then the span; the same on every run."""
     source: str
     start_char: int
     end_char: int
     context: str
 
 
-class Passages:
-    """The passages of a table, in the order in which they come first.
-
-    They wait in a temporary file, which takes about the room of their texts; memory stays
-    bounded.
-    """
+class PassageGroups:
+    """The passages of a table with their questions, in the order of each passage's first row."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._last: tuple[str, int, str] = ("", 0, "")
-        self.n_again = 0
-        """Rows left out: of the same text under another name."""
+        self.n_copies = 0
+        """Number of rows left out because they repeat a question about the same text, which
+        another document has too."""
 
     def add(self, row: CheckedRow) -> None:
-        """Add a question, unless it is there.
+        """Add the question of a row, unless the same question is already there.
 
         Raises:
-            InputError: the passage is there with another text.
+            InputError: Another row has the same span but another text.
         """
         start = int(row["start_char"])
         passage_id = f"{str(row['document_sha256'])[:16]}:{start}-{row['end_char']}"
-        number, context = self._find(passage_id, row)
+        number, context = self._find_or_add(passage_id, row)
         if context != row["context"]:
             raise InputError(
-                f"{row['question_id']}: its context is another one than that of a row with the same span.",
-                "Give a file that qgbatch run wrote, as it wrote it.",
+                f"{row['question_id']}: its context differs from that of another row with the same span.",
+                "Use the file as qgbatch run wrote it.",
             )
         answer_start = int(row["answer_start_char"]) - start if "answer_start_char" in row else None
         values = (row["question_id"], number, row["question"], row.get("answer"), answer_start)
-        done = self._connection.execute(
+        n_added = self._connection.execute(
             "INSERT OR IGNORE INTO questions VALUES (NULL, ?, ?, ?, ?, ?)", values
         ).rowcount
-        self.n_again += 1 - done
+        self.n_copies += 1 - n_added
 
-    def __iter__(self) -> Iterator[tuple[Passage, list[Asked]]]:
+    def __iter__(self) -> Iterator[tuple[Passage, list[PassageQuestion]]]:
         rows = self._connection.execute(_IN_ORDER)
         for passage, group in groupby(rows, key=lambda row: row[:5]):
-            yield Passage(*passage), [Asked(*row[5:]) for row in group]
+            yield Passage(*passage), [PassageQuestion(*row[5:]) for row in group]
 
-    def _find(self, passage_id: str, row: CheckedRow) -> tuple[int, str]:
-        """The number and the text of a passage, which is added if it is not there."""
+    def _find_or_add(self, passage_id: str, row: CheckedRow) -> tuple[int, str]:
+        """Return the number and the text of a passage; add the passage if it is new."""
         if self._last[0] != passage_id:
             values: tuple[Any, ...] = (
                 passage_id, row["source"], row["start_char"], row["end_char"], row["context"],
@@ -110,23 +115,24 @@ class Passages:
 
 
 @contextmanager
-def collect(table: QuestionTable) -> Iterator[Passages]:
-    """Give all passages of a table.
+def group_by_passage(table: QuestionTable) -> Iterator[PassageGroups]:
+    """Read a whole table and group its questions by passage.
 
     Raises:
-        InputError: a row is not as it should be.
-        OutputError: there is no room for the temporary file.
+        InputError: A row is invalid.
+        OutputError: The temporary file cannot be written.
     """
     try:
-        with closing(sqlite3.connect("", isolation_level=None)) as connection:  # a file without name
+        with closing(sqlite3.connect("", isolation_level=None)) as connection:  # "": a temporary file
             connection.executescript(_SCHEMA)
-            connection.execute("BEGIN")  # one transaction: many would write the same pages many times
-            passages = Passages(connection)
+            connection.execute("BEGIN")  # one transaction writes each page once
+            groups = PassageGroups(connection)
             for row in table.rows():
-                passages.add(row)
+                groups.add(row)
             connection.execute(_INDEX)
-            yield passages
+            yield groups
     except sqlite3.OperationalError as error:
         raise OutputError(
-            f"No room for temporary files ({error}).", "Name a place with more in SQLITE_TMPDIR."
+            f"No space for temporary files ({error}).",
+            "Set SQLITE_TMPDIR to a directory with more free space.",
         ) from error

@@ -1,4 +1,4 @@
-"""The values of a row: of the right type and range, or an error that names their place."""
+"""Checks the values of a row: an invalid value raises an error that names its line and column."""
 
 from __future__ import annotations
 
@@ -13,45 +13,54 @@ from qgbatch.output.writers import remove_formula_guard
 from qgbatch.records import make_question_id
 
 OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
-"""Columns that an output may have beside :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow types."""
+"""Columns that an output may have in addition to :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow
+types."""
 CheckedRow: TypeAlias = dict[str, str | int | float]
-"""A row of :mod:`qgbatch.output.writers` whose empty columns are left out."""
-_ALL = {**COLUMNS, **OPTIONAL_COLUMNS}
-_FORMS = {
+"""A row of :mod:`qgbatch.output.writers` without its empty columns."""
+_ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS}
+_PATTERNS = {
     "question_id": re.compile(r"q[0-9a-f]{16}"),
     "document_sha256": re.compile(r"[0-9a-f]{64}"),
 }
-"""What becomes a part of ids and file names elsewhere."""
+"""Columns whose values appear in the IDs and file names of exports."""
 
 
 def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> CheckedRow:
-    """The values of these columns, those that may be empty and are left out.
+    """Check the values of a row.
+
+    Args:
+        place: File and line, for error messages.
+        values: The row as it was read.
+        columns: The columns to check and return.
+
+    Returns:
+        The values of these columns, without optional columns that are empty.
 
     Raises:
-        InputError: a value is missing, of another type or out of range.
+        InputError: A value is missing, has another type or is out of range.
     """
     row: CheckedRow = {}
     for name in columns:
         value = values.get(name)
         if name in NULLABLE and (value in (None, "") or value != value):
             continue
-        row[name] = _CHECKS[_ALL[name]](value, f"{place}: {name}")
-        form = _FORMS.get(name)
-        if form and not form.fullmatch(str(value)):
-            raise _wrong(f"{place}: {name}", f"{str(value)[:80]!r}, which qgbatch does not write")
+        row[name] = _CHECKS[_ALL_COLUMNS[name]](value, f"{place}: {name}")
+        pattern = _PATTERNS.get(name)
+        if pattern and not pattern.fullmatch(str(value)):
+            raise _invalid(f"{place}: {name}", f"{str(value)[:80]!r}, which qgbatch does not write")
     if int(row["end_char"]) < int(row["start_char"]):
-        raise _wrong(f"{place}: end_char", "before start_char")
+        raise _invalid(f"{place}: end_char", "before start_char")
     return row
 
 
 def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
-    """The cells of a row with numbers for their texts, and without what ``--csv-safe`` put there.
+    """Convert the cells of a CSV row to numbers and texts, and undo ``--csv-safe``.
 
-    A text may have begun with an apostrophe before a formula by itself; a question's id
-    and the length of a passage tell.
+    ``--csv-safe`` writes an apostrophe before a text that looks like a formula. A text may also start
+    with an apostrophe itself: the ID of a question and the length of a passage tell the two cases apart.
     """
     row: dict[str, Any] = dict(cells)
-    for name, kind in _ALL.items():
+    for name, kind in _ALL_COLUMNS.items():
         cell = cells.get(name)
         if cell is None:
             continue
@@ -71,38 +80,38 @@ def _from_cell(cell: str, kind: str, place: str) -> int | float:
     try:
         return int(cell) if kind == "int64" else float(cell)
     except ValueError:
-        raise _wrong(place, f"{cell[:80]!r}, not a number") from None
+        raise _invalid(place, f"{cell[:80]!r}, not a number") from None
 
 
 def _text(value: Any, place: str) -> str:
     if not isinstance(value, str):
-        raise _wrong(place, f"{_kind_of(value)}, not text")
+        raise _invalid(place, f"{_kind_of(value)}, not text")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise _wrong(place, f"half of a surrogate pair at offset {error.start}") from error
+        raise _invalid(place, f"half of a surrogate pair at offset {error.start}") from error
     return value
 
 
 def _whole_number(value: Any, place: str) -> int:
-    if isinstance(value, float) and value.is_integer():  # pandas has columns with gaps as such
+    if isinstance(value, float) and value.is_integer():  # pandas stores integers with gaps as floats
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(place, f"{_kind_of(value)}, not a whole number")
+        raise _invalid(place, f"{_kind_of(value)}, not a whole number")
     if not 0 <= value < 1 << 63:
-        raise _wrong(place, "out of range")
+        raise _invalid(place, "out of range")
     return value
 
 
 def _number(value: Any, place: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _wrong(place, f"{_kind_of(value)}, not a number")
+        raise _invalid(place, f"{_kind_of(value)}, not a number")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise _wrong(place, "not a finite number")
+        raise _invalid(place, "not a finite number")
     return number
 
 
@@ -119,5 +128,5 @@ def _kind_of(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _wrong(place: str, what: str) -> InputError:
-    return InputError(f"{place} is {what}.", "Give a file that qgbatch run wrote, as it wrote it.")
+def _invalid(place: str, what: str) -> InputError:
+    return InputError(f"{place} is {what}.", "Use the file as qgbatch run wrote it.")

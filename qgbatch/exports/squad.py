@@ -1,8 +1,8 @@
-"""Questions in the form of SQuAD v1.1, for reading comprehension and for ``qgbatch finetune``.
+"""Export format ``squad``: SQuAD v1.1 JSON, for reading comprehension and ``qgbatch finetune``.
 
-Passages of a document are its paragraphs, and the document's name is the title. Where the
-table has no answer to a question, or the answer is not at its place in the passage, its list
-of answers is empty: that says nothing about whether there is one.
+The paragraphs of an article are the passages of a document, and its title is the document's name.
+The list of answers of a question is empty if the table has no answer to it, or if the answer is
+not at its offset in the passage. An empty list does not mean that the passage has no answer.
 """
 
 from __future__ import annotations
@@ -10,69 +10,75 @@ from __future__ import annotations
 import json
 from typing import IO
 
-from qgbatch.exports.format import ExportFormat, Files, Lines
-from qgbatch.exports.passages import Asked, Passage, collect
+from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.passages import COPIES_LEFT_OUT, Passage, PassageQuestion, group_by_passage
 from qgbatch.exports.table import QuestionTable
 
 _FILE = "squad.json"
-_ABOUT = f"""Questions in the form of SQuAD v1.1: `{_FILE}`.
+_DESCRIPTION = f"""Questions in the format of SQuAD v1.1: `{_FILE}`.
 
-Paragraphs are the passages of a document, titles its name. A question without answers is one to which the
-table had none, or none that stands at its place in the passage."""
+The paragraphs of an article are the passages of a document, and its title is the document's name.
+A question has no answers if the table had none for it, or if the answer was not at its offset in the
+passage."""
+
+_Answers = list[dict[str, str | int]]
 
 
-def _write(table: QuestionTable, files: Files) -> Lines:
+def _write(table: QuestionTable, files: Files) -> Summary:
     stream = files[_FILE]
     n_passages = n_questions = n_answers = n_misplaced = 0
-    document = ""
+    document_id = ""
     stream.write(b'{"version": "1.1", "data": [')
-    with collect(table) as passages:
-        for passage, asked in passages:
-            answers = [_answers(passage, one) for one in asked]
-            before, document = document, passage.passage_id.partition(":")[0]
-            stream.write(_between(before, document, passage.source).encode())
-            _write_paragraph(stream, passage, asked, answers)
-            n_passages, n_questions = n_passages + 1, n_questions + len(asked)
+    with group_by_passage(table) as passages:
+        for passage, questions in passages:
+            answers = [_answers(passage, question) for question in questions]
+            previous_id, document_id = document_id, passage.passage_id.partition(":")[0]
+            stream.write(_separator(previous_id, document_id, passage.source).encode())
+            _write_paragraph(stream, passage, questions, answers)
+            n_passages += 1
+            n_questions += len(questions)
             n_answers += sum(map(bool, answers))
             n_misplaced += sum(
-                bool(one.answer) and not found for one, found in zip(asked, answers, strict=True)
+                bool(question.answer) and not found
+                for question, found in zip(questions, answers, strict=True)
             )
-        again = passages.n_again
+        n_copies = passages.n_copies
     stream.write(b"\n]}\n]}\n")
     return [
         ("passages", f"{n_passages:,}"),
         ("questions", f"{n_questions:,}"),
-        ("answers", _about_answers(table, n_answers, n_misplaced)),
-        ("left out", f"{again:,} questions of the same text under another name"),
+        ("answers", _describe_answers(table, n_answers, n_misplaced)),
+        ("left out", COPIES_LEFT_OUT.format(n_copies)),
     ]
 
 
-def _between(before: str, document: str, title: str) -> str:
-    """What stands before a paragraph: a comma, or the end of one document and the start of another."""
-    if before == document:
+def _separator(previous_id: str, document_id: str, title: str) -> str:
+    """The JSON before a paragraph: a comma, or the end of one article and the start of the next."""
+    if previous_id == document_id:
         return ",\n"
-    return ("\n]}," if before else "") + f'\n{{"title": {_json(title)}, "paragraphs": [\n'
+    return ("\n]}," if previous_id else "") + f'\n{{"title": {_json(title)}, "paragraphs": [\n'
 
 
-def _about_answers(table: QuestionTable, n_answers: int, n_misplaced: int) -> str:
+def _describe_answers(table: QuestionTable, n_answers: int, n_misplaced: int) -> str:
     if "answer" not in table.columns:
-        return "0, as the table has none: each list of answers is empty"
-    return f"{n_answers:,}, and {n_misplaced:,} left out that are not at their place in the passage"
+        return "0, because the table has no column answer"
+    return f"{n_answers:,}; {n_misplaced:,} left out because they are not at their offset in the passage"
 
 
-def _answers(passage: Passage, asked: Asked) -> list[dict[str, str | int]]:
-    text, start = asked.answer, asked.answer_start
+def _answers(passage: Passage, question: PassageQuestion) -> _Answers:
+    """The answer of a question as SQuAD writes it, or an empty list if it is not at its offset."""
+    text, start = question.answer, question.answer_start
     if not text or start is None or start < 0 or not passage.context.startswith(text, start):
         return []
     return [{"text": text, "answer_start": start}]
 
 
 def _write_paragraph(
-    stream: IO[bytes], passage: Passage, asked: list[Asked], answers: list[list[dict[str, str | int]]]
+    stream: IO[bytes], passage: Passage, questions: list[PassageQuestion], answers: list[_Answers]
 ) -> None:
     qas = [
-        {"id": one.question_id, "question": one.question, "answers": found}
-        for one, found in zip(asked, answers, strict=True)
+        {"id": question.question_id, "question": question.text, "answers": found}
+        for question, found in zip(questions, answers, strict=True)
     ]
     stream.write(_json({"context": passage.context, "qas": qas}).encode())
 
@@ -81,4 +87,11 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-FORMAT = ExportFormat("squad", (_FILE,), _ABOUT, needs_context=True, write=_write)
+FORMAT = ExportFormat(
+    "squad",
+    (_FILE,),
+    f"SQuAD v1.1, with answers if the table has them: {_FILE}",
+    _DESCRIPTION,
+    needs_context=True,
+    write=_write,
+)

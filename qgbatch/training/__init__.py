@@ -1,1 +1,1 @@
-"""What is needed to make a model, rather than to run one: data, training, figures."""
+"""Training and evaluation of models: ``qgbatch finetune``, ``dataset`` and ``evaluate``."""

@@ -1,4 +1,4 @@
-"""What a training starts from: the weights and tokenizer of a base, or new ones."""
+"""The base model of a training: the weights and tokenizer of a checkpoint, or new weights."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from qgbatch.training.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class Base:
-    """A model to train, on the CPU in float32, with an embedding row for each token."""
+    """A model to train. Its weights are on the CPU in float32 and have an embedding for each token."""
 
     name: str
     sha256: str
-    """Of its configuration and weights; of the configuration where the weights are new."""
+    """Hash of the configuration and the weights, or only of the configuration if the weights are new."""
     weights: Any
     tokenizer: PromptTokenizer
     metadata: ModelMetadata
 
 
 def load_base(settings: TrainingSettings) -> Base:
-    """Load the base, or make a model with random weights from a configuration.
+    """Load the base model, or create a model with random weights from a configuration.
 
     Raises:
-        ModelError: it is missing, damaged or no T5.
+        ModelError: The model is missing, damaged or not a T5.
     """
-    set_seed(settings.seed)  # new weights and rows are random
-    base = _make_new(settings) if settings.init_from_scratch else _load(settings)
+    set_seed(settings.seed)  # for new weights and new embeddings
+    base = _create(settings) if settings.init_from_scratch else _load(settings)
     if base.tokenizer.vocab_size > base.weights.get_input_embeddings().num_embeddings:
         base.weights.resize_token_embeddings(base.tokenizer.vocab_size)
     if getattr(base.weights.config, "decoder_start_token_id", None) is None:
-        base.weights.config.decoder_start_token_id = base.tokenizer.pad_id  # as T5's own configurations say
+        base.weights.config.decoder_start_token_id = base.tokenizer.pad_id  # as in T5's own configurations
     return base
 
 
@@ -55,7 +55,7 @@ def _load(settings: TrainingSettings) -> Base:
     return Base(model.name, model.sha256, weights, tokenizer, model.metadata)
 
 
-def _make_new(settings: TrainingSettings) -> Base:
+def _create(settings: TrainingSettings) -> Base:
     path = Path(str(settings.init_from_scratch))
     tokenizer = load_new_tokenizer(str(settings.tokenizer), ModelMetadata())
     try:
@@ -66,14 +66,14 @@ def _make_new(settings: TrainingSettings) -> Base:
             raise ValueError(f"model_type is {model_type!r}, not one of {', '.join(ARCHITECTURES)}")
         ids = {"decoder_start_token_id": tokenizer.pad_id, "pad_token_id": tokenizer.pad_id}
         config = {"vocab_size": tokenizer.vocab_size, "eos_token_id": tokenizer.eos_id} | ids | config
-        for key in ("attn_implementation", "_attn_implementation"):  # may name code on the hub
+        for key in ("attn_implementation", "_attn_implementation"):  # could name code on the hub
             config.pop(key, None)
-        made = AutoConfig.for_model(model_type, **config)
-        weights = AutoModelForSeq2SeqLM.from_config(made, dtype=torch.float32)
-    except Exception as error:  # whatever sizes that do not fit set off
+        model_config = AutoConfig.for_model(model_type, **config)
+        weights = AutoModelForSeq2SeqLM.from_config(model_config, dtype=torch.float32)
+    except Exception as error:  # invalid sizes can raise anything
         raise ModelError(
-            f"--init-from-scratch {path}: no model can be made of it ({error}).",
-            "Give a JSON file with fields of transformers' T5Config.",
+            f"--init-from-scratch {path}: cannot create a model from it ({error}).",
+            "Use a JSON file with the fields of T5Config in transformers.",
         ) from error
     weights.generation_config = _generation_config(Decoding(), tokenizer)
     return Base(
@@ -82,10 +82,10 @@ def _make_new(settings: TrainingSettings) -> Base:
 
 
 def _generation_config(decoding: Decoding, tokenizer: PromptTokenizer) -> GenerationConfig:
-    """The settings that ``run`` will use, as ``generation_config.json`` says them."""
-    has_beams = decoding.num_beams > 1  # else transformers refuses to save what is for beams
+    """The decoding settings for ``generation_config.json``, which ``qgbatch run`` uses."""
+    has_beams = decoding.num_beams > 1  # without beams, transformers refuses to save these settings
     return GenerationConfig(
-        max_length=decoding.max_new_tokens + 1,  # it counts the start token
+        max_length=decoding.max_new_tokens + 1,  # includes the start token
         num_beams=decoding.num_beams,
         length_penalty=decoding.length_penalty if has_beams else None,
         no_repeat_ngram_size=decoding.no_repeat_ngram_size,

@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: log, progress, saving the best, stopping early."""
+"""Trainer callbacks: log, progress, best checkpoint and early stopping."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ logger = logging.getLogger(__name__)
 
 LOG = "training_log.jsonl"
 OnProgress = Callable[[float, str], None]
-"""Called after each step with the share of this process's steps, 0 to 1, and where it is."""
+"""Called after each step with the fraction of steps that are done, 0 to 1, and a text such as
+``step 3 of 9``. Steps before a resumed checkpoint are not counted."""
 
 
-class Epochs(TrainerCallback):
-    """Tells the sampler which epoch it is, also after going on from a checkpoint."""
+class EpochCallback(TrainerCallback):
+    """Tells the sampler the current epoch, including after a resume."""
 
     def __init__(self, sampler: StepSampler) -> None:
         self._sampler = sampler
@@ -30,12 +31,12 @@ class Epochs(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Choose the epoch's shuffle."""
+        """Set the epoch of the sampler."""
         self._sampler.set_epoch(int(state.epoch or 0))
 
 
-class Log(TrainerCallback):
-    """Losses to the log and to ``training_log.jsonl``, progress to a person, from one process."""
+class LogCallback(TrainerCallback):
+    """Writes losses to the log and to ``training_log.jsonl``, and reports progress, in one process."""
 
     def __init__(self, output_dir: Path, on_progress: OnProgress | None) -> None:
         self._path = output_dir / LOG
@@ -45,9 +46,9 @@ class Log(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Note where this process begins, and take the distances of its own settings."""
+        """Remember the first step, and apply the logging, evaluation and save intervals of this run."""
         self._first_step = state.global_step
-        state.compute_steps(args, state.max_steps)  # a checkpoint brings back those it was saved with
+        state.compute_steps(args, state.max_steps)  # a checkpoint restores its own intervals
 
     def on_log(
         self,
@@ -57,12 +58,12 @@ class Log(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write the history so far, and say the last of it."""
+        """Write all losses so far to the file, and log the latest."""
         if not state.is_world_process_zero:
             return
-        # The history comes back from a checkpoint, so the file never has a step twice.
+        # A checkpoint restores the history, so the file never contains a step twice.
         with replacing(self._path) as stream:
-            stream.writelines(json_line(_without_nan(entry)) for entry in state.log_history)
+            stream.writelines(json_line(_finite_or_null(entry)) for entry in state.log_history)
         kinds = {"loss": "loss", "eval_loss": "validation loss", "learning_rate": "learning rate"}
         shown = [f"{name} {logs[key]:.4g}" for key, name in kinds.items() if logs and key in logs]
         if shown:
@@ -71,22 +72,21 @@ class Log(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Tell the progress."""
+        """Report progress."""
         if self._on_progress and state.is_world_process_zero:
-            share = (state.global_step - self._first_step) / (state.max_steps - self._first_step)
-            self._on_progress(share, f"step {state.global_step} of {state.max_steps}")
+            fraction = (state.global_step - self._first_step) / (state.max_steps - self._first_step)
+            self._on_progress(fraction, f"step {state.global_step} of {state.max_steps}")
 
 
-def _without_nan(entry: dict[str, float]) -> dict[str, float | None]:
-    """An entry as JSON can hold it: null for what is no number, as when a training overflows."""
+def _finite_or_null(entry: dict[str, float]) -> dict[str, float | None]:
+    """An entry that JSON can represent: NaN and infinity, after an overflow, become null."""
     return {key: value if math.isfinite(value) else None for key, value in entry.items()}
 
 
-class SaveBest(TrainerCallback):
+class SaveBestCallback(TrainerCallback):
     """Saves a checkpoint whenever the validation loss is the best so far.
 
-    The Trainer alone keeps the best of those that were due anyway, and forgets a best
-    loss between them.
+    The Trainer itself saves only at fixed intervals and misses a best loss between them.
     """
 
     def on_evaluate(
@@ -97,16 +97,16 @@ class SaveBest(TrainerCallback):
         metrics: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Have the best so far saved."""
+        """Request a checkpoint if the loss is the best so far."""
         if metrics and (state.best_metric is None or metrics["eval_loss"] < state.best_metric):
             control.should_save = True
 
 
-class StopEarly(TrainerCallback):
-    """Stops after so many evaluations without a better loss, and saves where it stopped.
+class EarlyStoppingCallback(TrainerCallback):
+    """Stops after ``patience`` evaluations without a better loss, and saves a checkpoint.
 
-    They are counted in the history, which comes back from a checkpoint; the callback of
-    transformers would bring back its patience too, whatever the settings say now.
+    The evaluations are counted in the history, which a checkpoint restores. The callback of transformers
+    would also restore its old patience and ignore the current setting.
     """
 
     def __init__(self, patience: int) -> None:
@@ -115,7 +115,7 @@ class StopEarly(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Stop, and have the last saved, when the patience is at its end."""
+        """Request a stop and a checkpoint if the loss has not improved for ``patience`` evaluations."""
         losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
         if len(losses) - 1 - losses.index(min(losses)) >= self._patience:
             control.should_training_stop = control.should_save = True

@@ -1,4 +1,4 @@
-"""What a finished training says of itself: the model card and the picture of its losses."""
+"""The model card of a finished training, and the plot of its losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 
 
 def environment() -> dict[str, str]:
-    """Versions and hardware of this training, by name."""
+    """Return the versions of the packages and the name of the hardware."""
     if torch.cuda.is_available():
         hardware = torch.cuda.get_device_name()
     elif torch.backends.mps.is_available():
@@ -36,18 +36,23 @@ def environment() -> dict[str, str]:
 
 
 def model_card(name: str, recipe: Mapping[str, Any]) -> str:
-    """The README.md of a model directory, in the hub's form."""
+    """Write the model card in the format of the Hugging Face hub.
+
+    Args:
+        name: The name of the model, or its id on the hub.
+        recipe: See :func:`qgbatch.training.recipe.make_recipe`.
+    """
     settings, metadata = recipe["settings"], recipe["identity"]["prompt"]
     separator = metadata["separator"]
     data = ModelCardData(
         base_model=recipe["base"] if "/" in recipe["base"] else None,
         datasets=settings["dataset"] if "/" in (settings["dataset"] or "") else None,
-        license=metadata["license"].lower() if metadata["license"] else None,  # as the hub spells them
+        license=metadata["license"].lower() if metadata["license"] else None,  # the hub uses lower case
         library_name="transformers",
         tags=["question-generation", "qgbatch"],
     )
-    length = "max_steps" if settings["max_steps"] else "num_train_epochs"
-    shown = ("max_source_length", "max_target_length", "learning_rate", length, "group_by_length", "seed")
+    duration = "max_steps" if settings["max_steps"] else "num_train_epochs"
+    shown = ("max_source_length", "max_target_length", "learning_rate", duration, "group_by_length", "seed")
     rows = [(key, settings[key]) for key in shown]
     rows.append(("examples per step", recipe["identity"]["examples_per_step"]))
     rows += [(key, value) for key, value in recipe["devices"].items()]
@@ -57,23 +62,23 @@ def model_card(name: str, recipe: Mapping[str, Any]) -> str:
 
 # {name}
 
-Asks several questions of a text at once (end-to-end, answer-agnostic question generation): a T5 that writes
-`Q1 {separator} Q2 {separator} ...`. Made by `qgbatch finetune` from {recipe["base"]}.
+A T5 model that writes several questions about a text at once (end-to-end, answer-agnostic question
+generation): `Q1 {separator} Q2 {separator} ...`. Trained by `qgbatch finetune` from {recipe["base"]}.
 
 ```sh
 qgbatch run TEXTS -o questions.parquet --model {name}
 ```
 
-The model reads `{metadata["prefix"]}{{text}}{metadata["suffix"]}` and the tokenizer's end token, at most
-{settings["max_source_length"]} tokens. `generation_config.json` has the settings to generate with.
+The input is `{metadata["prefix"]}{{text}}{metadata["suffix"]}` and the tokenizer's end token, at most
+{settings["max_source_length"]} tokens. `generation_config.json` contains the decoding settings.
 
-## Figures
+## Metrics
 
 {_table(recipe["metrics"].items())}
 
-Losses are cross-entropies per target token in nats, means over batches. `train_loss` is the last one
-logged; `eval_loss`, where there is one, is of the validation data below. `qgbatch evaluate` measures the
-questions.
+Losses are cross-entropies per target token in nats, averaged over batches. `train_loss` is the last value
+in the log. `eval_loss` was measured on the validation data below, if there are any. `qgbatch evaluate`
+measures the quality of the questions.
 
 ![Losses by step](losses.png)
 
@@ -81,8 +86,8 @@ questions.
 
 {_table(rows)}
 
-AdamW, its rate falling linearly to 0 at the planned end; {recipe["n_steps"]} steps were done.
-`recipe.json` has every setting, `training_log.jsonl` every loss.
+AdamW with a learning rate that decreases linearly to 0 at the planned end; {recipe["n_steps"]} steps.
+`recipe.json` contains all settings, `training_log.jsonl` all losses.
 
 | data | paragraphs | questions | sha256 |
 |---|---|---|---|
@@ -93,10 +98,14 @@ AdamW, its rate falling linearly to 0 at the planned end; {recipe["n_steps"]} st
 
 
 def draw_losses(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw the training and validation losses over the steps, as PNG.
+    """Plot the training and validation losses by step as a PNG file.
+
+    Args:
+        history: The entries of the training log.
+        path: The file to write.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 

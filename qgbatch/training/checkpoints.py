@@ -1,8 +1,8 @@
-"""Checkpoints of a training: which is whole, which belongs to it, and the model made of the best.
+"""Checkpoints of a training: finds complete ones, and turns the best one into the model.
 
-A checkpoint is a model directory with the state of the training beside it. transformers'
-Trainer writes ``trainer_state.json`` last, so one that can be read, beside weights,
-optimizer, scheduler and random state, marks a whole one.
+A checkpoint is a model directory with additional files for the state of the training. The Trainer of
+transformers writes ``trainer_state.json`` last. Therefore a checkpoint is complete if this file is valid
+and weights, optimizer, scheduler and random state exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qgbatch.output.atomic import replacing
 logger = logging.getLogger(__name__)
 
 RECIPE = "recipe.json"
-"""What a training was: written into each checkpoint and beside the finished model."""
+"""The recipe of a training, written into each checkpoint and into the model directory."""
 _STATE = "trainer_state.json"
 _WEIGHTS = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)(\.index\.json)?")
 MODEL_FILES = (
@@ -39,17 +39,17 @@ MODEL_FILES = (
     "added_tokens.json",
     "spiece.model",
 )
-"""What makes a checkpoint a model, as patterns of names; the rest is the training's state."""
+"""Glob patterns of the files of a model; all other files of a checkpoint are state of the training."""
 _STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth")
 _DRAFT = ".model-"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def read_state(checkpoint: Path) -> dict[str, Any] | None:
-    """The Trainer's state in a checkpoint; None where the checkpoint is not whole."""
+    """Read the Trainer's state from a checkpoint; return None if the checkpoint is incomplete."""
     state = _read_json(checkpoint / _STATE)
     step, history, best = (state.get(key) for key in ("global_step", "log_history", "best_metric"))
-    is_sound = (
+    is_valid = (
         isinstance(step, int)
         and step > 0
         and isinstance(state.get("epoch"), int | float)
@@ -57,49 +57,58 @@ def read_state(checkpoint: Path) -> dict[str, Any] | None:
         and isinstance(history, list)
         and all(isinstance(entry, dict) and "step" in entry for entry in history)
     )
-    is_whole = has_weights(checkpoint) and all(any(checkpoint.glob(name)) for name in _STATE_FILES)
-    return state if is_sound and is_whole else None
+    is_complete = bool(find_weights(checkpoint)) and all(
+        any(checkpoint.glob(name)) for name in _STATE_FILES
+    )
+    return state if is_valid and is_complete else None
 
 
 def read_history(checkpoint: Path) -> list[dict[str, float]]:
-    """What was logged up to a whole checkpoint, in order: losses with their ``step``."""
+    """Read the losses up to a checkpoint, in order; each entry has its ``step``."""
     history: list[dict[str, float]] = (read_state(checkpoint) or {}).get("log_history", [])
     return history
 
 
 def read_recipe(directory: Path) -> dict[str, Any]:
-    """What made the model or checkpoint in a directory; empty where it does not say."""
+    """Read the recipe of a model or checkpoint; return an empty dictionary if there is none."""
     return _read_json(directory / RECIPE)
 
 
 def step_of(checkpoint: Path) -> int:
-    """The steps that a whole checkpoint has behind it."""
+    """Return the number of steps before a checkpoint; 0 if it is incomplete."""
     return int((read_state(checkpoint) or {}).get("global_step", 0))
 
 
 def mark_incomplete(checkpoint: Path) -> None:
-    """Take away what marks a checkpoint as whole, before another is written in its place."""
+    """Make a checkpoint incomplete, before another one is written in its place."""
     (checkpoint / _STATE).unlink(missing_ok=True)
 
 
 def find_newest(output_dir: Path) -> Path | None:
-    """The newest whole checkpoint; others, of a run that was killed while saving, are named."""
+    """Find the newest complete checkpoint; warn about newer ones that a killed run left incomplete."""
     found = [(int(match[1]), path) for path, match in _checkpoints(output_dir)]
     for _, path in sorted(found, reverse=True):
         if read_state(path):
             return path
-        logger.warning("%s is not whole: going on from an earlier one, if there is one.", path)
+        logger.warning("%s is incomplete and will not be used.", path)
     return None
 
 
 def choose_checkpoint(output_dir: Path, resume: str, identity: Mapping[str, Any]) -> Path | None:
-    """The checkpoint to go on from, or None to start anew.
+    """Choose the checkpoint to resume from.
 
-    ``identity`` is what decides the weights; a checkpoint with another one is refused.
+    Args:
+        output_dir: The directory with the checkpoints.
+        resume: ``auto`` for the newest complete checkpoint, ``never``, or the path of a checkpoint.
+        identity: Everything that determines the weights of this training. The checkpoint must have the
+            same identity in its recipe.
+
+    Returns:
+        The checkpoint, or None to start from the base model.
 
     Raises:
-        ModelError: the named checkpoint is missing or not whole.
-        SettingsError: the checkpoint is of another training.
+        ModelError: The given checkpoint is missing or incomplete.
+        SettingsError: The checkpoint belongs to another training.
     """
     if resume == "never":
         return None
@@ -107,71 +116,80 @@ def choose_checkpoint(output_dir: Path, resume: str, identity: Mapping[str, Any]
     if checkpoint is None:
         return None
     if not read_state(checkpoint):
-        raise ModelError(f"--resume {resume}: not a whole checkpoint.", "Give another, or --resume auto.")
-    theirs = _object(read_recipe(checkpoint), "identity")
-    if differing := [key for key, value in identity.items() if theirs.get(key) != value]:
+        raise ModelError(
+            f"--resume {resume}: not a complete checkpoint.", "Name another one, or use --resume auto."
+        )
+    saved = _object(read_recipe(checkpoint), "identity")
+    if differing := [key for key, value in identity.items() if saved.get(key) != value]:
         key = differing[0]
         raise SettingsError(
-            f"{checkpoint} is of another training: {key} was {theirs.get(key)!r}, is {identity[key]!r}.",
-            "Give another --output-dir, or --resume never to start anew and remove it.",
+            f"{checkpoint} belongs to another training: its {key} is {saved.get(key)!r}, "
+            f"not {identity[key]!r}.",
+            "Name another --output-dir, or use --resume never to delete the checkpoints and start again.",
         )
     return checkpoint
 
 
 def remove_checkpoints(output_dir: Path) -> None:
-    """Remove the checkpoints of an earlier training, those that qgbatch wrote alone."""
+    """Remove the checkpoints of an earlier training, but only those that qgbatch wrote."""
     for path, _ in _checkpoints(output_dir):
         if (path / RECIPE).is_file():
             logger.info("Removing %s.", path)
-            mark_incomplete(path)  # first, so that what a kill leaves of it is not taken for whole
+            mark_incomplete(path)  # first, in case this process is killed while it removes the files
             shutil.rmtree(path)
 
 
-def foreign_checkpoint(output_dir: Path) -> Path | None:
-    """A whole checkpoint that qgbatch did not write, if there is one."""
+def find_foreign_checkpoint(output_dir: Path) -> Path | None:
+    """Find a complete checkpoint that qgbatch did not write."""
     paths = (path for path, _ in _checkpoints(output_dir))
     return next((path for path in paths if read_state(path) and not read_recipe(path)), None)
 
 
 def is_finished(output_dir: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether the directory holds the finished model of this very recipe."""
-    theirs = read_recipe(output_dir)
-    same = all(theirs.get(key) == recipe[key] for key in ("identity", "plan"))
-    return same and has_weights(output_dir)
+    """Whether the directory contains the model of a training with the same identity and plan."""
+    saved = read_recipe(output_dir)
+    is_same = all(saved.get(key) == recipe[key] for key in ("identity", "plan"))
+    return is_same and bool(find_weights(output_dir))
 
 
 def is_at_end(checkpoint: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether the plan ended at a checkpoint, also early, and only the model is to be made."""
+    """Whether the training ended at a checkpoint, so that only the model has to be written."""
     control = _object(read_state(checkpoint) or {}, "stateful_callbacks", "TrainerControl", "args")
-    stopped = control.get("should_training_stop") is True
-    return stopped and read_recipe(checkpoint).get("plan") == recipe["plan"]
+    has_stopped = control.get("should_training_stop") is True
+    return has_stopped and read_recipe(checkpoint).get("plan") == recipe["plan"]
 
 
-def has_weights(directory: Path) -> bool:
-    """Whether a directory holds a model."""
-    return directory.is_dir() and any(_WEIGHTS.fullmatch(path.name) for path in directory.iterdir())
+def find_weights(directory: Path) -> list[Path]:
+    """The weight files in a directory; empty if the directory does not exist."""
+    if not directory.is_dir():
+        return []
+    return [path for path in directory.iterdir() if _WEIGHTS.fullmatch(path.name)]
 
 
 def best_of(checkpoint: Path) -> Path:
-    """The checkpoint with the best validation loss up to this one, or itself."""
+    """Find the checkpoint with the lowest validation loss so far; the given one if it is not known."""
     best = (read_state(checkpoint) or {}).get("best_model_checkpoint")
     if not isinstance(best, str):
         return checkpoint
-    found = (checkpoint.parent / Path(best).name, Path(best))  # moved with it, or left where it was
-    return next((path for path in found if read_state(path)), checkpoint)
+    candidates = (checkpoint.parent / Path(best).name, Path(best))  # the directory may have moved
+    return next((path for path in candidates if read_state(path)), checkpoint)
 
 
 @contextmanager
 def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
-    """Make a checkpoint's model the directory's, with what the block puts into the draft it is given.
+    """Replace the model in the output directory with that of a checkpoint.
 
-    Everything is written to the draft first. Then the old weights go, and the new ones
-    come last: a directory without weights is no model.
+    The model is first copied to a draft directory, to which the block can add files. Then the old weights
+    are removed, the files are moved, and the new weights are moved last: without weights, a directory is
+    not a model.
+
+    Yields:
+        The draft directory.
 
     Raises:
-        OutputError: it cannot be written; an older model is untouched.
+        OutputError: The model cannot be written.
     """
-    for leftover in output_dir.glob(f"{_DRAFT}*"):  # of a run that was killed here
+    for leftover in output_dir.glob(f"{_DRAFT}*"):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         with TemporaryDirectory(prefix=_DRAFT, dir=output_dir) as name:
@@ -184,15 +202,14 @@ def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(
             f"{output_dir}: the model cannot be written ({error.strerror}).",
-            "Check the rights and the free space there; the same command goes on from the checkpoints.",
+            "Check the rights and the free space there. The same command then resumes the training.",
         ) from error
 
 
 def _move_model(draft: Path, output_dir: Path) -> None:
-    for path in output_dir.iterdir():
-        if _WEIGHTS.fullmatch(path.name):
-            path.unlink()
-    # The recipe comes first, as it says whose directory this is.
+    for path in find_weights(output_dir):
+        path.unlink()
+    # The recipe first: it identifies the directory as one of qgbatch.
     names = sorted(path.name for path in draft.iterdir())
     names.sort(key=lambda name: (name != RECIPE, bool(_WEIGHTS.fullmatch(name))))
     for name in names:
@@ -200,11 +217,13 @@ def _move_model(draft: Path, output_dir: Path) -> None:
 
 
 def _checkpoints(output_dir: Path) -> list[tuple[Path, re.Match[str]]]:
+    if not output_dir.is_dir():
+        return []
     return [(path, match) for path in output_dir.iterdir() if (match := _CHECKPOINT.fullmatch(path.name))]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; empty where there is none, as where it was cut off."""
+    """Read a JSON object; return an empty dictionary if the file is missing or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -213,7 +232,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _object(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """The object under a path of keys; empty where something else is on the way."""
+    """Return the object under nested keys; empty if a key is missing or has another type."""
     for key in keys:
         inner = values.get(key)
         values = inner if isinstance(inner, dict) else {}

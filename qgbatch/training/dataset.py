@@ -1,4 +1,4 @@
-"""The data set that models are trained on, as a directory that the hub shows and ``datasets`` loads."""
+"""``qgbatch dataset``: writes training data as a dataset directory for the hub and for ``datasets``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import IO, Any, Literal
 
 from huggingface_hub import DatasetCardData
 
-from qgbatch.errors import OutputError, SettingsError
+from qgbatch.errors import SettingsError
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import source_text, target_text
 from qgbatch.output.atomic import replacing
+from qgbatch.output.directories import CARD, card_contains, prepare_directory
 from qgbatch.output.writers import json_line
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.listing import Listing
@@ -25,19 +26,22 @@ _SPLIT_NAMES = (
     ("validation", re.compile(r"(^|[^a-z])(dev|val|valid|validation|eval)([^a-z]|$)")),
     ("test", re.compile(r"(^|[^a-z])test([^a-z]|$)")),
 )
-_CARD = "README.md"
 _MADE_BY = "Made with `qgbatch dataset`"
 
 
 def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, Split]:
-    """Read files, or the one data set that a hub id or directory names, by the names of their splits.
+    """Read the splits of a dataset.
 
-    A file whose name has ``dev``, ``val`` or ``validation`` as a word is the validation
-    split, one with ``test`` the test split, any other the training split.
+    Args:
+        inputs: Files, one per split (see :func:`split_name`); or one directory or hub id of a dataset.
+        keep_unanswerable: Whether to keep the unanswerable questions of SQuAD v2.0.
+
+    Returns:
+        The splits by their names.
 
     Raises:
-        InputError: something cannot be read.
-        SettingsError: two files are of one split.
+        InputError: An input cannot be read.
+        SettingsError: Two files belong to the same split.
     """
     is_file = os.path.isfile(inputs[0]) or (Path(inputs[0]).suffix and not os.path.isdir(inputs[0]))
     if len(inputs) == 1 and not is_file:
@@ -48,14 +52,18 @@ def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, 
         if name in splits:
             raise SettingsError(
                 f"{splits[name].name} and {path} would both be the split {name}.",
-                "Join them, or name them by their splits, such as train.json and dev.json.",
+                "Merge the files, or rename them after their splits, such as train.json and dev.json.",
             )
         splits[name] = read_split(path, keep_unanswerable=keep_unanswerable)
     return splits
 
 
 def split_name(path: str) -> str:
-    """``train``, ``validation`` or ``test``, by the words of a file's name."""
+    """Determine the split from the words in a file name.
+
+    ``dev``, ``val``, ``valid``, ``validation`` and ``eval`` mean ``validation``; ``test`` means ``test``;
+    everything else is ``train``.
+    """
     stem = Path(path).name.lower()
     return next((name for name, words in _SPLIT_NAMES if words.search(stem)), "train")
 
@@ -63,39 +71,33 @@ def split_name(path: str) -> str:
 def write_dataset(
     splits: Mapping[str, Split], directory: Path, file_format: DataFormat, license_name: str | None
 ) -> list[str]:
-    """Write a file a split and the card that names them, and give their names.
+    """Write one file per split, and a card.
+
+    Args:
+        splits: The splits by their names.
+        directory: The output directory; it is created if it is missing.
+        file_format: The format of the files.
+        license_name: The licence to name in the card, as the hub spells it.
+
+    Returns:
+        The names of the files.
 
     Raises:
-        OutputError: a file would replace what is no earlier data set, or cannot be written.
+        OutputError: The directory contains files that are not an earlier dataset, or a file cannot be
+            written.
     """
-    _check_directory(directory, [*(f"{name}.{file_format}" for name in splits), _CARD])
     paths = {directory / f"{name}.{file_format}": split for name, split in splits.items()}
+    is_ours = card_contains(directory, _MADE_BY)
+    prepare_directory(directory, [*paths, directory / CARD], lambda _: is_ours, "qgbatch dataset")
     made_from = Listing([split.name for split in splits.values()])
     check_output_conflicts(made_from, [str(path) for path in paths])
     write = _write_parquet if file_format == "parquet" else _write_jsonl
-    with ExitStack() as files:  # so that none is replaced before all are written
+    with ExitStack() as files:  # no file is replaced before all of them are complete
         for path, split in paths.items():
             write(files.enter_context(replacing(path)), split)
-        card = files.enter_context(replacing(directory / _CARD))
+        card = files.enter_context(replacing(directory / CARD))
         card.write(_card(directory.absolute().name, splits, file_format, license_name).encode())
-    return [*(path.name for path in paths), _CARD]
-
-
-def _check_directory(directory: Path, names: Sequence[str]) -> None:
-    """Make the directory, or see that what is there of these names is an earlier data set's."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot be made a directory ({error.strerror}).", "Name another place."
-        ) from error
-    card = directory / _CARD
-    is_ours = card.exists() and _MADE_BY in card.read_text(encoding="utf-8", errors="replace")
-    for name in names:
-        if (directory / name).exists() and not is_ours:
-            raise OutputError(
-                f"{directory / name} is of something else.", "Name another directory for the data set."
-            )
+    return [*(path.name for path in paths), CARD]
 
 
 def _rows(split: Split) -> Iterator[dict[str, Any]]:
@@ -124,7 +126,7 @@ def _write_jsonl(stream: IO[bytes], split: Split) -> None:
 
 
 def _card(name: str, splits: Mapping[str, Split], file_format: DataFormat, license_name: str | None) -> str:
-    """The README.md of the directory, in the hub's form."""
+    """Write the dataset card in the format of the Hugging Face hub."""
     data = DatasetCardData(
         license=license_name,
         pretty_name=name,
@@ -141,31 +143,31 @@ def _card(name: str, splits: Mapping[str, Split], file_format: DataFormat, licen
         f"| `{split.sha256}` |"
         for name, split in splits.items()
     )
-    left_out = "".join(
-        f"Of {name}, {count:,} {what} were left out.\n\n"
+    skipped = "".join(
+        f"{count:,} {what} of the split {name} were left out.\n\n"
         for name, split in splits.items()
         for what, count in split.skipped.items()
     )
-    licence = license_name or "that of the data it was made from: see there"
+    licence = license_name or "that of the original data"
     return f"""---
 {data.to_yaml()}
 ---
 
 # {name}
 
-Paragraphs with all the questions that people asked of each, to train models that ask several questions of
-a text at once (end-to-end, answer-agnostic question generation). {_MADE_BY}.
+Paragraphs, each with all the questions that people asked about it, to train models that write several
+questions about a text at once (end-to-end, answer-agnostic question generation). {_MADE_BY}.
 
-| split | paragraphs | questions | made from | its sha256 |
+| split | paragraphs | questions | original file | sha256 of the original file |
 |---|---|---|---|---|
 {rows}
 
 | column | meaning |
 |---|---|
 | `context` | the paragraph |
-| `questions` | its questions, in their order |
-| `source` | what a model reads: `{ModelMetadata().prefix}{{context}}{ModelMetadata().suffix}` |
-| `target` | what it is to write: `Q1 <sep> Q2 <sep> ... Qn <sep>{ModelMetadata().suffix}` |
+| `questions` | its questions, in the original order |
+| `source` | the input of the model: `{ModelMetadata().prefix}{{context}}{ModelMetadata().suffix}` |
+| `target` | the expected output: `Q1 <sep> Q2 <sep> ... Qn <sep>{ModelMetadata().suffix}` |
 
-{left_out}Licence: {licence}.
+{skipped}Licence: {licence}.
 """

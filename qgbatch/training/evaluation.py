@@ -1,4 +1,4 @@
-"""A model, or a file of questions, against what people asked."""
+"""``qgbatch evaluate``: compares generated questions with those that people asked."""
 
 from __future__ import annotations
 
@@ -38,18 +38,19 @@ _MAX_TARGET_LENGTH: int = TrainingSettings.max_target_length
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures, and how they came about."""
+    """Metrics, and the protocol by which they were measured."""
 
     protocol: dict[str, Any]
+    """Data, model, settings and tools, by name."""
     metrics: dict[str, float]
-    """By the names of :data:`~qgbatch.training.metrics.METRICS`; what cannot be told is left out."""
+    """By the names of :data:`~qgbatch.training.metrics.METRICS`, without those that cannot be measured."""
 
     def to_markdown(self) -> str:
-        """Two tables: the figures with what they are, and the protocol."""
-        figures = [f"| {name} | {value:.4f} | {METRICS[name]} |" for name, value in self.metrics.items()]
+        """Format the metrics, with their meaning, and the protocol as two Markdown tables."""
+        metrics = [f"| {name} | {value:.4f} | {METRICS[name]} |" for name, value in self.metrics.items()]
         protocol = [f"| {name} | {value} |" for name, value in self.protocol.items()]
         return "\n".join(
-            ["| metric | value | what it is |", "|---|---|---|", *figures, "",
+            ["| metric | value | meaning |", "|---|---|---|", *metrics, "",
              "| protocol | |", "|---|---|", *protocol, ""]
         )  # fmt: skip
 
@@ -57,55 +58,69 @@ class Evaluation:
 def evaluate_model(
     data: Split, settings: Settings, *, limit: int | None = None, on_progress: OnProgress | None = None
 ) -> Evaluation:
-    """Let a model ask about the paragraphs, as ``run`` does, and measure.
+    """Generate questions about the paragraphs, as ``qgbatch run`` does, and compute the metrics.
 
-    ``limit`` paragraphs are drawn by a fixed seed, and kept in order.
+    Args:
+        data: Paragraphs and the questions that people asked.
+        settings: The model, and how to generate questions.
+        limit: Number of paragraphs to sample with a fixed seed; None for all.
+        on_progress: Called with the fraction of paragraphs that are done, 0 to 1, and a text.
 
     Raises:
-        ModelError: the model is missing or damaged.
-        SettingsError: settings do not fit the model, each other or this machine.
+        ModelError: The model is missing or damaged.
+        SettingsError: A setting conflicts with the model, another setting or the machine.
     """
     if settings.dedupe_scope == "corpus":
         raise SettingsError(
-            "--dedupe-scope corpus: paragraphs are measured one by one.", "Use document or chunk."
+            "--dedupe-scope corpus: paragraphs are evaluated independently.", "Use document or chunk."
         )
-    paragraphs = draw(data.paragraphs, limit)
+    paragraphs = sample_paragraphs(data.paragraphs, limit)
     components, report = Components.find(settings, CacheSettings().directory), RunReport()
     loss = validation_loss(components, paragraphs, _MAX_TARGET_LENGTH)
     asked = _ask(components, paragraphs, report, on_progress)
     protocol = _protocol(data, paragraphs) | _model_protocol(components)
-    return Evaluation(protocol, _figures(asked, paragraphs, loss | _shares(report)))
+    return Evaluation(protocol, _all_metrics(asked, paragraphs, loss | _shares(report)))
 
 
 def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> Evaluation:
-    """Measure the questions of a file, such as an output of ``run`` with a document a paragraph.
+    """Compute the metrics of the questions in a file.
 
-    Rows belong to a paragraph by ``document_sha256``, or else by ``context``.
+    The file can be an output of ``qgbatch run`` with one document per paragraph. A row is assigned to the
+    paragraph with the hash in ``document_sha256`` or, without that column, with the text in ``context``.
+
+    Args:
+        data: Paragraphs and the questions that people asked.
+        path: A Parquet, CSV or JSONL file.
+        limit: Number of paragraphs to sample with a fixed seed; None for all.
 
     Raises:
-        InputError: the file cannot be read, or no row belongs to a paragraph.
+        InputError: The file cannot be read, or no question belongs to a paragraph.
     """
-    paragraphs = draw(data.paragraphs, limit)
+    paragraphs = sample_paragraphs(data.paragraphs, limit)
     sha256, by_text = file_sha256(path), _read_questions(path)
-    # A file often ends with a line break that its paragraph had not.
+    # A text file often ends with a line break that the paragraph does not have.
     keys = [[_hash(paragraph.context + end) for end in ("", "\n")] for paragraph in paragraphs]
-    asked = [[question for key in some for question in by_text.get(key, [])] for some in keys]
+    asked = [[question for key in pair for question in by_text.get(key, [])] for pair in keys]
     if not any(asked):
         raise InputError(
             f"{path}: no question belongs to a paragraph of {data.name}.",
-            "Its rows need the paragraphs' document_sha256, or their whole text as context.",
+            "Each row needs the document_sha256 of a paragraph, or its whole text as context.",
         )
-    others = by_text.keys() - {key for some in keys for key in some}
+    others = by_text.keys() - {key for pair in keys for key in pair}
     if others and limit is None:
-        n_left = sum(len(by_text[key]) for key in others)
-        logger.warning("%s: %s questions belong to no paragraph of %s.", path, f"{n_left:,}", data.name)
+        n_unmatched = sum(len(by_text[key]) for key in others)
+        logger.warning(
+            "%s: %s questions belong to no paragraph of %s.", path, f"{n_unmatched:,}", data.name
+        )
     n_without = sum(not questions for questions in asked)
     if n_without:
         logger.warning(
-            "%s: no question for %d of %d paragraphs; they count as 0.", path, n_without, len(asked)
+            "%s: no question for %d of %d paragraphs; their metrics are 0.", path, n_without, len(asked)
         )
     generated = [question for questions in asked for question in questions]
-    n_duplicates = sum(len(find_duplicates(some, [0.0] * len(some), "exact", 1.0)) for some in asked)
+    n_duplicates = sum(
+        len(find_duplicates(questions, [0.0] * len(questions), "exact", 1.0)) for questions in asked
+    )
     shares = {
         "well_formed": sum(map(is_well_formed, generated)) / len(generated),
         "duplicated": n_duplicates / len(generated),
@@ -115,15 +130,15 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
         "questions_sha256": sha256,
         "paragraphs_without_questions": n_without,
     }
-    return Evaluation(protocol, _figures(asked, paragraphs, shares))
+    return Evaluation(protocol, _all_metrics(asked, paragraphs, shares))
 
 
-def draw(paragraphs: Sequence[Paragraph], limit: int | None) -> list[Paragraph]:
-    """All paragraphs, or as many drawn by a fixed seed, in their order."""
+def sample_paragraphs(paragraphs: Sequence[Paragraph], limit: int | None) -> list[Paragraph]:
+    """Sample paragraphs with a fixed seed and keep their order; return all if ``limit`` is None."""
     if limit is None or limit >= len(paragraphs):
         return list(paragraphs)
-    drawn = random.Random(_SAMPLE_SEED).sample(range(len(paragraphs)), limit)
-    return [paragraphs[index] for index in sorted(drawn)]
+    indices = random.Random(_SAMPLE_SEED).sample(range(len(paragraphs)), limit)
+    return [paragraphs[index] for index in sorted(indices)]
 
 
 def _ask(
@@ -132,7 +147,7 @@ def _ask(
     report: RunReport,
     on_progress: OnProgress | None,
 ) -> list[list[str]]:
-    """The questions of each paragraph."""
+    """Generate the questions of each paragraph."""
 
     def on_batch(inputs_done: float) -> None:
         if on_progress:
@@ -157,12 +172,14 @@ def _shares(report: RunReport) -> dict[str, float]:
     }
 
 
-def _figures(asked: Asked, paragraphs: Sequence[Paragraph], own: dict[str, float]) -> dict[str, float]:
+def _all_metrics(
+    asked: Asked, paragraphs: Sequence[Paragraph], measured: dict[str, float]
+) -> dict[str, float]:
     references = [paragraph.questions for paragraph in paragraphs]
-    figures = dict(own)
+    metrics = dict(measured)
     for score in (score_overlap, score_sets, score_variety):
-        figures |= score(asked, references)
-    return {name: figures[name] for name in METRICS if name in figures}
+        metrics |= score(asked, references)
+    return {name: metrics[name] for name in METRICS if name in metrics}
 
 
 def _protocol(data: Split, paragraphs: Sequence[Paragraph]) -> dict[str, Any]:
@@ -183,21 +200,18 @@ def _model_protocol(components: Components) -> dict[str, Any]:
     others = ("max_tokens", "target_tokens", "dedupe", "dedupe_scope")
     settings: Any = provenance["settings"]
     return {
-        **{
-            key: provenance[key]
-            for key in ("model", "model_revision", "model_sha256", "engine", "precision")
-        },
+        **{key: provenance[key] for key in _MODEL_KEYS},
         **{key: settings[key] for key in (*decoding, *others)},
-        "loss": f"sources of {components.model.metadata.max_source_tokens} tokens at most, "
-        f"targets of {_MAX_TARGET_LENGTH}, float32",
+        "loss": f"sources of at most {components.model.metadata.max_source_tokens} tokens, "
+        f"targets of at most {_MAX_TARGET_LENGTH}, float32",
     }
 
 
 def _read_questions(path: str) -> dict[str, list[str]]:
-    """Questions by the hash of their document's text."""
+    """Read questions, grouped by the hash of their document's text."""
     if not path.lower().endswith(_TABLE_SUFFIXES):
         raise InputError(
-            f"{path}: not a known kind of table.", f"Give one of: {', '.join(_TABLE_SUFFIXES)}."
+            f"{path}: the file format is not supported.", f"Use one of: {', '.join(_TABLE_SUFFIXES)}."
         )
     by_text: defaultdict[str, list[str]] = defaultdict(list)
     for row in read_intact_rows(path, ("question", "document_sha256", "context"), "Write the file again."):

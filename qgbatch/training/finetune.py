@@ -1,4 +1,8 @@
-"""From question data to a model directory."""
+"""``qgbatch finetune``: trains a model on question data and writes a model directory.
+
+A training writes checkpoints to the output directory and, at its end, turns the best of them into the
+model. The same command resumes an interrupted training from its last checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -19,6 +22,7 @@ from transformers import TrainingArguments
 
 from qgbatch.errors import ModelError, OutputError, SettingsError, require_package
 from qgbatch.models.hub import prepare_repository, publish
+from qgbatch.output.directories import CARD, prepare_directory
 from qgbatch.training import checkpoints
 from qgbatch.training.base import Base, load_base
 from qgbatch.training.callbacks import LOG, OnProgress
@@ -33,143 +37,150 @@ from qgbatch.training.trainer import QuestionTrainer, make_arguments
 logger = logging.getLogger(__name__)
 
 LOSSES = "losses.png"
-CARD = "README.md"
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """How a training ended."""
+    """The result of a training."""
 
     n_steps: int
-    """Done in all, those before going on from a checkpoint included."""
+    """Number of steps of the whole training, including those before a resume."""
     metrics: dict[str, float]
-    """``train_loss``, the last logged; ``step`` of the model, and its ``eval_loss``."""
+    """``train_loss``: the last in the log; ``step``: of the checkpoint that became the model;
+    ``eval_loss``: the validation loss at that step, if there are validation data."""
     seconds: float
-    """Of this process, loading included."""
+    """Wall time of this process, including loading."""
     published_at: str | None
+    """URL of the published model; None if it was not published."""
+
+
+@dataclass(frozen=True)
+class _Data:
+    train: Split
+    validation: Split | None
 
 
 def finetune(
     settings: TrainingSettings, output_dir: str | os.PathLike[str], on_progress: OnProgress | None = None
 ) -> TrainingReport:
-    """Train a model and leave it in ``output_dir``, whole or not at all.
+    """Train a model and write it to ``output_dir``, which contains either a complete model or none.
 
-    Under ``torchrun`` each process calls this; the first one writes.
+    Under ``torchrun``, every process calls this function; only the first one writes.
+
+    Args:
+        settings: The settings of the training.
+        output_dir: The directory for checkpoints and the model.
+        on_progress: Called after each step.
 
     Raises:
-        InputError: the data cannot be read or holds no question.
-        ModelError: the base, or a package that training needs, is missing or damaged.
-        OutputError: a checkpoint or the model cannot be written.
-        SettingsError: settings are at odds with each other, the machine or a checkpoint.
+        InputError: The data cannot be read or contain no question.
+        ModelError: The base model, a checkpoint or a required package is missing or damaged.
+        OutputError: A checkpoint or the model cannot be written.
+        SettingsError: A setting conflicts with another one, with the machine or with a checkpoint.
     """
     start, directory = time.monotonic(), Path(os.path.abspath(output_dir))
-    is_first = int(os.environ.get("RANK", "0")) == 0  # set by torchrun
+    is_first = int(os.environ.get("RANK", "0")) == 0  # torchrun sets it
     if not is_first:
         logging.getLogger("qgbatch").setLevel(logging.ERROR)
     tracker = [] if settings.report_to == "none" else [settings.report_to]
     for package in ("accelerate", "matplotlib", *tracker):
         require_package(package, "qgbatch finetune", extra=None if package == "wandb" else "train")
     _prepare_directory(directory, settings)
-    train, validation = _read_data(settings)
+    data = _read_data(settings)
     base = load_base(settings)
     repository = None
     if settings.push_to_hub and is_first:
         repository = prepare_repository(settings.hub_model_id or directory.name, "model")
-    arguments = make_arguments(settings, directory, has_validation=validation is not None)
-    recipe = make_recipe(settings, arguments, base, train, validation)
+    arguments = make_arguments(settings, directory, has_validation=data.validation is not None)
+    recipe = make_recipe(settings, arguments, base, data.train, data.validation)
     if settings.resume == "auto" and checkpoints.is_finished(directory, recipe):
-        logger.info("%s holds the finished model of this very training.", directory)
+        logger.info("%s already contains the model of this training.", directory)
     else:
-        last = _train(settings, arguments, base, train, validation, recipe, on_progress)
+        last = _train(settings, arguments, base, data, recipe, on_progress)
         if is_first:
-            _finish(directory, recipe, last, repository or directory.name)
+            _write_model(directory, recipe, last, repository or directory.name)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     published_at = None
     if repository:
         files = (*checkpoints.MODEL_FILES, CARD, RECIPE, LOSSES, LOG)
         published_at = publish(directory, files, repository, "model")
-    done = checkpoints.read_recipe(directory) if is_first else recipe
-    return TrainingReport(
-        done.get("n_steps", 0), done.get("metrics", {}), time.monotonic() - start, published_at
-    )
+    written = checkpoints.read_recipe(directory) if is_first else recipe
+    n_steps, metrics = written.get("n_steps", 0), written.get("metrics", {})
+    return TrainingReport(n_steps, metrics, time.monotonic() - start, published_at)
 
 
 def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:
-    """Make the directory, or see that it holds nothing that must not be replaced."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot be a directory to write to ({error.strerror}).",
-            "Check the rights there, or name another.",
-        ) from error
-    is_ours = bool(checkpoints.read_recipe(directory))
-    taken = [name for name in (CARD, RECIPE, "config.json") if (directory / name).exists()]
-    if not is_ours and (taken or checkpoints.has_weights(directory)):
-        raise OutputError(
-            f"{directory} holds {taken[0] if taken else 'a model'} that qgbatch finetune did not write.",
-            "It would be replaced: name another directory.",
-        )
-    if foreign := checkpoints.foreign_checkpoint(directory):
-        raise OutputError(
-            f"{foreign} is not of qgbatch finetune.", "It would be removed in time: name another directory."
-        )
+    """Create the output directory; refuse one with models or checkpoints of other programs."""
     if os.path.realpath(settings.base) == os.path.realpath(directory):
-        raise OutputError(f"{directory} is the base itself.", "Name another directory.")
+        raise OutputError(f"{directory} is the base model itself.", "Name another --output-dir.")
+    has_recipe = bool(checkpoints.read_recipe(directory))
+    foreign = checkpoints.find_foreign_checkpoint(directory)
+    outputs = [directory / name for name in (CARD, RECIPE, "config.json")]
+    outputs += checkpoints.find_weights(directory)
+    if foreign:  # old checkpoints are removed during a training
+        outputs.append(foreign)
+    prepare_directory(directory, outputs, lambda path: has_recipe and path != foreign, "qgbatch finetune")
 
 
-def _read_data(settings: TrainingSettings) -> tuple[Split, Split | None]:
-    keep = settings.keep_unanswerable
-    if settings.dataset:
-        splits = load_splits(settings.dataset, keep_unanswerable=keep, only=("train", "validation"))
-        if "train" not in splits:
-            raise SettingsError(
-                f"--dataset {settings.dataset}: no split train.",
-                "Give another, or --train-file.",
-            )
-        train, validation = splits["train"], splits.get("validation")
-    else:
-        train = read_split(str(settings.train_file), keep_unanswerable=keep)
-        path = settings.validation_file
-        validation = read_split(path, keep_unanswerable=keep) if path else None
+def _read_data(settings: TrainingSettings) -> _Data:
+    """Read the training data and the validation data, log their sizes, and warn about overlaps."""
+    data = _read_dataset(settings) if settings.dataset else _read_files(settings)
+    train, validation = data.train, data.validation
     for split in filter(None, (train, validation)):
-        left_out = "".join(f", {count:,} {what} left out" for what, count in split.skipped.items())
-        logger.info(
-            "%s: %s paragraphs, %s questions%s",
-            split.name, f"{len(split.paragraphs):,}", f"{split.n_questions:,}", left_out,
-        )  # fmt: skip
-    if validation and {p.context for p in train.paragraphs} & {p.context for p in validation.paragraphs}:
-        logger.warning("%s: has paragraphs of the training data; its loss says little.", validation.name)
+        skipped = "".join(f", {count:,} {what} skipped" for what, count in split.skipped.items())
+        n_paragraphs, n_questions = f"{len(split.paragraphs):,}", f"{split.n_questions:,}"
+        logger.info("%s: %s paragraphs, %s questions%s", split.name, n_paragraphs, n_questions, skipped)
     if validation is None:
-        logger.warning("No validation data: the last checkpoint becomes the model, not the best.")
+        logger.warning("No validation data: the last checkpoint becomes the model, not the best one.")
         if settings.early_stopping_patience:
             raise SettingsError(
-                "--early-stopping-patience needs validation data.", "Give --validation-file."
+                "--early-stopping-patience needs validation data.", "Add --validation-file FILE."
             )
-    return train, validation
+    elif {p.context for p in train.paragraphs} & {p.context for p in validation.paragraphs}:
+        logger.warning(
+            "%s: contains paragraphs of the training data, so the validation loss is too low.",
+            validation.name,
+        )
+    return data
+
+
+def _read_dataset(settings: TrainingSettings) -> _Data:
+    keep = settings.keep_unanswerable
+    splits = load_splits(str(settings.dataset), keep_unanswerable=keep, only=("train", "validation"))
+    if "train" not in splits:
+        raise SettingsError(
+            f"--dataset {settings.dataset}: it has no split train.",
+            "Use another dataset, or --train-file FILE.",
+        )
+    return _Data(splits["train"], splits.get("validation"))
+
+
+def _read_files(settings: TrainingSettings) -> _Data:
+    keep, path = settings.keep_unanswerable, settings.validation_file
+    return _Data(
+        read_split(str(settings.train_file), keep_unanswerable=keep),
+        read_split(path, keep_unanswerable=keep) if path else None,
+    )
 
 
 def _train(
     settings: TrainingSettings,
     arguments: TrainingArguments,
     base: Base,
-    train: Split,
-    validation: Split | None,
+    data: _Data,
     recipe: dict[str, Any],
     on_progress: OnProgress | None,
 ) -> Path:
-    """Train to the end, from a checkpoint where there is one, and give the last checkpoint."""
+    """Train to the end, from the last checkpoint if there is one, and return the final checkpoint."""
     directory = Path(str(arguments.output_dir))
     checkpoint = checkpoints.choose_checkpoint(directory, settings.resume, recipe["identity"])
     trainer = QuestionTrainer(
         base,
         arguments,
         settings,
-        _encode(train, base, settings),
-        _encode(validation, base, settings) if validation else None,
+        _encode(data.train, base, settings),
+        _encode(data.validation, base, settings) if data.validation else None,
         recipe,
         on_progress,
     )
@@ -179,39 +190,40 @@ def _train(
     else:
         if checkpoints.step_of(checkpoint) >= trainer.n_steps or checkpoints.is_at_end(checkpoint, recipe):
             return checkpoint
-        logger.info("Going on from %s.", checkpoint)
-    with _in_our_terms(directory):
+        logger.info("Resuming from %s.", checkpoint)
+    with _training_errors(directory):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return directory / f"checkpoint-{trainer.state.global_step}"
 
 
 @contextmanager
-def _in_our_terms(directory: Path) -> Iterator[None]:
-    """Tell what can stop a training as what it is to the user."""
+def _training_errors(directory: Path) -> Iterator[None]:
+    """Turn errors that can stop a training into errors with a hint."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise SettingsError(
-            "The device's memory does not hold a batch.",
-            "Halve --per-device-train-batch-size and double --gradient-accumulation-steps: the steps stay.",
+            "A batch does not fit in the memory of the device.",
+            "Halve --per-device-train-batch-size and double --gradient-accumulation-steps. The effective "
+            "batch size stays the same.",
         ) from error
-    except OSError as error:  # of a tracker: our own files and the checkpoints have errors of their own
+    except OSError as error:  # from a tracker; qgbatch's own files raise OutputError
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise OutputError(
             f"{directory}: cannot be written ({error.strerror}).",
-            "Make room there; the same command goes on from the last checkpoint.",
+            "Free some space; the same command then resumes the training.",
         ) from error
     except Exception as error:
         if not type(error).__module__.startswith("wandb"):
             raise
         raise ModelError(
-            f"wandb: {error}", "Log in with wandb login, set WANDB_MODE=offline, or leave out --report-to."
+            f"wandb: {error}", "Log in with wandb login, set WANDB_MODE=offline, or omit --report-to."
         ) from error
 
 
 def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Example]:
-    """Examples of a split; how many lose something to the length limits is logged."""
+    """Tokenize a split, and warn if sources or targets are truncated."""
     tokenizer = base.tokenizer
     sources = tokenizer.encode([paragraph.context for paragraph in split.paragraphs])
     targets = tokenizer.encode_targets([paragraph.questions for paragraph in split.paragraphs])
@@ -219,28 +231,34 @@ def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Exampl
         ("source", sources, settings.max_source_length),
         ("target", targets, settings.max_target_length),
     ):
-        n_cut, longest = sum(len(row) > limit for row in rows), max(map(len, rows))
-        if n_cut:
+        n_truncated, longest = sum(len(row) > limit for row in rows), max(map(len, rows))
+        if n_truncated:
             logger.warning(
-                "%s: --max-%s-length %d cuts %s of %s %ss (%.1f %%); %d would cut none.",
-                split.name, what, limit, f"{n_cut:,}", f"{len(rows):,}", what,
-                100 * n_cut / len(rows), longest,
+                "%s: --max-%s-length %d truncates %s of %s %ss (%.1f %%); the longest has %d tokens.",
+                split.name, what, limit, f"{n_truncated:,}", f"{len(rows):,}", what,
+                100 * n_truncated / len(rows), longest,
             )  # fmt: skip
     return make_examples(
         sources, targets, tokenizer.eos_id, settings.max_source_length, settings.max_target_length
     )
 
 
-def _finish(directory: Path, recipe: dict[str, Any], last: Path, name: str) -> None:
-    """Make the best checkpoint up to the last the directory's model; its weights come last."""
+def _write_model(directory: Path, recipe: dict[str, Any], last: Path, name: str) -> None:
+    """Write the best checkpoint up to the last one as the model of the output directory."""
     if checkpoints.read_state(last) is None:
-        raise OutputError(f"{last}: the checkpoint is gone.", "Leave it there while training.")
+        raise OutputError(
+            f"{last}: the checkpoint has disappeared.", "Run the command again without removing files."
+        )
     best = checkpoints.best_of(last)
     history = checkpoints.read_history(last)
     n_steps, step = checkpoints.step_of(last), checkpoints.step_of(best)
-    losses = {"train_loss": [entry["loss"] for entry in history if "loss" in entry][-1:]}
-    losses["eval_loss"] = [e["eval_loss"] for e in history if "eval_loss" in e and e["step"] == step][-1:]
-    metrics = {"step": step} | {name: values[0] for name, values in losses.items() if values}
+    train_losses = [entry["loss"] for entry in history if "loss" in entry]
+    eval_losses = [e["eval_loss"] for e in history if "eval_loss" in e and e["step"] == step]
+    metrics: dict[str, float] = {"step": step}
+    if train_losses:
+        metrics["train_loss"] = train_losses[-1]
+    if eval_losses:
+        metrics["eval_loss"] = eval_losses[-1]
     recipe = {**recipe, "n_steps": n_steps, "metrics": metrics}
     with checkpoints.replacing_model(best, directory) as draft:
         draw_losses(history, draft / LOSSES)

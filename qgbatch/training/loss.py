@@ -1,4 +1,4 @@
-"""The loss of a model on paragraphs, whatever the batches."""
+"""The validation loss of a model, which does not depend on how paragraphs are batched."""
 
 from __future__ import annotations
 
@@ -21,10 +21,18 @@ _BATCH_TOKENS = 4096
 def validation_loss(
     components: Components, paragraphs: Sequence[Paragraph], max_target_length: int
 ) -> dict[str, float]:
-    """Mean cross-entropy of the targets, in nats, in float32; end token and separators count.
+    """Compute the mean cross-entropy of the targets in nats, in float32.
 
-    Per token, and per character of the questions, by which models of different
-    vocabularies can be compared.
+    End tokens and separators are included. The loss per character makes models with different vocabularies
+    comparable.
+
+    Args:
+        components: The loaded model and tokenizer.
+        paragraphs: Paragraphs with the questions that people asked.
+        max_target_length: Number of tokens at which targets are cut.
+
+    Returns:
+        ``validation_loss`` (per target token) and ``validation_loss_per_character``.
     """
     tokenizer, device = components.tokenizer, find_device(components.settings.device)
     examples = make_examples(

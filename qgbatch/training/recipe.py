@@ -1,4 +1,4 @@
-"""What a training is: what decides its weights, and what a card and a reader want to know of it."""
+"""The recipe of a training: everything that determines its weights, and information for the model card."""
 
 from __future__ import annotations
 
@@ -24,13 +24,22 @@ def make_recipe(
     train: Split,
     validation: Split | None,
 ) -> dict[str, Any]:
-    """What this training is.
+    """Describe a training, for ``recipe.json``.
 
-    ``identity`` decides the weights at a step, up to rounding and to how a step is cut
-    into batches; ``plan`` decides with it where the training ends.
+    Args:
+        settings: The settings of the training.
+        arguments: The arguments of the Trainer, which depend on the machine.
+        base: The base model.
+        train: The training data.
+        validation: The validation data, if any.
+
+    Returns:
+        A JSON object. Its ``identity`` determines the weights at each step, except for rounding and the
+        division of a step into batches. ``identity`` and ``plan`` together determine the last step. The
+        other fields are for readers.
     """
     vocabulary = json.dumps(base.tokenizer.hf_tokenizer.get_vocab(), sort_keys=True)
-    same = (
+    identity_settings = (
         "max_source_length", "max_target_length", "learning_rate", "num_train_epochs", "max_steps",
         "group_by_length", "seed",
     )  # fmt: skip
@@ -43,7 +52,7 @@ def make_recipe(
             "validation_sha256": validation.sha256 if validation else None,
             "prompt": asdict(base.metadata),
             "examples_per_step": settings.examples_per_step,
-            **{name: getattr(settings, name) for name in same},
+            **{name: getattr(settings, name) for name in identity_settings},
         },
         "plan": {"early_stopping_patience": settings.early_stopping_patience},
         "base": _public(base.name),
@@ -62,10 +71,10 @@ def make_recipe(
 
 
 def _public(value: Any) -> Any:
-    """A value as a recipe may tell it to others: of a path on this machine the name alone."""
+    """A value that can be published: a path on this machine is reduced to its last component."""
     return Path(value).name if isinstance(value, str) and os.path.exists(value) else value
 
 
 def _data_name(settings: TrainingSettings, split: Split, split_name: str) -> str:
-    """As the recipe may tell it: of a data set, its directory's name or its id, and the split."""
+    """The name of a split for the recipe: the dataset and the split, or the file."""
     return f"{_public(settings.dataset)}, {split_name}" if settings.dataset else str(_public(split.name))

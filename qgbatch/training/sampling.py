@@ -1,4 +1,4 @@
-"""The order in which examples are trained on."""
+"""The order of the training examples."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from torch.utils.data import Sampler
 
 
 class StepSampler(Sampler[int]):
-    """Shuffled examples in whole steps, anew each epoch; optionally those of a step by length.
+    """Shuffles the examples in each epoch; can sort the examples within each step by length.
 
-    Sorting inside a step puts examples of like length into one batch on a device, so
-    that there is little padding, while each step keeps the examples that the shuffle
-    gave it, on any number of devices.
+    Sorting within a step puts examples of similar length in the same batch, which reduces padding. The
+    examples of each step stay the same, on any number of devices.
 
-    Examples that do not fill a step, other ones in each epoch, are left out of it. So
-    SQuAD v1.1 makes 295 steps of 64 in an epoch, as in the notebook.
+    Examples at the end of an epoch that do not fill a step are skipped; each epoch skips different ones.
+    SQuAD v1.1 therefore has 295 steps of 64 examples per epoch, as in the notebook.
     """
 
     def __init__(
         self, lengths: Sequence[tuple[int, int]], step_size: int, seed: int, *, group_by_length: bool
     ) -> None:
-        """``lengths`` are each example's tokens of source and target; ``step_size`` counts examples."""
+        """Create the sampler.
+
+        Args:
+            lengths: Number of tokens of source and target, per example.
+            step_size: Number of examples per step.
+            seed: Seed of the shuffle.
+            group_by_length: Whether to sort the examples of a step by length.
+        """
         self._lengths = lengths
         self._step_size = step_size
         self._seed = seed
@@ -30,7 +36,7 @@ class StepSampler(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the shuffle of an epoch, counted from 0."""
+        """Set the epoch, from 0, which selects the shuffle."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""``qgbatch dataset``: the notebook's data set, for training and for the hub."""
+"""``qgbatch dataset``: the notebook's dataset, for training and for the hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
-def test_what_is_written_reads_back_as_it_was(
+def test_a_written_dataset_reads_back_unchanged(
     qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path, file_format: str
 ) -> None:
     result = qgbatch("dataset", *files, "-o", tmp_path / "out", "--format", file_format)
@@ -39,7 +39,7 @@ def test_what_is_written_reads_back_as_it_was(
         assert read_split(str(tmp_path / "out" / f"{name}.{file_format}")).paragraphs == original
 
 
-def test_rows_have_the_notebooks_strings(
+def test_source_and_target_are_those_of_the_notebook(
     qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
 ) -> None:
     qgbatch("dataset", files[0], "-o", tmp_path / "out", "--format", "jsonl")
@@ -72,7 +72,10 @@ def test_unanswerable_questions_are_left_out_and_counted(
     result = qgbatch("dataset", path, "-o", tmp_path / "out")
     assert "3 paragraphs, 5 questions" in result.stderr
     assert "1 unanswerable questions" in result.stderr
-    assert "1 unanswerable questions were left out" in (tmp_path / "out" / "README.md").read_text()
+    assert (
+        "1 unanswerable questions of the split train were left out"
+        in (tmp_path / "out" / "README.md").read_text()
+    )
     result = qgbatch("dataset", path, "-o", tmp_path / "out", "--keep-unanswerable")
     assert "3 paragraphs, 6 questions" in result.stderr
 
@@ -106,7 +109,7 @@ def test_bad_input(qgbatch: Callable[..., Result], files: list[Path], tmp_path: 
     assert not out.exists()
 
 
-def test_nothing_else_is_overwritten(
+def test_foreign_files_are_not_overwritten(
     qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
 ) -> None:
     home = tmp_path / "home"

@@ -1,4 +1,4 @@
-"""``qgbatch doctor``: what is wrong is found before a run, named, and changes nothing."""
+"""``qgbatch doctor``: it finds what would stop a run, and changes nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def doctor(here: Path, qgbatch: Qgbatch) -> Callable[..., tuple[int, Findings]]:
-    """Run the command on the quickest settings and give its exit code and findings."""
+    """Run the command with fast settings and return its exit code and findings."""
 
     def invoke(*words: str) -> tuple[int, Findings]:
         result = qgbatch("doctor", "--log-format", "json", *FAST, *words)
@@ -61,7 +61,7 @@ def _not_ok(findings: Findings) -> dict[str, str]:
     return {name: finding["status"] for name, finding in findings.items() if finding["status"] != "ok"}
 
 
-def test_a_good_install_is_all_ok_and_asks_a_question(doctor: Doctor) -> None:
+def test_all_checks_of_a_good_installation_are_ok(doctor: Doctor) -> None:
     exit_code, findings = doctor("-o", "q.csv", "--report", "r.json", "--failures", "f.jsonl")
     assert (exit_code, _not_ok(findings)) == (0, {})
     assert list(findings) == [*CHECKS, "output", "report", "failures"]
@@ -71,14 +71,14 @@ def test_a_good_install_is_all_ok_and_asks_a_question(doctor: Doctor) -> None:
     assert "not needed" in findings["hub"]["finding"]
 
 
-def test_outputs_stay_as_they_are_and_nothing_is_left_beside_them(here: Path, doctor: Doctor) -> None:
+def test_outputs_are_unchanged_and_no_file_is_left(here: Path, doctor: Doctor) -> None:
     doctor("-o", "q.csv", "--report", "r.json", "--failures", "docs.csv")
     assert sorted(path.name for path in here.iterdir()) == ["docs.csv", "q.csv"]
     assert (here / "q.csv").read_bytes() == b"old"
     assert list((here / "docs.csv").iterdir()) == []
 
 
-def test_text_is_a_line_a_check_and_quiet_leaves_out_what_is_ok(here: Path, qgbatch: Qgbatch) -> None:
+def test_text_has_one_line_per_check_and_quiet_hides_ok(here: Path, qgbatch: Qgbatch) -> None:
     loud = qgbatch("doctor", *FAST, "--report", "docs.csv")
     lines = loud.stdout.splitlines()
     assert [line.split()[1] for line in lines] == [*CHECKS, "report"]
@@ -88,7 +88,7 @@ def test_text_is_a_line_a_check_and_quiet_leaves_out_what_is_ok(here: Path, qgba
     assert "docs.csv: is a directory. Name a file in it." in quiet.stdout
 
 
-def test_damaged_weights_exit_5_and_the_rest_is_still_checked(here: Path, doctor: Doctor) -> None:
+def test_damaged_weights_exit_5_and_the_other_checks_run(here: Path, doctor: Doctor) -> None:
     shutil.copytree(MINI, here / "cut")
     os.truncate(here / "cut" / "model.safetensors", 100_000)
     exit_code, findings = doctor("--model", "cut", "-o", "q.csv")
@@ -112,7 +112,7 @@ def test_damaged_weights_exit_5_and_the_rest_is_still_checked(here: Path, doctor
         (["--device", "tpu", "-o", "docs.csv"], 2, "output", "is a directory"),
     ],
 )
-def test_what_would_end_a_run_is_a_failed_check_with_the_same_exit_code(
+def test_a_problem_that_stops_a_run_fails_with_the_same_exit_code(
     doctor: Doctor, words: list[str], exit_code: int, check: str, reason: str
 ) -> None:
     found_code, findings = doctor(*words)
@@ -121,7 +121,7 @@ def test_what_would_end_a_run_is_a_failed_check_with_the_same_exit_code(
     assert reason in findings[check]["finding"]
 
 
-def test_what_needs_a_failed_check_is_skipped_and_the_model_is_found_all_the_same(doctor: Doctor) -> None:
+def test_checks_that_need_a_failed_check_are_skipped(doctor: Doctor) -> None:
     _, findings = doctor("--device", "tpu")
     assert _not_ok(findings) == {
         "device": "failed",
@@ -131,14 +131,14 @@ def test_what_needs_a_failed_check_is_skipped_and_the_model_is_found_all_the_sam
     }
 
 
-def test_cache_directory_that_is_a_file_is_a_warning(here: Path, doctor: Doctor) -> None:
+def test_a_file_in_place_of_the_cache_directory_is_a_warning(here: Path, doctor: Doctor) -> None:
     exit_code, findings = doctor("--cache-dir", "q.csv")
     assert exit_code == 0
     assert _not_ok(findings) == {"weights": "warning", "cache": "warning"}
     assert (here / "q.csv").read_bytes() == b"old"
 
 
-def test_cache_that_is_not_ours_is_a_warning_and_the_log_does_not_repeat_it(
+def test_a_foreign_cache_file_is_one_warning_that_the_log_does_not_repeat(
     cache_home: Path, here: Path, qgbatch: Qgbatch
 ) -> None:
     (here / "cache").mkdir()
@@ -151,7 +151,7 @@ def test_cache_that_is_not_ours_is_a_warning_and_the_log_does_not_repeat_it(
     assert result.stderr == ""
 
 
-def test_cache_is_described_and_nothing_in_it_has_to_go(
+def test_the_cache_is_described_and_no_entry_is_evicted(
     here: Path, qgbatch: Qgbatch, doctor: Doctor
 ) -> None:
     (here / "a.txt").write_text("Bees live in hives.")
@@ -165,15 +165,15 @@ def test_cache_is_described_and_nothing_in_it_has_to_go(
     assert "--no-cache" in findings["cache"]["finding"]
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anything")
-def test_results_without_the_right_to_write_are_a_warning(here: Path, doctor: Doctor) -> None:
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write any file")
+def test_a_read_only_cache_is_a_warning(here: Path, doctor: Doctor) -> None:
     doctor("--cache-dir", "cache")
     (here / "cache" / "results-1.sqlite3").chmod(0o400)
     exit_code, findings = doctor("--cache-dir", "cache")
     assert (exit_code, _not_ok(findings)) == (0, {"cache": "warning"})
 
 
-def test_output_that_another_run_writes_is_a_warning(here: Path, doctor: Doctor) -> None:
+def test_an_output_that_another_run_writes_is_a_warning(here: Path, doctor: Doctor) -> None:
     with open_output("q.csv") as stream:
         exit_code, findings = doctor("-o", "q.csv")
         stream.write(b"new")
@@ -182,7 +182,7 @@ def test_output_that_another_run_writes_is_a_warning(here: Path, doctor: Doctor)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_pipe_is_not_waited_for(here: Path, doctor: Doctor) -> None:
+def test_a_named_pipe_does_not_block(here: Path, doctor: Doctor) -> None:
     os.mkfifo("pipe")
     exit_code, findings = doctor("-o", "pipe", "--format", "csv", "--report", "pipe")
     assert (exit_code, _not_ok(findings)) == (0, {})
@@ -192,7 +192,7 @@ def test_pipe_is_not_waited_for(here: Path, doctor: Doctor) -> None:
 @pytest.mark.parametrize(
     ("engine", "exit_code", "status"), [("auto", 5, "failed"), ("torch", 0, "warning")]
 )
-def test_engine_that_cannot_be_imported_matters_if_it_is_chosen(
+def test_a_broken_engine_fails_only_if_the_run_uses_it(
     monkeypatch: pytest.MonkeyPatch, doctor: Doctor, engine: str, exit_code: int, status: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "qgbatch.engines.ctranslate2", None)
@@ -202,7 +202,7 @@ def test_engine_that_cannot_be_imported_matters_if_it_is_chosen(
     assert findings["answer"]["status"] == ("skipped" if exit_code else "ok")
 
 
-def test_package_of_the_format_that_cannot_be_imported_exits_5(
+def test_a_broken_package_of_the_output_format_exits_5(
     monkeypatch: pytest.MonkeyPatch, doctor: Doctor
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -211,7 +211,7 @@ def test_package_of_the_format_that_cannot_be_imported_exits_5(
     assert "pyarrow" in findings["output"]["finding"]
 
 
-def test_no_place_for_temporary_files_exits_6(
+def test_a_missing_temporary_directory_exits_6(
     here: Path, monkeypatch: pytest.MonkeyPatch, doctor: Doctor
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(here / "nowhere"))
@@ -228,7 +228,7 @@ def test_no_place_for_temporary_files_exits_6(
         (RuntimeError("odd"), 1, "failed", "RuntimeError: odd"),
     ],
 )
-def test_version_that_is_old_missing_or_sets_off_an_error_stops_no_other_check(
+def test_an_outdated_or_missing_package_stops_no_other_check(
     monkeypatch: pytest.MonkeyPatch,
     doctor: Doctor,
     found: str | Exception,
@@ -247,7 +247,7 @@ def test_version_that_is_old_missing_or_sets_off_an_error_stops_no_other_check(
     assert reason in findings["versions"]["finding"]
 
 
-def test_configuration_file_of_a_run_is_taken_and_its_outputs_are_checked(
+def test_a_configuration_file_of_run_is_accepted_and_its_outputs_are_checked(
     here: Path, doctor: Doctor
 ) -> None:
     (here / "c.toml").write_text('output = "q.csv"\nreport = "nowhere/r.json"\nfiles-from = "list"\n')
@@ -256,7 +256,7 @@ def test_configuration_file_of_a_run_is_taken_and_its_outputs_are_checked(
     assert "q.csv" in findings["output"]["finding"]
 
 
-def test_every_option_of_run_is_one_of_doctor() -> None:
+def test_doctor_has_every_option_of_run() -> None:
     options = [
         {param.name for param in command.params if isinstance(param, click.Option)}
         for command in (run_command, doctor_command)
@@ -264,9 +264,7 @@ def test_every_option_of_run_is_one_of_doctor() -> None:
     assert options[0] == options[1] != set()
 
 
-def test_what_a_run_on_ray_with_answers_needs_is_checked(
-    here: Path, doctor: Doctor, tmp_path: Path
-) -> None:
+def test_ray_and_the_answer_model_are_checked(here: Path, doctor: Doctor, tmp_path: Path) -> None:
     model = make_answer_model(tmp_path / "answers", "bert")
     exit_code, findings = doctor("--runner", "ray", "-o", "parts", "--answers", str(model))
     assert (exit_code, _not_ok(findings)) == (0, {})

@@ -1,4 +1,4 @@
-"""``qgbatch evaluate``: figures of a model and of a file, with their protocol."""
+"""``qgbatch evaluate``: metrics of a model and of a file, with their protocol."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def evaluated(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     return result.stdout, json.loads(output.read_text())
 
 
-def test_a_model_gets_every_figure_and_its_protocol(evaluated: tuple[str, dict[str, Any]]) -> None:
+def test_a_model_gets_all_metrics_and_a_protocol(evaluated: tuple[str, dict[str, Any]]) -> None:
     printed, written = evaluated
     assert list(written["metrics"]) == list(METRICS)
     assert written["protocol"]["model"] == "mini"
@@ -56,7 +56,7 @@ def test_a_model_gets_every_figure_and_its_protocol(evaluated: tuple[str, dict[s
         assert f"| {name} | {value} |" in printed
 
 
-def test_questions_are_those_of_run(
+def test_the_questions_are_the_same_as_in_a_run(
     qgbatch: Callable[..., Result], data: Path, evaluated: tuple[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     for index, context in enumerate(contexts(data)):
@@ -93,7 +93,7 @@ def test_validation_loss_is_the_mean_over_target_tokens_and_over_characters(
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_a_file_of_the_references_scores_best(
+def test_a_file_with_the_references_gets_the_best_scores(
     qgbatch: Callable[..., Result], data: Path, tmp_path: Path, suffix: str
 ) -> None:
     import pandas as pd
@@ -113,7 +113,7 @@ def test_a_file_of_the_references_scores_best(
     assert "validation_loss" not in result.stdout
 
 
-def test_a_limit_draws_by_a_fixed_seed(qgbatch: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_limit_samples_with_a_fixed_seed(qgbatch: Callable[..., Result], tmp_path: Path) -> None:
     data = write_squad(tmp_path / "dev.json", paragraphs(30))
     words = ("evaluate", "--data", data, "--limit", "3", "--num-beams", "1")
     first, second = qgbatch(*words), qgbatch(*words)
@@ -121,7 +121,7 @@ def test_a_limit_draws_by_a_fixed_seed(qgbatch: Callable[..., Result], tmp_path:
     assert first.stdout == second.stdout
 
 
-def test_questions_of_other_texts_are_named(
+def test_questions_about_other_texts_are_reported(
     qgbatch: Callable[..., Result], data: Path, tmp_path: Path
 ) -> None:
     questions = tmp_path / "questions.jsonl"
@@ -159,7 +159,7 @@ def test_bad_input(
     assert message in result.stderr
 
 
-def test_a_model_and_a_file_are_not_measured_at_once(qgbatch: Callable[..., Result], data: Path) -> None:
+def test_a_model_and_a_file_cannot_be_combined(qgbatch: Callable[..., Result], data: Path) -> None:
     result = qgbatch("evaluate", "--data", data, "--questions", "q.csv", "--model", "mini")
     assert result.exit_code == ExitCode.USAGE
     assert "evaluate one of them" in result.stderr

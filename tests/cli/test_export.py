@@ -1,4 +1,4 @@
-"""``qgbatch export``: from a run's output to what other tools read."""
+"""``qgbatch export``: all formats, from the output of a real run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Qgbatch = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
-    """Questions with their passages, and without: ``with.parquet`` and ``without.csv``."""
+    """Two outputs, ``with.parquet`` with the passages and ``without.csv`` without them."""
     from click.testing import CliRunner
 
     from qgbatch.cli import main
@@ -35,40 +35,42 @@ def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Pat
     return home
 
 
-@pytest.mark.parametrize("target", FORMATS)
-def test_each_form_is_made_of_a_runs_output(
-    target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_the_output_of_a_run_can_be_exported(
+    export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
-    result = qgbatch("export", questions / "with.parquet", "--to", target, "-o", tmp_path / "out")
+    result = qgbatch("export", questions / "with.parquet", "--to", export_format, "-o", tmp_path / "out")
     assert result.exit_code == ExitCode.OK, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("qgbatch: done\n")
     assert f"output     {tmp_path / 'out'}" in result.stderr
-    for name in (*FORMATS[target].files, "README.md"):
+    for name in (*FORMATS[export_format].files, "README.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
 
-@pytest.mark.parametrize("target", FORMATS)
-def test_passages_are_asked_for_where_they_are_needed(
-    target: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_missing_passages_are_an_error_if_the_format_needs_them(
+    export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
-    result = qgbatch("export", questions / "without.csv", "--to", target, "-o", tmp_path / "out")
-    if FORMATS[target].needs_context:
+    result = qgbatch("export", questions / "without.csv", "--to", export_format, "-o", tmp_path / "out")
+    if FORMATS[export_format].needs_context:
         assert result.exit_code == ExitCode.NO_INPUT
-        assert f"no column 'context', and --to {target} needs the text of each passage" in result.stderr
+        assert (
+            f"no column 'context', and --to {export_format} needs the text of each passage" in result.stderr
+        )
         assert "Run qgbatch run again with --with-context" in result.stderr
         assert not (tmp_path / "out").exists()
     else:
         assert result.exit_code == ExitCode.OK, result.output
 
 
-def test_the_squad_file_makes_a_data_set(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+def test_the_squad_export_can_be_made_a_dataset(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     qgbatch("export", questions / "with.parquet", "--to", "squad", "-o", tmp_path / "squad")
     result = qgbatch("dataset", tmp_path / "squad" / "squad.json", "-o", tmp_path / "data")
     assert result.exit_code == ExitCode.OK, result.output
 
 
-def test_the_summary_is_for_machines_too(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+def test_the_summary_can_be_json(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     words = ("--to", "beir", "-o", tmp_path / "out", "--log-format", "json")
     result = qgbatch("export", questions / "with.parquet", *words)
     summary = json.loads(result.stderr)["summary"]
@@ -86,14 +88,14 @@ def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path)
     for place in (tmp_path / "file", tmp_path / "file" / "out"):
         result = qgbatch("export", good, "--to", "hf", "-o", place)
         assert result.exit_code == ExitCode.OUTPUT
-        assert "cannot be made a directory" in result.stderr
+        assert "cannot be used as the output directory" in result.stderr
     result = qgbatch("export", good, "--to", "beir", "-o", out, "--push-to-hub")
     assert result.exit_code == ExitCode.USAGE
     assert "--push-to-hub cannot be combined with --to beir" in result.stderr
     assert not out.exists()
 
 
-def test_options_come_from_a_file_too(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+def test_options_can_come_from_a_file(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     (tmp_path / "export.toml").write_text('to = "hf"\nlicense_name = "cc0-1.0"\n')
     words = ("--config", tmp_path / "export.toml", "-o", tmp_path / "out")
     assert qgbatch("export", questions / "with.parquet", *words).exit_code == ExitCode.OK

@@ -91,7 +91,7 @@ def test_the_card_has_recipe_data_versions_hardware_and_metrics(finished: Path, 
         assert f"| {name} | {value} |" in card
     assert "| hardware | " in card
     assert "--model asker" in card
-    assert "3 steps were done" in card
+    assert "to 0 at the planned end; 3 steps" in card
 
 
 def test_what_is_published_tells_no_path_of_this_machine(finished: Path, home: Path) -> None:
@@ -162,11 +162,11 @@ def test_early_stopping_stops_and_a_higher_patience_goes_on(
 
     (tmp_path / "model.safetensors").unlink()  # as if killed before it was made
     result = finetune(tmp_path, *words, "--early-stopping-patience", "1")
-    assert "Going on" not in result.stderr
+    assert "Resuming" not in result.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == stopped
 
     result = finetune(tmp_path, *words, "--early-stopping-patience", "2")
-    assert "Going on from" in result.stderr
+    assert "Resuming from" in result.stderr
     assert list(logged(tmp_path)) == [1, 2, 3]
 
 
@@ -179,24 +179,24 @@ def test_the_same_command_again_finds_the_work_done(home: Path, finished: Path, 
     for more in ((), other_shape):
         result = finetune(finished, *finished_words(home), *more)
         assert result.exit_code == ExitCode.OK, result.output
-        assert "holds the finished model of this very training" in result.stderr
+        assert "already contains the model of this training" in result.stderr
     assert snapshot(finished) == before
 
 
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        (("--learning-rate", "0.5"), "learning_rate was 0.0001, is 0.5"),
-        (("--seed", "7"), "seed was 42, is 7"),
-        (("--gradient-accumulation-steps", "4"), "examples_per_step was 4, is 8"),
-        (("--max-source-length", "64"), "max_source_length was 96, is 64"),
-        (("--max-target-length", "24"), "max_target_length was 64, is 24"),
-        (("--no-group-by-length",), "group_by_length was True, is False"),
-        (("--train-file", "dev.json"), "train_sha256 was"),
-        (("--base", "mini"), "base_sha256 was"),
-        (("--tokenizer", "other"), "vocabulary_sha256 was"),
-        (("--max-steps", "2"), "max_steps was 3, is 2"),
-        (("--validation-file", "train.json"), "validation_sha256 was"),
+        (("--learning-rate", "0.5"), "its learning_rate is 0.0001, not 0.5"),
+        (("--seed", "7"), "its seed is 42, not 7"),
+        (("--gradient-accumulation-steps", "4"), "its examples_per_step is 4, not 8"),
+        (("--max-source-length", "64"), "its max_source_length is 96, not 64"),
+        (("--max-target-length", "24"), "its max_target_length is 64, not 24"),
+        (("--no-group-by-length",), "its group_by_length is True, not False"),
+        (("--train-file", "dev.json"), "its train_sha256 is"),
+        (("--base", "mini"), "its base_sha256 is"),
+        (("--tokenizer", "other"), "its vocabulary_sha256 is"),
+        (("--max-steps", "2"), "its max_steps is 3, not 2"),
+        (("--validation-file", "train.json"), "its validation_sha256 is"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -228,7 +228,7 @@ def test_never_starts_anew(finetune: Finetune, tmp_path: Path) -> None:
     assert finetune(tmp_path, *words, "--max-steps", "3", "--seed", "7").exit_code == ExitCode.OK
     result = finetune(tmp_path, *words, "--max-steps", "2", "--resume", "never")
     assert result.exit_code == ExitCode.OK, result.output
-    assert "Going on" not in result.stderr
+    assert "Resuming" not in result.stderr
     assert names(tmp_path, "checkpoint-*") == {"checkpoint-1", "checkpoint-2"}
     assert list(logged(tmp_path)) == [1, 2]
     assert read(tmp_path / "recipe.json")["settings"]["seed"] == 42
@@ -241,7 +241,7 @@ def test_a_named_checkpoint_is_gone_on_from_also_elsewhere(finetune: Finetune, t
     losses, weights = logged(here), (here / "model.safetensors").read_bytes()
     for output in (here, there):  # here there are newer ones
         result = finetune(output, *words, "--resume", here / "checkpoint-1")
-        assert f"Going on from {here / 'checkpoint-1'}" in result.stderr, result.output
+        assert f"Resuming from {here / 'checkpoint-1'}" in result.stderr, result.output
         assert "step 2 of 3" in result.stderr
         assert logged(output) == losses
         assert (output / "model.safetensors").read_bytes() == weights
@@ -257,7 +257,7 @@ def test_a_training_at_its_last_step_is_not_gone_on_with(
     finetune(tmp_path, *words)
     result = finetune(tmp_path, *words, "--early-stopping-patience", "5")
     assert result.exit_code == ExitCode.OK, result.output
-    assert "Going on" not in result.stderr
+    assert "Resuming" not in result.stderr
     assert list(logged(tmp_path)) == [1, 2]
 
 
@@ -333,7 +333,7 @@ def test_a_data_set_is_trained_on_and_named_without_its_path(home: Path, tmp_pat
 
 def test_validation_on_training_data_is_warned_of(home: Path, finetune: Finetune, tmp_path: Path) -> None:
     result = finetune(tmp_path, "--validation-file", home / "train.json", "--max-steps", "1")
-    assert "train.json: has paragraphs of the training data" in result.stderr
+    assert "train.json: contains paragraphs of the training data" in result.stderr
 
 
 def test_each_line_of_a_json_log_has_its_time(finetune: Finetune, tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def test_what_the_length_limits_cut_is_said(finetune: Finetune, home: Path, tmp_
         n_cut = sum(len(row) > limit for row in rows)
         assert 0 < n_cut < 9
         share = f"{n_cut} of 9 {what}s ({100 * n_cut / 9:.1f} %)"
-        told = f"--max-{what}-length {limit} cuts {share}; {max(map(len, rows))} would cut none"
+        told = (
+            f"--max-{what}-length {limit} truncates {share}; the longest has {max(map(len, rows))} tokens"
+        )
         assert told in result.stderr
 
 
@@ -65,7 +67,7 @@ def test_paragraphs_that_are_left_out_are_counted(finetune: Finetune, tmp_path: 
     data = write_squad(tmp_path / "some.json", [*paragraphs(4), {"context": "Nobody asks.", "qas": []}])
     result = finetune(tmp_path / "out", "--train-file", data, "--max-steps", "1")
     assert result.exit_code == ExitCode.OK, result.output
-    assert "some.json: 4 paragraphs, 7 questions, 1 paragraphs without questions left out" in result.stderr
+    assert "some.json: 4 paragraphs, 7 questions, 1 paragraphs without questions skipped" in result.stderr
 
 
 NO_INPUT = {
@@ -187,7 +189,7 @@ def test_a_configuration_that_makes_no_model_exits_5(
     words = ("--init-from-scratch", tmp_path / "tiny.json", "--tokenizer", home / "base")
     result = finetune(tmp_path / "out", *words)
     assert result.exit_code == ExitCode.MODEL, result.output
-    assert "tiny.json: no model can be made of it" in result.stderr
+    assert "tiny.json: cannot create a model from it" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt"])
@@ -206,7 +208,7 @@ def test_a_damaged_checkpoint_exits_5_and_is_named(
 def test_a_checkpoint_that_is_not_there_exits_5(finetune: Finetune, tmp_path: Path) -> None:
     result = finetune(tmp_path / "out", "--resume", tmp_path / "checkpoint-9")
     assert result.exit_code == ExitCode.MODEL, result.output
-    assert "checkpoint-9: not a whole checkpoint" in result.stderr
+    assert "checkpoint-9: not a complete checkpoint" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["accelerate", "matplotlib", "tensorboard", "wandb", "datasets"])
@@ -247,7 +249,7 @@ def test_an_output_that_cannot_be_a_directory_exits_6(finetune: Finetune, tmp_pa
     for output in (tmp_path / "file", tmp_path / "file" / "out"):
         result = finetune(output)
         assert result.exit_code == ExitCode.OUTPUT, result.output
-        assert f"{output}: cannot be a directory to write to" in result.stderr
+        assert f"{output}: cannot be used as the output directory" in result.stderr
     assert (tmp_path / "file").read_text() == "old"
 
 
@@ -275,7 +277,7 @@ def test_the_base_is_not_replaced_by_what_is_made_of_it(
     before = snapshot(tmp_path / "model")
     result = finetune(tmp_path / "link", "--base", tmp_path / "model", "--resume", "never")
     assert result.exit_code == ExitCode.OUTPUT, result.output
-    assert "is the base itself" in result.stderr
+    assert "is the base model itself" in result.stderr
     assert snapshot(tmp_path / "model") == before
 
 
@@ -304,7 +306,7 @@ def test_a_full_disk_while_saving_exits_6_and_the_same_command_goes_on(
     assert_no_model(interrupted)
     result = finetune(interrupted, *THREE_STEPS)
     assert result.exit_code == ExitCode.OK, result.output
-    assert f"Going on from {first}" in result.stderr
+    assert f"Resuming from {first}" in result.stderr
     assert list(logged(interrupted)) == [1, 2, 3]
 
 

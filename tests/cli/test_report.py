@@ -28,8 +28,8 @@ def questions(tmp_path: Path) -> str:
 def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> None:
     result = qgbatch("report", questions, "-o", tmp_path / "page.html")
     assert (result.exit_code, result.stdout) == (ExitCode.OK, "")
-    assert "warning: 1 of 2 documents are not there" in result.stderr
-    assert "their passages alone" in result.stderr
+    assert "warning: 1 of 2 documents are missing" in result.stderr
+    assert "only their passages" in result.stderr
     assert result.stderr.splitlines()[2:] == [
         "  questions  2",
         "  documents  2 (1 with their whole text)",

@@ -141,7 +141,7 @@ def test_killed_and_resumed_is_as_never_killed(
 
     result = qgbatch(*words, "-o", killed)
     assert result.exit_code == ExitCode.OK, result.output
-    assert "Going on from" in result.output, f"killed at step {kill_at}"
+    assert "Resuming from" in result.output, f"killed at step {kill_at}"
     assert_same_weights(never_killed, killed, atol=1e-6, rtol=1e-5)
     assert logged(killed) == pytest.approx(logged(never_killed), abs=1e-5)
 

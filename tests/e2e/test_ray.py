@@ -148,7 +148,7 @@ def test_a_second_run_skips_finished_parts(
     report = tmp_path / "report.json"
     result = run_on(ray_address, *words, "--report", report)
     assert result.returncode == ExitCode.PARTIAL, result.stderr
-    assert "documents were done before" in result.stderr
+    assert "documents are already done" in result.stderr
     pd.testing.assert_frame_equal(rows(parts), rows(local))
     for name in ("n_inputs", "n_documents"):
         assert read_json(report)[name] == read_json(tmp_path / "local.json")[name], name
@@ -186,7 +186,7 @@ def test_a_document_that_kills_each_worker_fails_without_the_others(
     assert result.returncode == ExitCode.PARTIAL, result.stderr
     counts = read_json(report)
     assert [failure["source"] for failure in counts["failures"]] == [str(deadly)]
-    assert "4 workers died on it" in result.stderr
+    assert "4 workers died while processing it" in result.stderr
     assert counts["n_documents"] == len(few)
 
 

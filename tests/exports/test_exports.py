@@ -1,4 +1,4 @@
-"""Questions in the forms that other tools read, read by these tools."""
+"""Export formats, checked with the tools that read them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SAND = "'-ness' is an ending. Rivers carry \"sand\"."
 
 
 def some_rows() -> list[Row]:
-    """Rows of two documents, whose texts need care in each format; one question is of two passages."""
+    """Rows of two documents with characters that each format has to escape; one question occurs twice."""
     bees = (0, 36, ["Where do bees live?", "What do bees make?"]), (37, 51, ["'=' means what?"])
     more = (53, len(BEES), ["-40 is what?", "=1+1?", "What do bees make?"])
     sand = (0, len(SAND), ["What do rivers carry?"])
@@ -43,9 +43,9 @@ def write_lines(path: Path, rows: Sequence[Row]) -> str:
     return str(path)
 
 
-def exported(target: str, path: str, directory: Path) -> dict[str, str]:
-    """What is counted."""
-    return dict(export(QuestionTable(path), FORMATS[target], directory, None))
+def exported(export_format: str, path: str, directory: Path) -> dict[str, str]:
+    """Export a table and return the summary."""
+    return dict(export(QuestionTable(path), FORMATS[export_format], directory, None))
 
 
 def read_jsonl(path: Path) -> list[Any]:
@@ -60,21 +60,23 @@ def load(path: Path, cache: Path, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["q.parquet", "q.csv", "q.jsonl"])
-def test_a_table_gives_the_rows_that_were_written(name: str, tmp_path: Path) -> None:
+def test_a_table_returns_the_rows_that_were_written(name: str, tmp_path: Path) -> None:
     table = QuestionTable(write(tmp_path / name, some_rows()))
     assert list(table.rows()) == some_rows()
     assert (table.n_rows, table.models) == (7, ["mini"])
     assert table.provenance == (PROVENANCE if name == "q.parquet" else None)
 
 
-def test_what_csv_safe_put_there_is_taken_off(tmp_path: Path) -> None:
+def test_the_apostrophes_of_csv_safe_are_removed(tmp_path: Path) -> None:
     path = write(tmp_path / "q.csv", some_rows(), csv_safe=True)
     assert "'-40" in Path(path).read_text()
     assert "''=' means" in Path(path).read_text()
     assert list(QuestionTable(path).rows()) == some_rows()
 
 
-def test_a_directory_of_parts_is_one_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_directory_of_parts_is_read_as_one_table(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = some_rows()
     for name, some in (("a", rows[:4]), ("b", rows[4:])):
         write_part(tmp_path, name, some, PROVENANCE, WITH_CONTEXT, documents={"/home/ann/a": (1, 2)})
@@ -123,7 +125,7 @@ def without(row: Row, name: str) -> Row:
         ({"answer": "hives"}, "line 2: has 'answer', unlike line 1"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_place(
+def test_an_invalid_value_is_reported_with_its_line(
     change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     rows = some_rows()[:3]
@@ -151,7 +153,7 @@ def test_a_wrong_value_is_named_with_its_place(
         ("q.txt", b"", "q.txt: not a known kind of table"),
     ],
 )
-def test_a_damaged_file_is_named_with_its_place(
+def test_a_damaged_file_is_reported_with_its_line(
     name: str, content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if len(content) == 200:
@@ -162,7 +164,7 @@ def test_a_damaged_file_is_named_with_its_place(
     assert message in error.value.message
 
 
-def test_rows_of_csv_are_counted_in_lines(tmp_path: Path) -> None:
+def test_csv_errors_name_the_line_of_the_file(tmp_path: Path) -> None:
     path = Path(write(tmp_path / "q.csv", some_rows()))  # with line ends in contexts
     lines = path.read_bytes().split(b"\n")
     for old, new, message in (
@@ -185,7 +187,7 @@ def test_damage_inside_parquet_is_an_input_error(tmp_path: Path) -> None:
         list(QuestionTable(str(path)).rows())
 
 
-def test_beir_is_a_retrieval_test_set(tmp_path: Path) -> None:
+def test_beir_files_agree_with_each_other_and_with_the_rows(tmp_path: Path) -> None:
     counts = exported("beir", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
     assert (counts["passages"], counts["queries"]) == ("4", "6")
     corpus = {row["_id"]: row for row in load(tmp_path / "out" / "corpus.jsonl", tmp_path / "cache")}
@@ -205,28 +207,30 @@ def test_beir_is_a_retrieval_test_set(tmp_path: Path) -> None:
     assert asked == [(row["question"], row["context"], "1") for row in some_rows()]
 
 
-def test_a_question_of_two_passages_is_one_query(tmp_path: Path) -> None:
+def test_a_question_about_two_passages_is_one_query(tmp_path: Path) -> None:
     exported("beir", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
     (shared,) = (q for q in read_jsonl(tmp_path / "out" / "queries.jsonl") if q["text"].endswith("make?"))
     qrels = (tmp_path / "out" / "qrels" / "test.tsv").read_text().splitlines()
     assert sum(line.startswith(shared["_id"]) for line in qrels) == 2
 
 
-@pytest.mark.parametrize("target", ["beir", "squad", "doc2query"])
-def test_order_of_rows_and_other_names_of_a_text_change_no_passage(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("export_format", ["beir", "squad", "doc2query"])
+def test_passages_do_not_depend_on_row_order_or_on_copies_of_a_document(
+    export_format: str, tmp_path: Path
+) -> None:
     rows = some_rows()
     again: list[Row] = [{**row, "source": "copy.txt"} for row in rows]
     mixed = rows + again
     random.Random(1).shuffle(mixed)
-    first = exported(target, write(tmp_path / "a.parquet", rows), tmp_path / "a")
-    second = exported(target, write(tmp_path / "b.parquet", mixed), tmp_path / "b")
-    assert first["left out"] == "0 questions of the same text under another name"
-    assert second["left out"] == "7 questions of the same text under another name"
+    first = exported(export_format, write(tmp_path / "a.parquet", rows), tmp_path / "a")
+    second = exported(export_format, write(tmp_path / "b.parquet", mixed), tmp_path / "b")
+    assert first["left out"] == "0 questions about the same text under another name"
+    assert second["left out"] == "7 questions about the same text under another name"
     assert first["passages"] == second["passages"] == "4"
-    for name in FORMATS[target].files:
+    for name in FORMATS[export_format].files:
         one, other = ((tmp_path / side / name).read_text(encoding="utf-8") for side in "ab")
-        assert one.count("\n") == other.count("\n") or target == "squad"
-    if target == "squad":
+        assert one.count("\n") == other.count("\n") or export_format == "squad"
+    if export_format == "squad":
         contexts = [{p.context: set(p.questions) for p in read(tmp_path / side)} for side in "ab"]
         assert contexts[0] == contexts[1]
 
@@ -235,17 +239,17 @@ def read(directory: Path) -> Any:
     return read_split(str(directory / "squad.json")).paragraphs
 
 
-def test_one_passage_with_two_texts_is_an_error(tmp_path: Path) -> None:
+def test_two_texts_for_one_passage_are_an_error(tmp_path: Path) -> None:
     rows = some_rows()[:2]
     rows[1]["context"] = "Bees sting."
-    with pytest.raises(InputError, match="its context is another one"):
+    with pytest.raises(InputError, match="its context differs"):
         exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_squad_is_what_training_reads(tmp_path: Path) -> None:
+def test_training_reads_the_squad_export(tmp_path: Path) -> None:
     counts = exported("squad", write(tmp_path / "q.csv", some_rows()), tmp_path / "out")
-    assert counts["answers"] == "0, as the table has none: each list of answers is empty"
+    assert counts["answers"] == "0, because the table has no column answer"
     split = read_split(str(tmp_path / "out" / "squad.json"))
     assert split.n_questions == 7
     assert split.paragraphs[0].context == BEES[:36]
@@ -256,7 +260,7 @@ def test_squad_is_what_training_reads(tmp_path: Path) -> None:
     assert [paragraph["context"] for paragraph in loaded[1]["paragraphs"]] == [SAND]
 
 
-def test_answers_of_squad_stand_where_they_say(tmp_path: Path) -> None:
+def test_squad_answers_are_at_their_offsets(tmp_path: Path) -> None:
     rows = some_rows()[2:6]
     rows[0] |= {"answer": "a sign", "answer_start_char": 44}
     rows[1] |= {"answer": "cold", "answer_start_char": BEES.index("cold")}
@@ -265,7 +269,7 @@ def test_answers_of_squad_stand_where_they_say(tmp_path: Path) -> None:
     lines = [{"answer": None, "answer_start_char": None, **row} for row in (*rows, some_rows()[-1])]
     path = write_lines(tmp_path / "q.jsonl", lines)
     counts = exported("squad", path, tmp_path / "out")
-    assert counts["answers"] == "2, and 2 left out that are not at their place in the passage"
+    assert counts["answers"] == "2; 2 left out because they are not at their offset in the passage"
     squad = json.loads((tmp_path / "out" / "squad.json").read_text(encoding="utf-8"))
     paragraphs = [p for article in squad["data"] for p in article["paragraphs"]]
     found = [(p["context"], answer) for p in paragraphs for qa in p["qas"] for answer in qa["answers"]]
@@ -277,7 +281,7 @@ def test_answers_of_squad_stand_where_they_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("with_context", [True, False])
-def test_a_data_set_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> None:
+def test_the_hf_export_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> None:
     rows = some_rows() if with_context else [without(row, "context") for row in some_rows()]
     table = QuestionTable(write(tmp_path / "q.parquet", rows))
     export(table, FORMATS["hf"], tmp_path / "asked", "cc-by-sa-4.0")
@@ -289,12 +293,12 @@ def test_a_data_set_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> 
     assert "# asked" in card.text
     assert "| questions | 7 |" in card.text
     assert '"num_beams": 4' in card.text
-    assert "their own licences hold" in card.text
+    assert "whose own licences apply" in card.text
     again = QuestionTable(str(tmp_path / "asked" / "data"))
     assert (list(again.rows()), again.provenance) == (rows, PROVENANCE)
 
 
-def test_a_data_set_has_gaps_where_there_is_no_answer(tmp_path: Path) -> None:
+def test_the_hf_export_has_nulls_for_missing_answers(tmp_path: Path) -> None:
     answers: list[dict[str, Any]] = [{"answer": "hives", "page": 2}, {"answer": None, "page": None}]
     rows = [{**row, **answer} for row, answer in zip(some_rows(), answers, strict=False)]
     (tmp_path / "q.jsonl").write_bytes(b"".join(json_line(row) for row in rows))
@@ -302,7 +306,7 @@ def test_a_data_set_has_gaps_where_there_is_no_answer(tmp_path: Path) -> None:
     assert load(tmp_path / "out", tmp_path / "cache").to_list() == rows
 
 
-def test_nothing_in_the_facts_leaves_their_block(tmp_path: Path) -> None:
+def test_no_value_can_end_the_code_block_of_the_card(tmp_path: Path) -> None:
     rows = [{**row, "model": "x\n```\n# <script>"} for row in some_rows()]
     exported("hf", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
@@ -321,12 +325,12 @@ def test_nothing_in_the_facts_leaves_their_block(tmp_path: Path) -> None:
         (10**12, "n>1T"),
     ],
 )
-def test_sizes_in_the_words_of_the_hub(n_rows: int, expected: str) -> None:
+def test_size_categories_are_those_of_the_hub(n_rows: int, expected: str) -> None:
     assert size_category(n_rows) == expected
 
 
 def cards(directory: Path) -> list[list[str]]:
-    """The notes as Anki reads them: a header, then fields in quotes where they need them."""
+    """Check the header of an Anki file and return the fields of each note."""
     with (directory / "anki.tsv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file, delimiter="\t"))
     assert [line[0] for line in lines[:5]] == [
@@ -335,12 +339,12 @@ def cards(directory: Path) -> list[list[str]]:
     return lines[5:]
 
 
-def test_cards_have_an_answer_or_the_passage_on_the_back(tmp_path: Path) -> None:
+def test_anki_cards_have_the_answer_or_the_passage_on_the_back(tmp_path: Path) -> None:
     first, second = ({**row, "answer": None} for row in some_rows()[:2])
     first["answer"] = "In\thives"
     (tmp_path / "q.jsonl").write_bytes(json_line(first) + json_line(second))
     counts = exported("anki", str(tmp_path / "q.jsonl"), tmp_path / "out")
-    assert counts["backs"] == "1 answers, 1 passages, 0 places alone"
+    assert counts["backs"] == "1 answers, 1 passages, 0 sources only"
     place = "(texts/bees, 1.txt, characters 0 to 36)"
     assert cards(tmp_path / "out") == [
         [first["question_id"], "Where do bees live?", f"In hives {place}", "qgbatch"],
@@ -348,13 +352,15 @@ def test_cards_have_an_answer_or_the_passage_on_the_back(tmp_path: Path) -> None
     ]
 
 
-def test_cards_without_text_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_anki_cards_with_only_a_source_cause_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = [without(row, "context") for row in some_rows()[:2]]
     exported("anki", write(tmp_path / "q.parquet", rows), tmp_path / "cards")
-    assert "2 cards have only a place on their backs" in caplog.text
+    assert "2 cards have only the source on the back" in caplog.text
 
 
-def test_a_card_is_text_on_one_line(tmp_path: Path) -> None:
+def test_an_anki_card_is_one_line_of_plain_text(tmp_path: Path) -> None:
     text = 'Say "x".\r\n#no\u2028[latex]\\input{/etc/passwd}[/latex] [$]y[/$] [sound:a.mp3] [1] \0'
     rows = ask(text.replace("\0", ""), "a\tb\n.txt", (0, len(text) - 1, ["#html:true\n?"]))
     rows[0]["context"] = text
@@ -368,7 +374,7 @@ def test_a_card_is_text_on_one_line(tmp_path: Path) -> None:
     assert "[1]" in back
 
 
-def test_expanded_passages_keep_the_text_alone(tmp_path: Path) -> None:
+def test_doc2query_keeps_the_passage_separate_from_its_questions(tmp_path: Path) -> None:
     exported("doc2query", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
     documents = read_jsonl(tmp_path / "out" / "documents.jsonl")
     assert len({document["id"] for document in documents}) == 4
@@ -376,13 +382,13 @@ def test_expanded_passages_keep_the_text_alone(tmp_path: Path) -> None:
     assert documents[0]["contents"] == f"{BEES[:36]}\nWhere do bees live?\nWhat do bees make?"
 
 
-@pytest.mark.parametrize("target", FORMATS)
-def test_the_same_table_makes_the_same_bytes(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_the_same_table_gives_the_same_bytes(export_format: str, tmp_path: Path) -> None:
     path = write(tmp_path / "q.parquet", some_rows())
     (tmp_path / "1").mkdir()
     for directory in (tmp_path / "out", tmp_path / "1" / "out", tmp_path / "out"):  # the last one again
-        exported(target, path, directory)
-    names = (*FORMATS[target].files, "README.md")
+        exported(export_format, path, directory)
+    names = (*FORMATS[export_format].files, "README.md")
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "1" / "out" / name).read_bytes()
     assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
@@ -390,50 +396,54 @@ def test_the_same_table_makes_the_same_bytes(target: str, tmp_path: Path) -> Non
     }
 
 
-@pytest.mark.parametrize("target", FORMATS)
-def test_what_others_put_there_stays(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> None:
     path = write(tmp_path / "q.parquet", some_rows())
-    for name in (*FORMATS[target].files, "README.md"):
+    for name in (*FORMATS[export_format].files, "README.md"):
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
         place.write_text("Ann's own.")
-        with pytest.raises(OutputError, match="is of something else"):
-            exported(target, path, tmp_path / name.replace("/", "-"))
+        with pytest.raises(OutputError, match="did not write it"):
+            exported(export_format, path, tmp_path / name.replace("/", "-"))
         assert place.read_text() == "Ann's own."
-    another = next(name for name in FORMATS if name != target)
+    another = next(name for name in FORMATS if name != export_format)
     exported(another, path, tmp_path / "another")
-    with pytest.raises(OutputError, match="is of something else"):
-        exported(target, path, tmp_path / "another")
+    with pytest.raises(OutputError, match="did not write it"):
+        exported(export_format, path, tmp_path / "another")
 
 
-@pytest.mark.parametrize("target", FORMATS)
-def test_a_table_that_ends_badly_leaves_nothing_new(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_a_damaged_table_changes_nothing_in_the_output_directory(
+    export_format: str, tmp_path: Path
+) -> None:
     good = write(tmp_path / "q.jsonl", some_rows())
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(Path(good).read_bytes() + b"{")
     with pytest.raises(InputError, match="line 8: not JSON"):
-        exported(target, str(bad), tmp_path / "new" / "out")
+        exported(export_format, str(bad), tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
-    exported(target, good, tmp_path / "old")
+    exported(export_format, good, tmp_path / "old")
     before = {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()}
     with pytest.raises(InputError):
-        exported(target, str(bad), tmp_path / "old")
+        exported(export_format, str(bad), tmp_path / "old")
     assert {path: path.read_bytes() for path in (tmp_path / "old").rglob("*") if path.is_file()} == before
 
 
-def test_an_export_is_not_made_of_itself(tmp_path: Path) -> None:
+def test_an_export_cannot_overwrite_its_own_input(tmp_path: Path) -> None:
     exported("hf", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
     with pytest.raises(OutputError, match="is an input and would be overwritten"):
         exported("hf", str(tmp_path / "out" / "data"), tmp_path / "out")
 
 
-def test_no_room_for_temporary_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_temporary_directory_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from qgbatch.exports import passages
 
     pages = "PRAGMA max_page_count = 8;"
     monkeypatch.setattr(passages, "_SCHEMA", passages._SCHEMA + pages)
     text = "Long. " * 20_000
     path = write(tmp_path / "q.jsonl", ask(text, "a.txt", (0, len(text), ["How long?"])))
-    with pytest.raises(OutputError, match="No room for temporary files"):
+    with pytest.raises(OutputError, match="No space for temporary files"):
         exported("beir", path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""What a training starts from."""
+"""The base model of a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qgbatch.training.settings import TrainingSettings
 from tests.support.training import make_base
 
 
-def test_a_configuration_without_a_start_token_has_that_of_t5(tmp_path: Path) -> None:
+def test_a_missing_start_token_is_that_of_t5(tmp_path: Path) -> None:
     directory = make_base(tmp_path / "base")
     path = directory / "config.json"
     config = json.loads(path.read_text())

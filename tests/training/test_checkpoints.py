@@ -1,4 +1,4 @@
-"""Which checkpoint a training goes on from, and what of it becomes the model."""
+"""Which checkpoint a training resumes from, and which of its files become the model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> py
     return caplog
 
 
-def test_the_newest_is_the_one_with_most_steps(tmp_path: Path) -> None:
+def test_the_newest_checkpoint_has_the_highest_step(tmp_path: Path) -> None:
     for step in (9, 100, 20):
         make_checkpoint(tmp_path, step)
     (tmp_path / "checkpoint-best").mkdir()
@@ -58,7 +58,7 @@ def test_the_newest_is_the_one_with_most_steps(tmp_path: Path) -> None:
     assert checkpoints.find_newest(tmp_path / "checkpoint-best") is None
 
 
-def test_checkpoints_that_were_cut_off_are_passed_over_with_a_warning(
+def test_incomplete_checkpoints_are_skipped_with_a_warning(
     tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     whole = make_checkpoint(tmp_path, 3)
@@ -71,14 +71,14 @@ def test_checkpoints_that_were_cut_off_are_passed_over_with_a_warning(
     (tmp_path / "checkpoint-17").touch()
     assert checkpoints.choose_checkpoint(tmp_path, "auto", IDENTITY) == whole
     warned = [record.getMessage() for record in log.records if record.levelno == logging.WARNING]
-    names = [message.partition(" is not whole")[0] for message in warned]
+    names = [message.partition(" is incomplete")[0] for message in warned]
     assert names == [str(tmp_path / f"checkpoint-{step}") for step in (17, 15, 13, 11, 9, 7, 5)]
 
 
 @pytest.mark.parametrize("key", IDENTITY)
-def test_another_trainings_checkpoint_is_refused_naming_what_differs(key: str, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_refused_with_the_difference(key: str, tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, 3, recipe={"identity": {**IDENTITY, key: "theirs"}})
-    message = rf"checkpoint-3 is of another training: {key} was 'theirs', is {IDENTITY[key]!r}\."
+    message = rf"checkpoint-3 belongs to another training: its {key} is 'theirs', not {IDENTITY[key]!r}\."
     for resume in ("auto", str(checkpoint)):
         with pytest.raises(SettingsError, match=message):
             checkpoints.choose_checkpoint(tmp_path, resume, IDENTITY)
@@ -86,11 +86,11 @@ def test_another_trainings_checkpoint_is_refused_naming_what_differs(key: str, t
 
 def test_a_checkpoint_that_qgbatch_did_not_write_is_refused(tmp_path: Path) -> None:
     (make_checkpoint(tmp_path, 3) / "recipe.json").unlink()
-    with pytest.raises(SettingsError, match=r"base_sha256 was None, is 'b'"):
+    with pytest.raises(SettingsError, match=r"its base_sha256 is None, not 'b'"):
         checkpoints.choose_checkpoint(tmp_path, "auto", IDENTITY)
 
 
-def test_a_checkpoint_may_be_named_or_left_alone(tmp_path: Path) -> None:
+def test_a_checkpoint_can_be_named_or_ignored(tmp_path: Path) -> None:
     older = make_checkpoint(tmp_path / "elsewhere", 3)
     make_checkpoint(tmp_path, 5)
     assert checkpoints.choose_checkpoint(tmp_path, str(older), IDENTITY) == older
@@ -99,7 +99,7 @@ def test_a_checkpoint_may_be_named_or_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cut", "missing", "model"])
-def test_a_named_checkpoint_that_is_not_whole_is_refused(kind: str, tmp_path: Path) -> None:
+def test_an_incomplete_named_checkpoint_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint-3"
     if kind != "missing":
         make_checkpoint(tmp_path, 3)
@@ -107,29 +107,29 @@ def test_a_named_checkpoint_that_is_not_whole_is_refused(kind: str, tmp_path: Pa
         cut(path)
     if kind == "model":
         (path / "trainer_state.json").unlink()
-    with pytest.raises(ModelError, match=rf"--resume {path}: not a whole checkpoint"):
+    with pytest.raises(ModelError, match=rf"--resume {path}: not a complete checkpoint"):
         checkpoints.choose_checkpoint(tmp_path, str(path), IDENTITY)
 
 
-def test_a_checkpoint_that_is_written_anew_is_not_whole_meanwhile(tmp_path: Path) -> None:
+def test_mark_incomplete_makes_a_checkpoint_incomplete(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, 3)
     checkpoints.mark_incomplete(checkpoint)
     assert checkpoints.read_state(checkpoint) is None
     checkpoints.mark_incomplete(tmp_path / "checkpoint-4")
 
 
-def test_a_whole_checkpoint_that_qgbatch_did_not_write_is_foreign(tmp_path: Path) -> None:
+def test_a_complete_checkpoint_without_a_recipe_is_foreign(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, 3)
     cut_off = make_checkpoint(tmp_path, 5)
     (cut_off / "recipe.json").unlink()
     cut(cut_off)  # it may be ours: the recipe comes after the weights
-    assert checkpoints.foreign_checkpoint(tmp_path) is None
+    assert checkpoints.find_foreign_checkpoint(tmp_path) is None
     foreign = make_checkpoint(tmp_path, 7)
     (foreign / "recipe.json").unlink()
-    assert checkpoints.foreign_checkpoint(tmp_path) == foreign
+    assert checkpoints.find_foreign_checkpoint(tmp_path) == foreign
 
 
-def test_starting_anew_removes_what_qgbatch_wrote_alone(tmp_path: Path) -> None:
+def test_only_checkpoints_that_qgbatch_wrote_are_removed(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, 3)
     cut(make_checkpoint(tmp_path, 5))
     (make_checkpoint(tmp_path, 7) / "recipe.json").unlink()
@@ -138,7 +138,7 @@ def test_starting_anew_removes_what_qgbatch_wrote_alone(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-7", "notes.txt"}
 
 
-def test_the_best_is_found_beside_it_or_where_it_was(tmp_path: Path) -> None:
+def test_the_best_checkpoint_is_found_after_a_move(tmp_path: Path) -> None:
     best = make_checkpoint(tmp_path / "old", 3)
     last = make_checkpoint(tmp_path / "old", 9, best_model_checkpoint=str(best))
     assert checkpoints.best_of(last) == best
@@ -148,7 +148,7 @@ def test_the_best_is_found_beside_it_or_where_it_was(tmp_path: Path) -> None:
     assert checkpoints.best_of(elsewhere) == moved
 
 
-def test_without_a_whole_best_the_last_is_the_best(tmp_path: Path) -> None:
+def test_the_last_checkpoint_replaces_an_incomplete_best_one(tmp_path: Path) -> None:
     without = make_checkpoint(tmp_path, 2, best_model_checkpoint=None)
     assert checkpoints.best_of(without) == without
     best = make_checkpoint(tmp_path, 3)
@@ -157,7 +157,7 @@ def test_without_a_whole_best_the_last_is_the_best(tmp_path: Path) -> None:
     assert checkpoints.best_of(last) == last
 
 
-def test_the_model_is_moved_without_the_training_and_weights_last(
+def test_only_the_model_files_are_moved_and_the_weights_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint, output = make_checkpoint(tmp_path, 3), tmp_path / "model"
@@ -190,7 +190,7 @@ def test_the_model_is_moved_without_the_training_and_weights_last(
     assert all((output / name).read_text() == name for name in expected)
 
 
-def test_an_old_model_stays_where_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+def test_an_old_model_is_kept_if_the_new_one_cannot_be_written(tmp_path: Path) -> None:
     checkpoint, output = make_checkpoint(tmp_path, 3), tmp_path / "model"
     output.mkdir()
     (output / "model.safetensors").write_text("old")
@@ -201,7 +201,7 @@ def test_an_old_model_stays_where_the_new_one_cannot_be_written(tmp_path: Path) 
     assert (output / "model.safetensors").read_text() == "old"
 
 
-def test_finished_is_a_model_of_this_very_recipe(tmp_path: Path) -> None:
+def test_a_training_is_finished_if_its_model_has_the_same_recipe(tmp_path: Path) -> None:
     assert not checkpoints.is_finished(tmp_path, RECIPE)
     (tmp_path / "recipe.json").write_text(json.dumps({**RECIPE, "metrics": {"eval_loss": 1.5}}))
     assert not checkpoints.is_finished(tmp_path, RECIPE), "it has no weights"
@@ -211,7 +211,7 @@ def test_finished_is_a_model_of_this_very_recipe(tmp_path: Path) -> None:
     assert not checkpoints.is_finished(tmp_path, {**RECIPE, "plan": {"early_stopping_patience": 3}})
 
 
-def test_a_training_is_at_its_end_where_it_stopped(tmp_path: Path) -> None:
+def test_a_training_is_at_its_end_at_the_checkpoint_where_it_stopped(tmp_path: Path) -> None:
     stopped = make_checkpoint(tmp_path, 9, stopped=True)
     assert checkpoints.is_at_end(stopped, RECIPE)
     assert not checkpoints.is_at_end(stopped, {**RECIPE, "plan": {"early_stopping_patience": 3}})
@@ -221,15 +221,15 @@ def test_a_training_is_at_its_end_where_it_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, "x", [], {"TrainerControl": []}, {"TrainerControl": {"args": 3}}])
-def test_odd_states_and_recipes_are_no_end_and_no_match(odd: object, tmp_path: Path) -> None:
+def test_damaged_states_and_recipes_match_nothing(odd: object, tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, 3, stateful_callbacks=odd)
     assert not checkpoints.is_at_end(checkpoint, RECIPE)
     (checkpoint / "recipe.json").write_text(json.dumps({"identity": odd}))
-    with pytest.raises(SettingsError, match="is of another training"):
+    with pytest.raises(SettingsError, match="belongs to another training"):
         checkpoints.choose_checkpoint(tmp_path, "auto", IDENTITY)
 
 
-def test_a_draft_that_a_kill_left_is_removed(tmp_path: Path) -> None:
+def test_the_draft_of_a_killed_run_is_removed(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, 3)
     (tmp_path / ".model-old").mkdir()
     (tmp_path / ".model-old" / "model.safetensors").touch()

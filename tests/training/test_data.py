@@ -275,7 +275,7 @@ def test_what_is_encoded_are_the_notebooks_strings(tokenizer: PromptTokenizer) -
     source = f"generate questions: {BEES.context} </s>"
     target = "Where do bees live? <sep> What do bees make? <sep> </s>"
     assert [list(sources[0]), list(targets[0])] == reference([source, target])["input_ids"]
-    assert tokenizer.decode(sources[0]) == f"generate questions: {BEES.context}</s></s>"
+    assert tokenizer.hf_tokenizer.decode(list(sources[0])) == f"generate questions: {BEES.context}</s></s>"
     assert sum(token in tokenizer.separator_ids for token in targets[0]) == 2
     assert targets[0][-2:] == (tokenizer.eos_id, tokenizer.eos_id)
 

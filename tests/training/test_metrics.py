@@ -1,3 +1,5 @@
+"""Metrics of questions: known values, and properties of the scores."""
+
 from __future__ import annotations
 
 import pytest
@@ -10,7 +12,7 @@ REFERENCES = [
 ]
 
 
-def test_the_references_themselves_score_best() -> None:
+def test_the_references_themselves_get_the_best_scores() -> None:
     assert score_overlap(REFERENCES, REFERENCES) == pytest.approx(
         {"rouge1": 1, "rouge2": 1, "rougeL": 1, "bleu4": 100}
     )
@@ -20,7 +22,7 @@ def test_the_references_themselves_score_best() -> None:
     )
 
 
-def test_nothing_asked_scores_nothing() -> None:
+def test_no_questions_score_zero() -> None:
     nothing: list[list[str]] = [[], []]
     assert set(score_overlap(nothing, REFERENCES).values()) == {0.0}
     assert set(score_sets(nothing, REFERENCES).values()) == {0.0}
@@ -38,7 +40,7 @@ def test_each_reference_is_matched_once() -> None:
     )
 
 
-def test_the_pairing_is_the_best_one_not_the_greedy_one() -> None:
+def test_the_pairing_is_optimal_rather_than_greedy() -> None:
     # ROUGE-L of words a to f: the greedy pairing would take (1, 1) first and leave (2, 2) nothing.
     asked = [["one two three four", "one two"]]
     references = [["one two three", "three four nine"]]
@@ -64,6 +66,6 @@ def test_variety() -> None:
     )
 
 
-def test_every_figure_says_what_it_is() -> None:
+def test_every_metric_has_a_description() -> None:
     scores = score_overlap(REFERENCES, REFERENCES) | score_sets(REFERENCES, REFERENCES)
     assert (scores | score_variety(REFERENCES, REFERENCES)).keys() <= METRICS.keys()

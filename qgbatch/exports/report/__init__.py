@@ -1,1 +1,1 @@
-"""The output of a run as one HTML page."""
+"""``qgbatch report``: shows the output of a run as one HTML page, questions beside their passages."""

@@ -1,4 +1,7 @@
-"""What a page shows -> HTML with its own style, script and pictures, and a policy that lets in no other."""
+"""Renders the HTML of the report page.
+
+Style, script and charts are embedded, and a content security policy blocks everything else.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.records import Failure, Provenance, RunFacts
 
-_FIRST_WORDS = 12
-_FAILURES = 1_000
-"""So many are named one by one; the run's own --failures names all."""
+_N_FIRST_WORDS = 12
+_MAX_FAILURES = 1_000
+"""Number of failures to list; the file of ``qgbatch run --failures`` lists all."""
 
 
 def render(
@@ -28,14 +31,17 @@ def render(
     table: QuestionTable,
     run: RunFacts | None,
 ) -> str:
-    """Make the page.
+    """Render the page.
 
     Args:
-        name: Name of the table, shown as the title.
-        rows: Rows of the table.
-        documents: The documents of the rows.
-        table: The table, after all its rows were read.
-        run: The facts of the run that wrote the table, if known.
+        name: The title of the page, such as the name of the table.
+        rows: The questions.
+        documents: The documents of the questions.
+        table: The table, after all of its rows were read.
+        run: Facts of the run that wrote the table; None if they are not known.
+
+    Returns:
+        The HTML. It may contain lone surrogates from file names.
     """
     import jinja2
 
@@ -49,7 +55,7 @@ def render(
         totals=_totals(rows, documents, table.models, run),
         charts=_charts(rows, documents, run),
         settings=_settings(table.provenance or (run.provenance if run else None)),
-        failures=[_failure(failure) for failure in run.failures[:_FAILURES]] if run else [],
+        failures=[_failure(failure) for failure in run.failures[:_MAX_FAILURES]] if run else [],
         n_failures=len(run.failures) if run else 0,
         data=_json(_data(rows, documents)),
         style=style,
@@ -78,7 +84,7 @@ def _totals(
             ("documents read", f"{run.n_documents:,}"),
             ("documents failed", f"{len(run.failures):,}"),
             ("chunks", f"{run.n_chunks:,}"),
-            ("pieces left out", f"{sum(run.dropped.values()):,}"),
+            ("questions dropped", f"{sum(run.dropped.values()):,}"),
         ]
     return [*totals, ("model", ", ".join(models))]
 
@@ -86,27 +92,29 @@ def _totals(
 def _charts(
     rows: Sequence[CheckedRow], documents: Sequence[SourceText], run: RunFacts | None
 ) -> list[tuple[str, str]]:
-    """Titles and SVG. Documents and chunks without a question are known of from the run's report alone."""
-    passages = [[len(p.passage.rows) for p in document.segments if p.passage] for document in documents]
+    """Titles and SVG of the charts. Only the run's report says how many chunks have no question."""
+    passages = [
+        [len(p.passage.row_indices) for p in document.segments if p.passage] for document in documents
+    ]
     per_chunk = [n for document in passages for n in document]
     n_other_documents = run.n_documents - len(documents) if run else 0
     n_other_chunks = run.n_chunks - len(per_chunk) if run else 0
     words = [str(row["question"]).split() for row in rows]
     first = Counter(question[0].casefold() if question else "" for question in words)
     charts = [
-        ("Questions of a document", histogram([sum(document) for document in passages], n_other_documents)),
-        ("Questions of a chunk", histogram(per_chunk, n_other_chunks)),
-        ("Words of a question", histogram([len(question) for question in words])),
-        ("First word", bar_chart(first.most_common(_FIRST_WORDS))),
+        ("Questions per document", histogram([sum(document) for document in passages], n_other_documents)),
+        ("Questions per chunk", histogram(per_chunk, n_other_chunks)),
+        ("Words per question", histogram([len(question) for question in words])),
+        ("First word", bar_chart(first.most_common(_N_FIRST_WORDS))),
         ("Score", histogram([float(row["score"]) for row in rows])),
     ]
     if run and (dropped := +Counter(run.dropped)):
-        charts.append(("Left out, by reason", bar_chart(dropped.most_common())))
+        charts.append(("Dropped, by reason", bar_chart(dropped.most_common())))
     return charts
 
 
 def _settings(provenance: Provenance | None) -> list[tuple[str, str]]:
-    """The provenance, then the settings that are set and not named before."""
+    """The provenance, then the settings that it does not contain; settings without a value are omitted."""
     if provenance is None:
         return []
     values = provenance.to_json()
@@ -124,37 +132,39 @@ def _failure(failure: Failure) -> tuple[str, str]:
 
 
 def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[str, Any]:
-    """What the script reads, in the order of the table.
+    """The data for the script ``page.js``.
 
-    ``documents`` are a source and its parts, each a text or a number of characters and the part's
-    place, None between passages; ``questions`` are document, part, question, score and answer.
+    ``documents`` has ``[source, segments]`` per document. A segment is ``[content, location]``: its text,
+    or its number of characters if the text is not known; and where the passage is, or None for the
+    text between passages. ``questions`` has ``[document index, segment index, question, score, answer]``
+    per row of the table.
     """
     questions: list[Any] = [None] * len(rows)
     described = []
     for document_index, document in enumerate(documents):
         segments: list[Any] = []
         for segment in document.segments:
-            passage, place = segment.passage, None
+            passage, location = segment.passage, None
             if passage:
-                place = f"characters {passage.start_char:,} to {passage.end_char:,}"
-                place = f"page {passage.page}, {place}" if passage.page else place
-                for position in passage.rows:
-                    row = rows[position]
+                location = f"characters {passage.start_char:,} to {passage.end_char:,}"
+                location = f"page {passage.page}, {location}" if passage.page else location
+                for index in passage.row_indices:
+                    row = rows[index]
                     answer = row.get("answer", "")
-                    questions[position] = [
+                    questions[index] = [
                         document_index,
                         len(segments),
                         row["question"],
                         row["score"],
                         answer,
                     ]
-            segments.append([segment.n_chars if segment.text is None else segment.text, place])
+            segments.append([segment.n_chars if segment.text is None else segment.text, location])
         described.append([document.source, segments])
     return {"documents": described, "questions": questions}
 
 
 def _json(value: object) -> str:
-    """JSON in which no text can end the element it stands in."""
+    """JSON in which no text can close the HTML element around it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -162,5 +172,5 @@ def _json(value: object) -> str:
 
 
 def _hash(text: str) -> str:
-    """What a content-security policy calls a text by."""
+    """The hash by which a content security policy allows an embedded style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

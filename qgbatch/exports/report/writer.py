@@ -1,4 +1,4 @@
-"""Questions beside the text that they were asked of: one HTML page that needs nothing else."""
+"""Writes the report page: one HTML file that needs no other file and no network."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from qgbatch.errors import InputError
 from qgbatch.exports.report import page
-from qgbatch.exports.report import source_texts as texts
 from qgbatch.exports.report.run_facts import read_run_facts
+from qgbatch.exports.report.source_texts import load_source_texts
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.atomic import replacing
@@ -17,36 +17,44 @@ from qgbatch.output.atomic import replacing
 logger = logging.getLogger("qgbatch")
 
 MAX_QUESTIONS = 200_000
-"""On one page. So many made ones with passages of 35 words were 62 MB, which Chromium opened in 4 s on
-two busy cores; a search took 0.1 s, sorting 0.5 s."""
+"""Per page. With 200,000 generated questions and passages of 35 words, the page has 62 MB. Chromium opens
+it in 4 s on two busy cores; a search takes 0.1 s, sorting 0.5 s."""
 
 
 def write_report(table: QuestionTable, run_report: Path | None, output: Path) -> list[tuple[str, str]]:
-    """Write the page, and tell what is on it: names and values.
+    """Write the report page.
 
-    A document is read again where its file is there and has not changed since; of others the
-    page has the passages that the table holds.
+    The page shows the whole text of each document whose file still exists and has not changed, and
+    only the passages of the others.
+
+    Args:
+        table: An output of ``qgbatch run``.
+        run_report: The file that ``qgbatch run --report`` wrote; it adds counts and failures.
+        output: The HTML file to write.
+
+    Returns:
+        What the page contains, as names and values.
 
     Raises:
-        InputError: the table or the run's report cannot be read, is of another run, or there are
-            more than :data:`MAX_QUESTIONS`.
-        OutputError: the page cannot be written.
+        InputError: The table or the run's report cannot be read, they belong to different runs, or the
+            table has more than :data:`MAX_QUESTIONS` rows.
+        OutputError: The page cannot be written.
     """
-    rows = _collect(table)
+    rows = _read_rows(table)
     run = read_run_facts(run_report, len(rows), table.provenance) if run_report else None
-    documents = texts.bring_together(rows, table.provenance or (run.provenance if run else None))
+    documents = load_source_texts(rows, table.provenance or (run.provenance if run else None))
     html = page.render(Path(table.path).name, rows, documents, table, run)
     with replacing(output) as stream:
-        stream.write(html.encode(errors="replace"))  # halves of surrogate pairs in settings or failures
+        stream.write(html.encode(errors="replace"))  # names of files may contain lone surrogates
     n_whole = sum(document.is_whole for document in documents)
     if n_whole < len(documents):
         logger.warning(
-            "%d of %d documents are not there, have changed or are rows of tables: the page has %s.",
+            "%d of %d documents are missing, have changed or are rows of tables: the page shows %s.",
             len(documents) - n_whole,
             len(documents),
-            "their passages alone"
+            "only their passages"
             if "context" in table.columns
-            else "none of their text, see --with-context",
+            else "none of their text (see qgbatch run --with-context)",
         )
     return [
         ("questions", f"{len(rows):,}"),
@@ -55,13 +63,13 @@ def write_report(table: QuestionTable, run_report: Path | None, output: Path) ->
     ]
 
 
-def _collect(table: QuestionTable) -> Sequence[CheckedRow]:
+def _read_rows(table: QuestionTable) -> Sequence[CheckedRow]:
     rows: list[CheckedRow] = []
     for row in table.rows():
         if len(rows) == MAX_QUESTIONS:
             raise InputError(
-                f"{table.path}: more than {MAX_QUESTIONS:,} questions, too many for a page.",
-                "Give a part of it, such as the output of fewer documents.",
+                f"{table.path}: more than {MAX_QUESTIONS:,} questions are too many for one page.",
+                "Use the output of a run with fewer documents.",
             )
         rows.append(row)
     return rows

@@ -1,5 +1,6 @@
-"""``qgbatch run --runner ray``: the same pipeline in many processes, on one machine or a cluster.
+"""``qgbatch run --runner ray``: the pipeline in several processes, on one machine or on a cluster.
 
-Ray Data hands blocks of documents to a pool of workers; each holds the model, sends its
-blocks through :class:`qgbatch.pipeline.stream.Stream` and writes each as a Parquet part.
+Ray Data distributes blocks of documents to a pool of workers. Each worker loads the model once, runs
+:class:`qgbatch.pipeline.stream.Stream` on its blocks and writes each block as one Parquet part. The
+driver collects the counts and turns the parts into one table.
 """

@@ -1,4 +1,4 @@
-"""Ray: being connected to a cluster, and what its workers get."""
+"""The Ray cluster: how to connect to it, and how many workers with which resources to start."""
 
 from __future__ import annotations
 
@@ -18,30 +18,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """How many workers there may be, and what each gets."""
+    """The number of workers, and the resources of each."""
 
     min_workers: int
     max_workers: int
     num_cpus: int
+    """CPU cores per worker."""
     num_gpus: float
+    """GPUs per worker; a fraction if workers share one."""
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Be connected to the cluster at an address (or in ``RAY_ADDRESS``), else to one of this machine alone.
+    """Connect to a Ray cluster for the duration of the block.
 
-    The one of this machine listens on loopback only and leaves no files.
+    Without an address, the environment variable ``RAY_ADDRESS`` is used. Without either, Ray starts on
+    this machine only; it then listens on the loopback interface and its files are removed afterwards.
 
     Raises:
-        SettingsError: no cluster answers there.
+        SettingsError: No cluster answers at the address.
     """
     address = address or os.environ.get("RAY_ADDRESS")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
-    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # each takes 40 s where nobody answers
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters of it comes as an exception
-    if not address:
-        # The name is that of the one place where Ray chooses between loopback and all networks.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    _set_ray_environment(is_local=not address)
     import ray
     from ray.data import DataContext
 
@@ -59,10 +57,10 @@ def connected(address: str | None) -> Iterator[None]:
         except (ConnectionError, ValueError) as error:
             raise SettingsError(
                 f"--ray-address {address}: no Ray cluster answers ({error}).",
-                "Start one with: ray start --head; or leave the option out.",
+                "Start one with: ray start --head; or omit the option.",
             ) from error
         try:
-            with suppress(ValueError):  # only the main thread sets handlers; Ray has put its own there
+            with suppress(ValueError):  # Ray replaced our handler; only the main thread can restore it
                 signal.signal(signal.SIGTERM, on_sigterm)
             context = DataContext.get_current()
             context.enable_progress_bars = False
@@ -72,12 +70,22 @@ def connected(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
+def _set_ray_environment(*, is_local: bool) -> None:
+    """Set environment variables that Ray reads when it is imported; the user's own values win."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # each retry takes 40 s if nothing answers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # errors arrive as exceptions anyway
+    if is_local:
+        # Despite its name, 0 makes Ray bind to loopback only, on Linux too.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drop what native code writes to standard error; Ray's says there that it was told to be silent."""
+    """Discard what native code writes to standard error, such as Ray's notes about its log settings."""
     saved = os.dup(2)
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
+    with open(os.devnull, "wb") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
         yield
     finally:
@@ -86,34 +94,52 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def choose_pool(runner: RunnerSettings, device: str) -> Pool:
-    """A worker for each GPU, or for each core where there is none, but for what is asked for.
+    """Choose the number of workers and their resources.
 
-    The cores of the cluster are shared out among the workers.
+    By default there is one worker per GPU, or one per CPU core if the cluster has no GPU. The cores
+    are divided among the workers.
+
+    Args:
+        runner: May set the number of workers and the GPUs per worker.
+        device: The setting ``--device``; with ``cpu`` no worker reserves a GPU.
 
     Raises:
-        SettingsError: a worker needs more GPUs than the cluster has.
+        SettingsError: A worker needs more GPUs than the cluster has.
     """
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    cpus, n_gpus = [int(node.get("CPU", 0)) for node in nodes], sum(node.get("GPU", 0.0) for node in nodes)
-    wants_gpu = device == "auto" or device.startswith("cuda")
+    node_cores = [int(node.get("CPU", 0)) for node in nodes]
+    n_cores, n_gpus = sum(node_cores), sum(node.get("GPU", 0.0) for node in nodes)
+    uses_gpu = device == "auto" or device.startswith("cuda")
     num_gpus = runner.gpus_per_worker
     if num_gpus is None:
-        num_gpus = 1.0 if n_gpus and wants_gpu else 0.0
+        num_gpus = 1.0 if n_gpus and uses_gpu else 0.0
     if num_gpus > n_gpus:
         raise SettingsError(
-            f"--gpus-per-worker {num_gpus:g}: the cluster has {n_gpus:g} GPUs.", "Ask for fewer."
+            f"--gpus-per-worker {num_gpus:g}: the cluster has only {n_gpus:g} GPUs.",
+            "Use a smaller number.",
         )
     min_workers, max_workers = runner.bounds or (0, 0)
     if not max_workers:
-        min_workers = max_workers = max(1, int(n_gpus / num_gpus) if num_gpus else sum(cpus))
-    if sum(cpus) < min_workers:
-        logger.warning("The cluster has %d cores: not all of %d workers may start.", sum(cpus), min_workers)
-    return Pool(min_workers, max_workers, share_cores(cpus, max_workers), num_gpus)
+        min_workers = max_workers = max(1, int(n_gpus / num_gpus) if num_gpus else n_cores)
+    if n_cores < min_workers:
+        logger.warning(
+            "The cluster has %d CPU cores for %d workers: some workers may not start.", n_cores, min_workers
+        )
+    return Pool(min_workers, max_workers, cores_per_worker(node_cores, max_workers), num_gpus)
 
 
-def share_cores(cpus: Sequence[int], n_workers: int) -> int:
-    """The most cores for each of the workers with which nodes of so many cores hold all of them, or one."""
-    fitting = (cores for cores in range(max(cpus), 1, -1) if sum(n // cores for n in cpus) >= n_workers)
+def cores_per_worker(node_cores: Sequence[int], n_workers: int) -> int:
+    """The largest number of cores per worker with which all workers fit on the nodes; at least 1.
+
+    Args:
+        node_cores: CPU cores of each node. A worker runs on one node.
+        n_workers: The number of workers.
+    """
+    fitting = (
+        cores
+        for cores in range(max(node_cores), 1, -1)
+        if sum(available // cores for available in node_cores) >= n_workers
+    )
     return next(fitting, 1)

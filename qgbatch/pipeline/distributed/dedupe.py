@@ -1,4 +1,8 @@
-"""Exact duplicates across documents, wherever their questions were written: a shuffle by key."""
+"""Removes exact duplicates across documents from the Parquet parts of a distributed run.
+
+Ray shuffles the rows by a hash of the question's key, so that all duplicates of a question end up in
+the same bucket. Each bucket is then deduplicated on its own and written as a new part.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qgbatch.output.rows import columns_of
 from qgbatch.pipeline.distributed.parts import read_part, write_part
-from qgbatch.pipeline.distributed.worker import Job
+from qgbatch.pipeline.distributed.worker import WorkerConfig
 from qgbatch.questions.dedupe import find_duplicates, question_key
 
 if TYPE_CHECKING:
@@ -18,62 +22,68 @@ if TYPE_CHECKING:
 
 _ALL_COLUMNS = columns_of(with_context=True, with_answers=True)
 _BUCKET, _ORDER = "bucket", "order"
+"""Helper columns: the bucket of a row, and its index in the part that it was read from."""
 
 
 @dataclass(frozen=True, slots=True)
-class UniqueParts:
-    """What is left of parts without the duplicates in and between them."""
+class DedupedParts:
+    """The parts that were written, and how many questions were kept and dropped."""
 
-    parts: list[Path]
+    paths: list[Path]
     n_kept: int
     n_dropped: int
 
 
-def unique_parts(parts: Sequence[Path], sources: Sequence[str], job: Job) -> UniqueParts:
-    """Write the questions of parts anew, without duplicates; the first of equally good ones stays.
+def dedupe_parts(paths: Sequence[Path], sources: Sequence[str], config: WorkerConfig) -> DedupedParts:
+    """Write the questions of all parts to new parts, without exact duplicates.
 
-    Questions that may be duplicates meet in one of as many buckets as there are parts.
-    ``sources`` are those of all documents, in input order.
+    The question with the best score is kept, and among equal scores the first in input order.
+
+    Args:
+        paths: The parts of the whole table. There are as many buckets as parts.
+        sources: The sources of all documents, in input order.
+        config: Names the directory for the new parts and the dedupe settings.
     """
     import ray.data
 
-    first = read_part(parts[0])
+    first = read_part(paths[0])
     columns = {name: kind for name, kind in _ALL_COLUMNS.items() if name in first.columns}
-    target = job.parts / "unique"
-    target.mkdir(exist_ok=True)
-    order = ray.put({source: position for position, source in enumerate(sources)})
+    directory = config.parts_directory / "unique"
+    directory.mkdir(exist_ok=True)
+    position_ref = ray.put({source: position for position, source in enumerate(sources)})
 
-    def write(bucket: pa.Table) -> pa.Table:
-        """Write what stays of a bucket, and give how much that is, as a table of one row (int64)."""
+    def write_bucket(bucket: pa.Table) -> pa.Table:
+        """Write the questions of a bucket that are kept; return one row with the counts (int64)."""
         import pyarrow as pa
 
-        position = ray.get(order)
+        positions = ray.get(position_ref)
         number = bucket.column(_BUCKET)[0].as_py()
         rows = bucket.drop_columns(_BUCKET).to_pylist()
-        rows.sort(key=lambda row: (_position(row["source"], position), row.pop(_ORDER)))
+        rows.sort(key=lambda row: (_position(row["source"], positions), row.pop(_ORDER)))
         questions, scores = [row["question"] for row in rows], [row["score"] for row in rows]
-        duplicates = find_duplicates(questions, scores, job.settings.dedupe, job.settings.near_threshold)
+        settings = config.settings
+        duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
         kept = [row for index, row in enumerate(rows) if index not in duplicates]
-        write_part(target, f"bucket {number}", kept, first.provenance, columns)
+        write_part(directory, f"bucket {number}", kept, first.provenance, columns)
         return pa.table({"n_kept": [len(kept)], "n_dropped": [len(duplicates)]})
 
-    # Not by read_parquet: in Ray 2.60 it fails where fsspec lacks what it needs for HTTP.
+    # Not read_parquet: in Ray 2.60 it fails if fsspec lacks the packages for HTTP.
     names: Any = ray.data.from_items(
-        [{"part": str(part)} for part in parts], override_num_blocks=len(parts)
+        [{"part": str(path)} for path in paths], override_num_blocks=len(paths)
     )
     rows = names.map_batches(
-        _read, batch_size=1, batch_format="pyarrow", fn_kwargs={"n_buckets": len(parts)}
+        _read_with_buckets, batch_size=1, batch_format="pyarrow", fn_kwargs={"n_buckets": len(paths)}
     )
-    counts = [*rows.groupby(_BUCKET).map_groups(write, batch_format="pyarrow").iter_rows()]
-    return UniqueParts(
-        sorted(target.glob("*.parquet")),
+    counts = [*rows.groupby(_BUCKET).map_groups(write_bucket, batch_format="pyarrow").iter_rows()]
+    return DedupedParts(
+        sorted(directory.glob("*.parquet")),
         sum(row["n_kept"] for row in counts),
         sum(row["n_dropped"] for row in counts),
     )
 
 
-def _read(names: pa.Table, n_buckets: int) -> pa.Table:
-    """Rows of a part, with the number (int64, below ``n_buckets``) that duplicates share, and their own."""
+def _read_with_buckets(names: pa.Table, n_buckets: int) -> pa.Table:
+    """Read a part and add the helper columns (int64): bucket (0 to ``n_buckets`` - 1) and order."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -85,5 +95,5 @@ def _read(names: pa.Table, n_buckets: int) -> pa.Table:
 
 
 def _position(source: str, positions: Mapping[str, int]) -> int:
-    """That of a document, or of the table that it is a row of."""
+    """The input position of a document, or of the table if the source is a row of one."""
     return positions[source if source in positions else source.rpartition("#")[0]]

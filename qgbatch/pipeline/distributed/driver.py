@@ -1,4 +1,4 @@
-"""Inputs -> a directory of parts: what ``qgbatch run --runner ray`` calls."""
+"""The driver of a distributed run: lists the inputs, starts the workers and completes the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qgbatch.output.remote import is_uri
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
-from qgbatch.pipeline.distributed.dedupe import unique_parts
+from qgbatch.pipeline.distributed.dedupe import dedupe_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
     FileVersion,
@@ -24,11 +24,11 @@ from qgbatch.pipeline.distributed.parts import (
     file_version,
 )
 from qgbatch.pipeline.distributed.worker import (
-    Job,
     Worker,
-    cut_into_blocks,
+    WorkerConfig,
     decode_result,
     encode_block,
+    group_into_blocks,
     part_provenance,
 )
 from qgbatch.pipeline.run_report import RunReport
@@ -54,68 +54,81 @@ def run_distributed(
 ) -> RunReport:
     """Run the pipeline in the workers of a Ray cluster and write a directory of Parquet parts.
 
-    Documents that an earlier attempt is done with are not read again. Times in the report are
-    sums over the workers, but for ``total``. The inputs are listed, and checked against the
-    output, already.
+    Documents that an earlier run with the same output finished are not processed again.
+
+    Args:
+        listing: The inputs, already checked against the output.
+        output: The output directory, which all workers can access.
+        settings: How to ask questions.
+        files: How to read and write files.
+        cache: Where results are cached.
+        runner: The address of the cluster, and the number of workers.
+        report: Is filled during the run. Its times are sums over the workers, except ``total``.
+        on_progress: Called with the fraction of inputs that are done, 0 to 1, and the report.
+
+    Returns:
+        The same report.
 
     Raises:
-        DocumentError: with ``fail_fast``, the first document that fails.
-        LockedError: another run is writing this output.
-        ModelError: the model is missing or damaged, or Ray is not installed.
-        OutputError: the output cannot be written.
-        SettingsError: a setting is out of range, or is not for this runner.
+        DocumentError: With ``fail_fast``, a document failed.
+        LockedError: Another run is writing to this output.
+        ModelError: The model is missing or damaged, or Ray is not installed.
+        OutputError: The output cannot be written.
+        SettingsError: A setting is out of range, or this runner does not support it.
     """
     require_package("ray", "--runner ray", extra="ray")
-    _check(listing.arguments, output, settings, files)
+    _refuse_unsupported(listing.arguments, output, settings, files)
     inputs = [display(argument) for argument in listing.arguments]
     report.files = {"inputs": inputs, "output": output, **asdict(files)}
     with report.stopwatch.measure_total():
-        report.skipped.update(listing.skipped)
-        paths = listing.paths
-        require_packages(paths)
-        _fail([item for item in listing.items if isinstance(item, Failure)], report, files)
+        paths = _check_listing(listing, files, report)
         if not paths:
             return report
         components = Components.find(settings, cache.directory)
         report.provenance = components.provenance()
         directory = PartsDirectory(Path(output))
         with lock_output(Path(output), files.wait_lock), directory:
-            versions = {path: file_version(path) for path in paths}
-            kept = directory.reuse(versions, part_provenance(components, files))
-            done = {path for part in kept for path in part.documents}
-            if done:
-                logger.info("%d of %d documents were done before.", len(done), len(paths))
-            for part in kept:
-                report.add(_counts_that_stay(part))
-            left = {path: version for path, version in versions.items() if path not in done}
             level = logger.getEffectiveLevel()
-            job = Job(settings, files, cache, str(Path.cwd()), directory.draft, level)
+            config = WorkerConfig(settings, files, cache, str(Path.cwd()), directory.draft, level)
+            versions = {path: file_version(path) for path in paths}
+            reused = directory.reuse(versions, part_provenance(components, files))
+            for part in reused:
+                report.add(_reused_counts(part))
+            done = {path for part in reused for path in part.documents}
+            if done:
+                logger.info("%d of %d documents are already done.", len(done), len(paths))
+            remaining = {path: version for path, version in versions.items() if path not in done}
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
                 report.workers = pool.max_workers
                 n_done = len(done)
-                for n_paths, counts in _work(job, left, pool):
+                for n_documents, counts in _process(config, remaining, pool):
                     report.add(counts)
-                    n_done += n_paths
+                    n_done += n_documents
                     if on_progress:
                         on_progress(n_done / len(paths), report)
                 if report.n_documents:
-                    directory.finish(_final_parts(job, kept, paths, report))
+                    directory.finish(_final_parts(config, reused, paths, report))
     return report
 
 
-def _check(inputs: Sequence[str], output: str, settings: Settings, files: FileSettings) -> None:
-    """Refuse what only one process can do."""
+def _refuse_unsupported(
+    inputs: Sequence[str], output: str, settings: Settings, files: FileSettings
+) -> None:
+    """Refuse inputs, outputs and settings that need a single process."""
     if output == STDOUT:
         raise SettingsError("--runner ray does not write to standard output.", "Name a directory with -o.")
     if is_uri(output):
         raise SettingsError(
-            "--runner ray writes to a directory that all workers share.", "Copy it to its place after."
+            "--runner ray writes to a directory that all workers share, not to a URI.",
+            "Write to a directory, and upload it afterwards.",
         )
     if STDIN in inputs:
         raise SettingsError("--runner ray does not read standard input.", "Name files or directories.")
     if files.format not in (None, "parquet"):
-        raise SettingsError(f"--runner ray does not write {files.format}.", "It writes Parquet parts.")
+        raise SettingsError(
+            f"--runner ray does not write {files.format}.", "It writes only Parquet; omit --format."
+        )
     if settings.dedupe == "near" and settings.dedupe_scope == "corpus":
         raise SettingsError(
             "--runner ray finds only exact duplicates across documents.",
@@ -123,45 +136,52 @@ def _check(inputs: Sequence[str], output: str, settings: Settings, files: FileSe
         )
 
 
-def _fail(failures: Sequence[Failure], report: RunReport, files: FileSettings) -> None:
+def _check_listing(listing: Listing, files: FileSettings, report: RunReport) -> list[str]:
+    """Return the paths of all documents, and add inputs that were not found to the report as failures."""
+    report.skipped.update(listing.skipped)
+    require_packages(listing.paths)
+    failures = [item for item in listing.items if isinstance(item, Failure)]
     report.n_inputs += len(failures)
     report.failures.extend(failures)
     if failures and files.fail_fast:
         raise DocumentError(failures[0].message)
+    return listing.paths
 
 
-def _counts_that_stay(part: Part) -> RunFacts:
-    """What a part of an earlier attempt counted, but for files that failed and are tried again.
+def _reused_counts(part: Part) -> RunFacts:
+    """The counts of a part of an earlier run, without failed files, which are tried again.
 
-    Rows that failed are not, before their table changes.
+    Failed rows of a table are kept in the counts: they are tried again only when the table changes.
     """
     assert part.report
     failures, tables = part.report.failures, {display(path) for path in part.documents}
-    of_rows = tuple(failure for failure in failures if failure.source.rpartition("#")[0] in tables)
-    n_inputs = part.report.n_inputs - len(failures) + len(of_rows)
-    return replace(part.report, n_inputs=n_inputs, failures=of_rows, seconds={})
+    failed_rows = tuple(failure for failure in failures if failure.source.rpartition("#")[0] in tables)
+    n_inputs = part.report.n_inputs - len(failures) + len(failed_rows)
+    return replace(part.report, n_inputs=n_inputs, failures=failed_rows, seconds={})
 
 
-def _work(job: Job, documents: Mapping[str, FileVersion], pool: Pool) -> Iterator[tuple[int, RunFacts]]:
-    """Give the number of files of each block and its counts when it is done.
+def _process(
+    config: WorkerConfig, documents: Mapping[str, FileVersion], pool: Pool
+) -> Iterator[tuple[int, RunFacts]]:
+    """Process all documents; yield the number of documents and the counts of each finished block.
 
-    The documents of a block that kills each worker are tried one by one, so that those
-    that do not are not lost.
+    If a block kills every worker that tries it, its documents are tried one by one, so that only the
+    documents that cause this are lost.
     """
     suspects: list[str] = []
-    for paths, counts in _results(job, cut_into_blocks(documents, pool.max_workers), pool):
+    for paths, counts in _run_blocks(config, group_into_blocks(documents, pool.max_workers), pool):
         if counts is None:
             suspects += paths
         else:
             yield len(paths), counts
-    for paths, counts in _results(job, [[path] for path in suspects], pool):
-        yield 1, counts or _killed_workers(display(paths[0]), job.files)
+    for paths, counts in _run_blocks(config, [[path] for path in suspects], pool):
+        yield 1, counts or _workers_died(display(paths[0]), config.files)
 
 
-def _results(
-    job: Job, blocks: Sequence[Sequence[str]], pool: Pool
+def _run_blocks(
+    config: WorkerConfig, blocks: Sequence[Sequence[str]], pool: Pool
 ) -> Iterator[tuple[list[str], RunFacts | None]]:
-    """Blocks as they are done, and what :func:`decode_result` says of each."""
+    """Run blocks in the pool; yield the paths and :func:`decode_result` of each, as they finish."""
     if not blocks:
         return
     import ray.data
@@ -169,7 +189,7 @@ def _results(
     rows = [{"block": encode_block(block)} for block in blocks]
     results: Any = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Worker,
-        fn_constructor_args=(job,),
+        fn_constructor_args=(config,),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=pool.min_workers, max_size=pool.max_workers),
         num_cpus=pool.num_cpus,
@@ -179,27 +199,28 @@ def _results(
         yield json.loads(row["block"]), decode_result(row["result"])
 
 
-def _killed_workers(source: str, files: FileSettings) -> RunFacts:
+def _workers_died(source: str, files: FileSettings) -> RunFacts:
+    """The counts of a document on which too many workers died; with ``fail_fast``, raise an error."""
     error = DocumentError(
-        f"{source}: {MAX_ATTEMPTS} workers died on it.",
-        "Were they out of memory? Give them more, or split the document.",
+        f"{source}: {MAX_ATTEMPTS} workers died while processing it.",
+        "They may have run out of memory: give workers more memory, or split the document.",
     )
     if files.fail_fast:
         raise error
     return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).facts()
 
 
-def _final_parts(job: Job, kept: Sequence[Part], paths: Sequence[str], report: RunReport) -> list[Path]:
-    """The parts of the whole table; duplicates across documents are left out first."""
+def _final_parts(
+    config: WorkerConfig, reused: Sequence[Part], paths: Sequence[str], report: RunReport
+) -> list[Path]:
+    """The parts of the whole table, after duplicates across documents were removed if requested."""
     parts = [
-        *(part.path for part in kept if part.path.parent != job.parts),
-        *sorted(job.parts.glob("*.parquet")),
+        *(part.path for part in reused if part.path.parent != config.parts_directory),
+        *sorted(config.parts_directory.glob("*.parquet")),
     ]
-    if job.settings.dedupe_scope != "corpus" or job.settings.dedupe == "none":
+    if config.settings.dedupe_scope != "corpus" or config.settings.dedupe == "none":
         return parts
-    unique = unique_parts(parts, [display(path) for path in paths], job)
-    report.n_written, report.dropped["duplicate"] = (
-        unique.n_kept,
-        report.dropped["duplicate"] + unique.n_dropped,
-    )
-    return unique.parts
+    deduped = dedupe_parts(parts, [display(path) for path in paths], config)
+    report.n_written = deduped.n_kept
+    report.dropped["duplicate"] += deduped.n_dropped
+    return deduped.paths

@@ -1,9 +1,9 @@
-"""A directory of Parquet parts that reads as one table.
+"""The output of a distributed run: a directory of Parquet parts that readers see as one table.
 
-Parts are made in a hidden directory in it and moved up when all are there, so a reader has
-the old table until the new one is whole; an empty file ``_SUCCESS`` says that it is. Each
-part tells in its metadata which documents it holds and what was counted, so a run that
-was cut off goes on with the documents that no part has.
+Workers write the parts to the hidden subdirectory ``.parts``. At the end of the run the parts move
+up, and an empty file ``_SUCCESS`` marks the table as complete. Until then, readers see the table of an
+earlier run. The metadata of each part list its documents and its counts. A run that starts again
+after an interruption therefore processes only documents that no part contains.
 """
 
 from __future__ import annotations
@@ -22,38 +22,40 @@ import pyarrow.parquet as pq
 
 from qgbatch.errors import OutputError
 from qgbatch.output.atomic import replacing
+from qgbatch.output.directories import prepare_directory
 from qgbatch.output.remote import is_uri, remote_file_version
 from qgbatch.output.rows import Row
 from qgbatch.output.writers import open_writer
 from qgbatch.records import Provenance, RunFacts
 
 FileVersion: TypeAlias = tuple[int, int]
-"""Size in bytes and time of the last change in nanoseconds, or two zeros for what is no file."""
+"""Size in bytes and modification time in nanoseconds; two zeros if the path is not a file."""
 
 _SUCCESS = "_SUCCESS"
 _DRAFT = ".parts"
 _ATTEMPTS = ".attempts"
 MAX_ATTEMPTS = 4
-"""How many workers may die on a block, and then on each of its documents."""
-_ANYWHERE = ("engine", "device", "precision")
-"""Provenance that each worker determines on its own machine."""
+"""Number of workers that may die on a block before its documents are tried one by one, and then on each
+of these documents before it is reported as failed."""
+_DIFFERS_BY_MACHINE = ("engine", "device", "precision")
+"""Provenance that each worker determines on its own machine. It does not prevent the reuse of a part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of questions, and what its metadata say."""
+    """A Parquet part, and what its metadata contain."""
 
     path: Path
     provenance: Provenance
     columns: Sequence[str]
     documents: dict[str, FileVersion]
-    """Paths of the documents that it holds the questions of, failed ones left out."""
+    """Paths and versions of the documents in this part, without documents that failed."""
     report: RunFacts | None
-    """Counts, times and failures of its block; ``None`` for a part of deduplicated questions."""
+    """Counts, times and failures of the block; None for a part of deduplicated questions."""
 
 
 def file_version(path: str) -> FileVersion:
-    """What no one can write to a file without changing."""
+    """Return size and modification time, which change whenever the content of a file changes."""
     if is_uri(path):
         return remote_file_version(path)
     try:
@@ -73,13 +75,20 @@ def write_part(
     documents: Mapping[str, FileVersion] | None = None,
     report: RunFacts | None = None,
 ) -> None:
-    """Write rows as one file, whole or not at all.
+    """Write rows as one part. The file appears only when it is complete.
 
-    The name is hashed: the same block of documents is the same file, however often it is
-    tried.
+    Args:
+        directory: Where the part is written.
+        name: Identifies the block. Its hash is the file name, so a second attempt at the same block
+            replaces the file of the first.
+        rows: The questions.
+        provenance: Provenance of the run, for the metadata.
+        columns: The columns and their pyarrow types.
+        documents: For :attr:`Part.documents`.
+        report: For :attr:`Part.report`.
 
     Raises:
-        OutputError: the directory cannot be written.
+        OutputError: The directory cannot be written.
     """
     block = {"documents": documents or {}, "report": report.to_json() if report else {}}
     provenance = replace(provenance, extra={**provenance.extra, "block": block})
@@ -92,15 +101,21 @@ def write_part(
 
 
 @contextmanager
-def attempt(directory: Path, name: str) -> Iterator[int]:
-    """Tell the how manieth attempt at a block this is (from 1), as others died in the middle of theirs.
+def counted_attempt(directory: Path, name: str) -> Iterator[int]:
+    """Count the attempts to process a block, including those in which a worker died.
+
+    The count is the size of a small file, which stays behind if the worker dies in the ``with`` block
+    and is removed otherwise.
+
+    Yields:
+        The number of this attempt, from 1.
 
     Raises:
-        OutputError: the directory cannot be written.
+        OutputError: The directory cannot be written.
     """
-    tally = directory / f"{_digest(name)}{_ATTEMPTS}"
+    counter = directory / f"{_digest(name)}{_ATTEMPTS}"
     try:
-        with tally.open("ab") as file:
+        with counter.open("ab") as file:
             file.write(b"|")
             number = file.tell()
     except OSError as error:
@@ -108,14 +123,14 @@ def attempt(directory: Path, name: str) -> Iterator[int]:
     try:
         yield number
     finally:
-        tally.unlink(missing_ok=True)
+        counter.unlink(missing_ok=True)
 
 
 def read_part(path: Path) -> Part:
-    """What a part says of itself.
+    """Read the metadata of a part.
 
     Raises:
-        OutputError: it is damaged, or not of qgbatch.
+        OutputError: The file is damaged, or qgbatch did not write it.
     """
     try:
         schema = pq.read_schema(path)
@@ -127,72 +142,83 @@ def read_part(path: Path) -> Part:
         return Part(path, Provenance.from_json(values), columns, documents, report)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OutputError(
-            f"{path}: is no part that qgbatch wrote ({type(error).__name__}).",
+            f"{path}: not a Parquet part that qgbatch wrote ({type(error).__name__}).",
             "Move it away, or write to another directory.",
         ) from error
 
 
+def _read_part_or_none(path: Path) -> Part | None:
+    with suppress(OutputError):
+        return read_part(path)
+    return None
+
+
 class PartsDirectory:
-    """The output of a run in parts; while it is open, it is there.
+    """The output directory of a distributed run, used in a ``with`` statement.
 
     Raises:
-        OutputError: it is a file, cannot be made, or holds Parquet files of others.
+        OutputError: The directory cannot be created or written, or it contains Parquet files that
+            qgbatch did not write.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.draft = path.absolute() / _DRAFT
-        """Where the parts of documents are made."""
+        """The directory to which workers write parts."""
         self._old: list[Part] = []
 
     def __enter__(self) -> Self:
-        self._old = [read_part(found) for found in sorted(self._path.glob("*.parquet"))]
+        found = {path: _read_part_or_none(path) for path in sorted(self._path.glob("*.parquet"))}
+        command = "qgbatch run --runner ray"
+        prepare_directory(self._path, found, lambda path: found[path] is not None, command)
+        self._old = [part for part in found.values() if part]
         try:
-            self.draft.mkdir(parents=True, exist_ok=True)
-            for tally in self.draft.glob(f"*{_ATTEMPTS}"):  # of workers that were stopped with their run
-                tally.unlink()
+            self.draft.mkdir(exist_ok=True)
+            for counter in self.draft.glob(f"*{_ATTEMPTS}"):  # of workers that were killed with their run
+                counter.unlink()
         except OSError as error:
-            raise OutputError(
-                f"{self._path}: is no directory that can be written ({error.strerror}).",
-                "Name another one.",
-            ) from error
+            raise _cannot_write(self._path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # parts that a second attempt can go on with are left there
+        with suppress(OSError):  # not empty: the next run can reuse the parts
             self.draft.rmdir()
             self._path.rmdir()
 
     def reuse(self, documents: Mapping[str, FileVersion], provenance: Provenance) -> list[Part]:
-        """Parts that are as this run would make them; others of an earlier attempt are removed.
+        """Find the parts that this run would write in the same way; remove other drafts.
 
-        A part counts if the same model and settings made it and all its documents are
-        still there, unchanged.
+        A part is reused if the same model and settings wrote it and all of its documents are inputs of
+        this run that have not changed since.
+
+        Args:
+            documents: Paths and current versions of all documents of this run.
+            provenance: Provenance of this run.
         """
-        kept: list[Part] = []
-        seen: set[str] = set()
-        drafts = [read_part(found) for found in sorted(self.draft.glob("*.parquet"))]
+        reused: list[Part] = []
+        done: set[str] = set()
+        drafts = [read_part(path) for path in sorted(self.draft.glob("*.parquet"))]
         for part in (*drafts, *self._old):
-            fits = _comparable(part.provenance) == _comparable(provenance)
-            same = all(documents.get(path) == version for path, version in part.documents.items())
-            if fits and same and part.documents and seen.isdisjoint(part.documents):
-                kept.append(part)
-                seen.update(part.documents)
+            has_same_origin = _comparable(part.provenance) == _comparable(provenance)
+            is_current = all(documents.get(path) == version for path, version in part.documents.items())
+            if has_same_origin and is_current and part.documents and done.isdisjoint(part.documents):
+                reused.append(part)
+                done.update(part.documents)
             elif part.path.parent == self.draft:
                 part.path.unlink()
-        return kept
+        return reused
 
-    def finish(self, parts: Sequence[Path]) -> None:
-        """Make these parts the whole table, and remove the others.
+    def finish(self, paths: Sequence[Path]) -> None:
+        """Make these parts the whole table, and remove all others.
 
         Raises:
-            OutputError: the directory cannot be written.
+            OutputError: The directory cannot be written.
         """
         try:
             (self._path / _SUCCESS).unlink(missing_ok=True)
-            final = {self._path / part.name for part in parts}
-            for part in parts:
-                part.replace(self._path / part.name)
+            final = {self._path / path.name for path in paths}
+            for path in paths:
+                path.replace(self._path / path.name)
             for old in self._old:
                 if old.path not in final:
                     old.path.unlink()
@@ -213,5 +239,6 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 def _comparable(provenance: Provenance) -> str:
-    values = {name: value for name, value in provenance.to_json().items() if name not in _ANYWHERE}
-    return json.dumps(values, sort_keys=True)
+    """The provenance that must be equal for a part to be reused, as JSON."""
+    values = provenance.to_json().items()
+    return json.dumps({k: v for k, v in values if k not in _DIFFERS_BY_MACHINE}, sort_keys=True)

@@ -1,4 +1,8 @@
-"""What runs in each worker process: blocks of documents -> parts."""
+"""The worker process of a distributed run: turns blocks of documents into Parquet parts.
+
+The driver and the workers exchange JSON strings. A block is a list of paths; its result contains the
+counts, the log messages and, if the block failed, the error.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,13 @@ from qgbatch import errors
 from qgbatch.errors import QgbatchError
 from qgbatch.output.rows import columns_of, to_row
 from qgbatch.pipeline.components import Components
-from qgbatch.pipeline.distributed.parts import MAX_ATTEMPTS, FileVersion, attempt, file_version, write_part
+from qgbatch.pipeline.distributed.parts import (
+    MAX_ATTEMPTS,
+    FileVersion,
+    counted_attempt,
+    file_version,
+    write_part,
+)
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
@@ -31,89 +41,99 @@ from qgbatch.settings import CacheSettings, FileSettings, Settings
 logger = logging.getLogger(__name__)
 
 _MAX_DOCUMENTS = 1024
-"""Of a block: what a driver that hands out some 80 blocks a second needs to keep hundreds of GPUs busy."""
+"""Per block. A driver that hands out about 80 blocks per second then keeps hundreds of GPUs busy."""
 _BLOCKS_PER_WORKER = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What all workers of a run are told."""
+class WorkerConfig:
+    """What the driver sends to every worker."""
 
     settings: Settings
     files: FileSettings
     cache: CacheSettings
     working_directory: str
-    """That of the driver: paths of documents may be relative to it."""
-    parts: Path
+    """The driver's working directory, because document paths may be relative to it."""
+    parts_directory: Path
+    """Where workers write parts."""
     log_level: int = logging.INFO
-    """The level from which on messages of the workers go to the driver."""
+    """The minimum level of the messages that workers send to the driver."""
 
 
 class Worker:
-    """Holds the model; Ray Data calls it with one block after the other."""
+    """Processes blocks with one loaded model. Ray Data creates it once per worker process."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        with suppress(OSError):  # another machine may lack it, and all paths be absolute
-            os.chdir(job.working_directory)
+    def __init__(self, config: WorkerConfig) -> None:
+        self._config = config
+        with suppress(OSError):  # another machine may not have it; absolute paths work without
+            os.chdir(config.working_directory)
         self._messages: list[tuple[int, list[str]]] = []
         package = logging.getLogger("qgbatch")
-        package.addHandler(_Collector(self._messages))
-        package.setLevel(job.log_level)
-        self._store = SqliteStore(job.cache.directory if job.cache.cache else None, job.cache.max_bytes)
+        package.addHandler(_MessageCollector(self._messages))
+        package.setLevel(config.log_level)
+        cache = config.cache
+        self._store = SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)
 
     @cached_property
     def _components(self) -> Components:
-        return Components.find(self._job.settings, self._job.cache.directory)
+        return Components.find(self._config.settings, self._config.cache.directory)
 
     def __call__(self, blocks: dict[str, Any]) -> dict[str, list[str]]:
-        """Blocks as :func:`encode_block` writes them -> the results for :func:`decode_result`."""
+        """Process a batch of Ray Data.
+
+        Args:
+            blocks: The column ``block`` has blocks as :func:`encode_block` writes them.
+
+        Returns:
+            The column ``block`` again, and a column ``result`` for :func:`decode_result`.
+        """
         return {
             "block": list(blocks["block"]),
-            "result": [self._try(json.loads(block)) for block in blocks["block"]],
+            "result": [self._process(json.loads(block)) for block in blocks["block"]],
         }
 
-    def _try(self, paths: list[str]) -> str:
+    def _process(self, paths: list[str]) -> str:
+        """Process a block and return its result; errors are part of the result."""
         self._messages.clear()
         result: dict[str, Any] = {"messages": self._messages}
         try:
-            with attempt(self._job.parts, encode_block(paths)) as number:
+            with counted_attempt(self._config.parts_directory, encode_block(paths)) as number:
                 if number <= MAX_ATTEMPTS:
-                    result["report"] = self._make_part(paths).to_json()
+                    result["report"] = self._write_part(paths).to_json()
         except QgbatchError as error:
             result["error"] = type(error).__name__, error.message, error.hint
         except Exception:
             result["bug"] = traceback.format_exc()
         return json.dumps(result)
 
-    def _make_part(self, paths: list[str]) -> RunFacts:
-        job, components, report = self._job, self._components, RunReport()
+    def _write_part(self, paths: list[str]) -> RunFacts:
+        """Ask questions about the documents of a block, write its part and return its facts."""
+        config, components, report = self._config, self._components, RunReport()
         versions = {path: file_version(path) for path in paths}
-        stream = Stream(
-            components, components.open_cache(self._store), report, fail_fast=job.files.fail_fast
-        )
-        questions = stream.questions(InputReader(Listing(list(paths)), job.files))
-        columns = columns_of(with_context=job.files.with_context, with_answers=components.gives_answers)
+        cache = components.open_cache(self._store)
+        stream = Stream(components, cache, report, fail_fast=config.files.fail_fast)
+        questions = stream.questions(InputReader(Listing(list(paths)), config.files))
+        columns = columns_of(with_context=config.files.with_context, with_answers=components.gives_answers)
         rows = [to_row(question, components.model.name, columns) for question in questions]
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
-        counts = report.facts()
+        facts = report.facts()
         if documents:
             write_part(
-                job.parts,
+                config.parts_directory,
                 encode_block(paths),
                 rows,
-                part_provenance(components, job.files),
+                part_provenance(components, config.files),
                 columns,
                 documents=documents,
-                report=counts,
+                report=facts,
             )
-        return counts
+        return facts
 
 
-class _Collector(logging.Handler):
-    """Keeps the level of each message and its lines, those of a traceback after it, for the driver."""
+class _MessageCollector(logging.Handler):
+    """Collects log messages, each as its level and lines, which the driver logs later."""
 
     def __init__(self, messages: list[tuple[int, list[str]]]) -> None:
         super().__init__()
@@ -127,7 +147,7 @@ class _Collector(logging.Handler):
 
 
 def part_provenance(components: Components, files: FileSettings) -> Provenance:
-    """What the rows of a part depend on, beside its documents."""
+    """Return everything that determines the rows of a part, except its documents."""
     extra = {
         "with_context": files.with_context,
         "encoding": list(files.encoding),
@@ -138,18 +158,19 @@ def part_provenance(components: Components, files: FileSettings) -> Provenance:
 
 
 def encode_block(paths: Sequence[str]) -> str:
-    """Paths as ASCII, also those that are no Unicode."""
+    """Encode the paths of a block as ASCII, including paths that are not valid Unicode."""
     return json.dumps(list(paths))
 
 
 def decode_result(result: str) -> RunFacts | None:
-    """Log what the worker would have logged, and give the facts of its block.
+    """Log the messages of a worker and return the facts of its block.
 
-    It is ``None`` for a block that killed each worker that tried it.
+    Returns:
+        Counts, times and failures, or None if :data:`MAX_ATTEMPTS` workers died on the block.
 
     Raises:
-        QgbatchError: what went wrong in the worker.
-        RuntimeError: what went wrong there and was not foreseen.
+        QgbatchError: The error that the worker raised.
+        RuntimeError: The worker raised an unexpected exception; the message has its traceback.
     """
     values = json.loads(result)
     for level, lines in values["messages"]:
@@ -162,14 +183,26 @@ def decode_result(result: str) -> RunFacts | None:
     return RunFacts.from_json(values["report"]) if "report" in values else None
 
 
-def cut_into_blocks(documents: Mapping[str, FileVersion], n_workers: int) -> list[list[str]]:
-    """Blocks, the largest first, and so many that no worker waits long for another at the end."""
-    most_bytes = sum(size for size, _ in documents.values()) / (_BLOCKS_PER_WORKER * n_workers)
-    most_documents = min(_MAX_DOCUMENTS, math.ceil(len(documents) / (_BLOCKS_PER_WORKER * n_workers)))
+def group_into_blocks(documents: Mapping[str, FileVersion], n_workers: int) -> list[list[str]]:
+    """Group documents into blocks of similar size, largest first.
+
+    There are about :data:`_BLOCKS_PER_WORKER` blocks per worker, so that all workers finish at about
+    the same time, and at most :data:`_MAX_DOCUMENTS` documents per block.
+
+    Args:
+        documents: Paths and versions of the documents.
+        n_workers: The number of workers.
+
+    Returns:
+        The paths of each block.
+    """
+    n_blocks = _BLOCKS_PER_WORKER * n_workers
+    max_bytes = sum(size for size, _ in documents.values()) / n_blocks
+    max_documents = min(_MAX_DOCUMENTS, math.ceil(len(documents) / n_blocks))
     blocks: list[list[str]] = []
     sizes: list[int] = []
     for path, (size, _) in documents.items():
-        if not blocks or len(blocks[-1]) == most_documents or sizes[-1] + size > most_bytes:
+        if not blocks or len(blocks[-1]) == max_documents or sizes[-1] + size > max_bytes:
             blocks.append([])
             sizes.append(0)
         blocks[-1].append(path)

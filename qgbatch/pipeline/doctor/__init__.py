@@ -1,1 +1,1 @@
-"""``qgbatch doctor``: checks that a run would succeed, before it starts."""
+"""``qgbatch doctor``: checks everything that a run needs, and says how to fix what is wrong."""

@@ -1,4 +1,4 @@
-"""Checks of what a run loads: packages, device, engine, model."""
+"""Checks of what a run loads: packages, device, engine, model and tokenizer."""
 
 from __future__ import annotations
 
@@ -31,41 +31,41 @@ _BOUND = re.compile(r"([\w.-]+)>=([\d.]+)$")
 
 
 def check_versions() -> str:
-    """The packages that qgbatch needs are there, and new enough."""
+    """Check that the required packages are installed, and that their versions are supported."""
     found = {"qgbatch": qgbatch.__version__, "Python": platform.python_version()}
-    missing, old = [], []
+    missing, outdated = [], []
     for requirement in requires("qgbatch") or []:
         bound = _BOUND.match(requirement)
-        if bound is None:  # of an extra
+        if bound is None:  # it belongs to an extra
             continue
-        name, least = bound.groups()
+        name, minimum = bound.groups()
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             missing.append(name)
         else:
-            if _release(found[name]) < _release(least):
-                old.append(f"{name} {found[name]} is older than {least}")
+            if _release(found[name]) < _release(minimum):
+                outdated.append(f"{name} {found[name]} is older than {minimum}")
     if missing:
         raise ModelError(f"not installed: {', '.join(missing)}.", INSTALL)
-    if old:
-        raise CautionError(f"{', '.join(old)}.", INSTALL)
+    if outdated:
+        raise CautionError(f"{', '.join(outdated)}.", INSTALL)
     return ", ".join(f"{name} {number}" for name, number in found.items())
 
 
 def _release(number: str) -> list[int]:
-    """The first numbers of a version, to compare."""
-    return [int(part) for part in re.findall(r"\d+", number.partition("+")[0])[:3]]
+    """The first three numbers of a version, for comparisons."""
+    return [int(digits) for digits in re.findall(r"\d+", number.partition("+")[0])[:3]]
 
 
 def check_ray() -> str:
-    """Ray can be imported."""
+    """Check that Ray is installed, and return its version."""
     require_package("ray", "--runner ray", extra="ray")
     return version("ray")
 
 
 class ComponentChecks:
-    """What a run loads: each check leaves its part to the later ones."""
+    """Checks of what a run loads. Each check keeps what it loaded for the checks after it."""
 
     def __init__(self, settings: Settings, cache: CacheSettings) -> None:
         self._settings = settings
@@ -75,83 +75,90 @@ class ComponentChecks:
         self.choice: EngineChoice | None = None
 
     def check_device(self) -> str:
-        """The device is there."""
+        """Check that the device exists."""
         self._device = find_device(self._settings.device)
         cores = f", {n_cores()} cores that this process may use" if self._device == "cpu" else ""
-        return f"{self._device}{cores}{_by_auto(self._settings.device)}"
+        return f"{self._device}{cores}{_chosen_by_auto(self._settings.device)}"
 
     def check_engine(self) -> str:
-        """The engine is for this device and precision."""
+        """Check that the engine supports the device and the precision."""
         self.choice = choice = choose_engine(self._settings)
-        return f"{choice.name} on {choice.device} in {choice.precision}{_by_auto(self._settings.engine)}"
+        by_auto = _chosen_by_auto(self._settings.engine)
+        return f"{choice.name} on {choice.device} in {choice.precision}{by_auto}"
 
     def check_package(self, name: str) -> str:
-        """Import an engine; a run does without the one that is not chosen, but tokenizers need torch."""
+        """Check that an engine can be imported.
+
+        It is an error if the run uses this engine, or if it is torch, which the tokenizers need;
+        otherwise it is a warning.
+        """
         try:
             import_module(f"qgbatch.engines.{name}")
             types = ", ".join(_compute_types(self._device)) if name == "ctranslate2" else ""
             return "can be imported" + (f"; --compute-type: {types}" if types else "")
-        except Exception as error:  # a broken shared library raises more than ImportError
-            is_needed = name == "torch" or self.choice is None or self.choice.name == name
-            kind = ModelError if is_needed else CautionError
+        except Exception as error:  # a damaged shared library raises other errors than ImportError
+            is_required = name == "torch" or self.choice is None or self.choice.name == name
+            kind = ModelError if is_required else CautionError
             raise kind(f"cannot be imported ({error}).", INSTALL) from error
 
     def check_sentences(self) -> str:
-        """The sentence splitter has its data."""
+        """Check that the sentence splitter can load its data."""
         language = self._settings.language
         try:
             from qgbatch.chunking.sentences import SentenceSplitter
 
             n_sentences = len(list(SentenceSplitter(language)(_TEXT)))
-        except Exception as error:  # whatever damaged data raises
-            raise ModelError(f"{language}: the splitter cannot be loaded ({error}).", INSTALL) from error
-        return f"{language}, {n_sentences} in the test's text"
+        except Exception as error:  # damaged data can raise anything
+            raise ModelError(
+                f"{language}: the sentence splitter cannot be loaded ({error}).", INSTALL
+            ) from error
+        return f"{language}, {n_sentences} sentences in the test text"
 
     def check_model(self) -> str:
-        """The model is there, and a T5."""
+        """Check that the model is found, and that it is a T5."""
         settings = self._settings
-        if self.choice is None:  # has been said; the model can be looked at all the same
+        if self.choice is None:  # already reported; the model can be checked anyway
             settings = replace(settings, engine="auto", device="cpu", dtype="auto", compute_type="auto")
         self._components = Components.find(settings, self._cache.directory)
         model = self._components.model
         return f"{model.name} in {model.directory}, sha256 {model.sha256}"
 
     def check_hub(self) -> str:
-        """Whether runs ask the hub."""
+        """Report whether a run connects to the Hugging Face hub."""
         from huggingface_hub import constants
 
         name = self._settings.model
         if self._components:
-            places = (self._components.model.directory, self._components.tokenizer_dir)
-            is_asked = any(place.is_relative_to(constants.HF_HUB_CACHE) for place in places)
+            directories = (self._components.model.directory, self._components.tokenizer_dir)
+            is_hub_used = any(path.is_relative_to(constants.HF_HUB_CACHE) for path in directories)
         else:
-            is_asked = name not in EMBEDDED_MODELS and not os.path.isdir(name)
+            is_hub_used = name not in EMBEDDED_MODELS and not os.path.isdir(name)
         variable = f"HF_HUB_OFFLINE is {'set' if constants.HF_HUB_OFFLINE else 'not set'}"
-        if not is_asked:
+        if not is_hub_used:
             return f"not needed; {variable}"
         if constants.HF_HUB_OFFLINE:
-            return f"only what is in {constants.HF_HUB_CACHE}; {variable}"
-        return f"every run asks it for the model or tokenizer; {variable}"
+            return f"only files in {constants.HF_HUB_CACHE} are used; {variable}"
+        return f"every run connects to it for the model or tokenizer; {variable}"
 
     def check_tokenizer(self) -> str:
-        """The tokenizer loads, fits the model, and leaves room for text."""
+        """Check that the tokenizer loads, fits the model, and that the prompt leaves space for text."""
         assert self._components
         tokenizer, limits = self._components.tokenizer, self._components.limits
         n_rows = self._components.model.vocab_size
         return (
-            f"{tokenizer.vocab_size} tokens, {n_rows} rows in the model; a chunk has "
-            f"{limits.max_tokens} tokens at most, {tokenizer.n_prompt_tokens} of them the prompt's"
+            f"{tokenizer.vocab_size} tokens, {n_rows} embeddings in the model; a chunk has at most "
+            f"{limits.max_tokens} tokens, including {tokenizer.n_prompt_tokens} of the prompt"
         )
 
     def check_weights(self) -> str:
-        """The weights load."""
+        """Check that the weights load."""
         assert self._components
         start = time.perf_counter()
         _ = self._components.engine
         return f"loaded in {time.perf_counter() - start:.1f} s"
 
     def check_answer(self) -> str:
-        """The model asks a question."""
+        """Check that the model writes a question about a short text."""
         assert self._components
         tokenizer = self._components.tokenizer
         start = time.perf_counter()
@@ -159,7 +166,7 @@ class ComponentChecks:
         seconds = time.perf_counter() - start
         if generation is None:
             raise ModelError(
-                "a short text does not fit into the memory of the device.", "Use another --device."
+                "a short text does not fit in the memory of the device.", "Use another --device."
             )
         decoded = decode_generation(generation, tokenizer.decode, tokenizer.unk_id)
         chunk = Chunk(Document.from_text(_TEXT, "test"), 0, 0, len(_TEXT), (), hard_split=False)
@@ -167,24 +174,26 @@ class ComponentChecks:
         questions = extract_questions(chunk, decoded, output_format, Counter())
         if not questions:
             raise CautionError(
-                f"no question about: {_TEXT}", "See that --model is one that asks questions."
+                f"the model wrote no question about: {_TEXT}",
+                "Check that --model is a question generation model.",
             )
         return f'"{questions[0].question}" in {seconds:.1f} s'
 
     def check_answer_model(self) -> str:
-        """The model that answers questions loads, and gives an answer."""
+        """Check that the model of ``--answers`` loads and gives an answer."""
         assert self._components
         [answer] = self._components.answerer.answer([("What is this about?", _TEXT)])
         where = self._components.answer_model
-        return f"{self._settings.answers} in {where}, a test's score is {answer.score:.3f}"
+        return f"{self._settings.answers} in {where}, score {answer.score:.3f} for a test question"
 
 
-def _by_auto(setting: str) -> str:
-    return ", as auto chooses" if setting == "auto" else ""
+def _chosen_by_auto(setting: str) -> str:
+    return " (chosen by auto)" if setting == "auto" else ""
 
 
 def _compute_types(device: str) -> Iterator[str]:
-    for name in get_args(ComputeType)[1:]:  # but for auto
+    """The compute types that CTranslate2 supports on a device."""
+    for name in get_args(ComputeType)[1:]:  # all except auto
         with suppress(SettingsError):
             choose_engine(Settings(engine="ctranslate2", device=device, compute_type=name))
             yield name

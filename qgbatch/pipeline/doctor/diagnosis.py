@@ -1,7 +1,7 @@
-"""Whether a run would go well here: one check after another, each on its own.
+"""Runs all checks of ``qgbatch doctor``, in the order in which a run would need them.
 
-A check does what a run would do, so that it finds what a run would. A model is thus fetched
-and converted, and the cache made, if they are not there yet; outputs stay as they are.
+Each check does the same as a run, so that it finds the same problems. Therefore the model is
+downloaded and converted, and the cache is created, if necessary. Outputs are not changed.
 """
 
 from __future__ import annotations
@@ -30,31 +30,38 @@ def diagnose(
     output: str | None = None,
     side_outputs: Mapping[str, Path] | None = None,
 ) -> Iterator[Finding]:
-    """Check what a run with these settings needs, and yield what is found as it goes.
+    """Check what a run with these settings needs; yield each finding as soon as it is known.
 
-    ``side_outputs`` are the files beside the output, by their options' names. Only a model
-    or tokenizer from the hub touches the network, and not with ``HF_HUB_OFFLINE=1``.
+    Only a model or tokenizer on the hub needs the network; ``HF_HUB_OFFLINE=1`` prevents that.
+
+    Args:
+        settings: How the run would ask questions.
+        files: How the run would read and write files.
+        cache: The cache that the run would use.
+        runner: Whether the run would use Ray.
+        output: The output to check; None to check none.
+        side_outputs: Further files that the run would write, by the names of their options.
     """
-    parts = ComponentChecks(settings, cache)
+    components = ComponentChecks(settings, cache)
     examine = Examiner()
     yield examine("versions", check_versions)
     yield examine("temporary", check_temporary_files)
-    yield examine("device", parts.check_device)
-    yield examine("engine", parts.check_engine, needs=["device"])
-    yield examine("torch", partial(parts.check_package, "torch"))
-    yield examine("ctranslate2", partial(parts.check_package, "ctranslate2"))
-    yield examine("sentences", parts.check_sentences)
-    yield examine("model", parts.check_model)
-    yield examine("hub", parts.check_hub)
-    yield examine("tokenizer", parts.check_tokenizer, needs=["model", "torch"])
-    package = [parts.choice.name] if parts.choice else []
-    needs = ["engine", *package, "tokenizer", "temporary"]
-    elsewhere = "If it stays so, name another directory with --cache-dir."
-    yield examine("weights", parts.check_weights, needs=needs, hint=elsewhere)
-    yield examine("answer", parts.check_answer, needs=["weights"])
-    yield examine("cache", partial(check_cache, cache), hint=elsewhere)
+    yield examine("device", components.check_device)
+    yield examine("engine", components.check_engine, needs=["device"])
+    yield examine("torch", partial(components.check_package, "torch"))
+    yield examine("ctranslate2", partial(components.check_package, "ctranslate2"))
+    yield examine("sentences", components.check_sentences)
+    yield examine("model", components.check_model)
+    yield examine("hub", components.check_hub)
+    yield examine("tokenizer", components.check_tokenizer, needs=["model", "torch"])
+    engine_package = [components.choice.name] if components.choice else []
+    needs = ["engine", *engine_package, "tokenizer", "temporary"]
+    cache_hint = "If the problem persists, name another directory with --cache-dir."
+    yield examine("weights", components.check_weights, needs=needs, hint=cache_hint)
+    yield examine("answer", components.check_answer, needs=["weights"])
+    yield examine("cache", partial(check_cache, cache), hint=cache_hint)
     if settings.answers:
-        yield examine("answers", parts.check_answer_model, needs=["model", "torch"])
+        yield examine("answers", components.check_answer_model, needs=["model", "torch"])
     if runner.runner == "ray":
         yield examine("ray", check_ray)
     if output is not None and runner.runner == "ray":

@@ -1,4 +1,4 @@
-"""Checks of the places that a run writes to."""
+"""Checks of the paths that a run writes to: outputs, temporary files and the cache."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 from qgbatch.settings import CacheSettings, FileSettings
 
 _BLOCK_BYTES = 4096
-"""Written to see that there is space: an empty file takes none."""
+"""Number of bytes that a check writes: an empty file does not show whether there is free space."""
 
 
-class _DroppedError(Exception):
-    """Ends the block of an output that is not to be replaced."""
+class _DiscardError(Exception):
+    """Ends the ``with`` block of an output, so that the file is not replaced."""
 
 
 def check_temporary_files() -> str:
-    """There is a directory for temporary files, and space in it."""
+    """Check that temporary files can be written."""
     with open_temporary_file() as stream:
         stream.write(bytes(_BLOCK_BYTES))
     directory = tempfile.gettempdir()
-    return f"{directory}, {_free(directory)}"
+    return f"{directory}, {_free_space(directory)}"
 
 
 def check_output(output: str, files: FileSettings) -> str:
-    """The output of a run can be written."""
+    """Check that the output of a run can be written."""
     file_format = choose_format(output, files.format)
     if output == STDOUT:
         return f"standard output, as {file_format}"
@@ -47,60 +47,60 @@ def check_output(output: str, files: FileSettings) -> str:
         with open_writer(stream, file_format, None, COLUMNS):
             pass
 
-    return f"{_try(output, open_output(output), write)}, as {file_format}"
+    return f"{_try_to_write(output, open_output(output), write)}, as {file_format}"
 
 
 def check_directory(output: str) -> str:
-    """The output of a run with ``--runner ray`` can be written."""
+    """Check that the output directory of a run with ``--runner ray`` can be written."""
     with PartsDirectory(Path(output)):
-        return f"{output} can be written, {_free(output)}"
+        return f"{output} can be written, {_free_space(output)}"
 
 
 def check_side_output(path: Path) -> str:
-    """A file beside the output can be written."""
-    return _try(str(path), replacing(path), lambda stream: None)
+    """Check that the file of ``--report`` or ``--failures`` can be written."""
+    return _try_to_write(str(path), replacing(path), lambda stream: None)
 
 
-def _try(
+def _try_to_write(
     output: str, opening: AbstractContextManager[IO[bytes]], write: Callable[[IO[bytes]], None]
 ) -> str:
-    """Write beside an output, and drop it."""
+    """Write a temporary file beside an output, as a run does, and discard it."""
     if is_uri(output):
-        return f"{output} is left alone: a run sends it in one piece at its end"
+        return f"{output} was not checked: a run uploads it at the end"
     if os.path.exists(output) and not os.path.isfile(output) and not os.path.isdir(output):
-        return f"{output} is a pipe or device, and left alone"
-    with suppress(_DroppedError), opening as stream:
+        return f"{output} was not checked: it is a pipe or device"
+    with suppress(_DiscardError), opening as stream:
         write(stream)
         stream.write(bytes(_BLOCK_BYTES))
         stream.flush()
-        raise _DroppedError
-    return f"{output} can be written, {_free(Path(os.path.realpath(output)).parent)}"
+        raise _DiscardError
+    return f"{output} can be written, {_free_space(Path(os.path.realpath(output)).parent)}"
 
 
-def _free(directory: str | Path) -> str:
+def _free_space(directory: str | Path) -> str:
     return f"{shutil.disk_usage(directory).free / 1e9:,.1f} GB free"
 
 
 def check_cache(cache: CacheSettings) -> str:
-    """The cache directory can be written, and its file is ours."""
+    """Check that the cache directory can be written, and that its file is a cache of qgbatch."""
     directory, limit = cache.directory, cache.max_bytes
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory) as file:
             file.write(bytes(_BLOCK_BYTES))
         results = directory / FILE_NAME
-        if results.exists() and not os.access(results, os.W_OK):  # SQLite would go on reading
-            raise PermissionError(errno.EACCES, f"no right to write {FILE_NAME}")
+        if results.exists() and not os.access(results, os.W_OK):  # SQLite would open it for reading only
+            raise PermissionError(errno.EACCES, f"no permission to write {FILE_NAME}")
     except OSError as error:
         reason = error.strerror or error
         raise CautionError(
-            f"{directory} cannot be written ({reason}): a run goes on without it.",
+            f"{directory} cannot be written ({reason}): a run works without the cache.",
             "Name another directory with --cache-dir.",
         ) from error
     if not cache.cache:
-        return f"{directory} for converted models alone, by --no-cache; {_free(directory)}"
-    with closing(SqliteStore(directory, sys.maxsize)) as store:  # so that nothing has to go
+        return f"{directory}, only for converted models because of --no-cache; {_free_space(directory)}"
+    with closing(SqliteStore(directory, sys.maxsize)) as store:  # no limit, so that no entry is evicted
         store.put({})
         n_entries, n_bytes = store.size()
     sizes = f"{n_bytes / 1e6:,.1f} of {limit / 1e6:,.1f} MB"
-    return f"{directory}, {n_entries:,} entries, {sizes}; {_free(directory)}"
+    return f"{directory}, {n_entries:,} entries, {sizes}; {_free_space(directory)}"

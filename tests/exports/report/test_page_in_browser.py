@@ -24,7 +24,7 @@ from tests.support.tables import ask, write
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-ALONE = [
+FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--disable-background-networking",
@@ -39,24 +39,24 @@ N_MANY = 50_000
 
 
 class Opened:
-    """A page, and what it asked for and complained of."""
+    """An open page, with its requests and its error messages."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page = page
-        self.complaints: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self.messages.append(message.text))
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
         page.on("dialog", self._dismiss)
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(path.as_uri())
 
     def _dismiss(self, dialog: Dialog) -> None:
-        self.complaints.append(dialog.message)
+        self.messages.append(dialog.message)
         dialog.dismiss()
 
     def questions(self) -> list[str]:
-        """Those whose rows are in the page; the list shows some of these."""
+        """The questions of the rows in the page: those that are visible and a few around them."""
         return self.page.locator(".row p").all_inner_texts()
 
     def count(self) -> str:
@@ -73,7 +73,7 @@ class Opened:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0, args=ALONE
+            executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0, args=FLAGS
         )
         yield chromium
         chromium.close()
@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
-    """Open a file as a person does; at the end nothing was complained of, and nothing else asked for."""
+    """Open a page; at the end, check that it logged no error and requested no other file."""
     contexts, opened = [], []
 
     def open_one(path: Path, **options: Any) -> Opened:
@@ -91,7 +91,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
 
     yield open_one
     for one in opened:
-        assert one.complaints == []
+        assert one.messages == []
         assert one.requests == [one.page.url]
     for context in contexts:
         context.close()
@@ -140,11 +140,11 @@ def test_a_question_is_shown_beside_its_passage(
     page.locator(".row").nth(3).click()
     question = opened.questions()[3]
     assert page.locator(".text h3").inner_text() == str(SAMPLES / "lighthouses.txt")
-    chosen = page.locator(".part.chosen")
+    chosen = page.locator(".segment.chosen")
     assert chosen.locator("li [aria-current]").inner_text() == question
     text = (SAMPLES / "lighthouses.txt").read_text(encoding="utf-8")
     assert chosen.locator("p").inner_text() in text
-    shown = "".join("".join(page.locator(".part > p").all_inner_texts()).split())
+    shown = "".join("".join(page.locator(".segment > p").all_inner_texts()).split())
     assert shown == "".join(text.split())  # all of it, in order
     box, panel = chosen.bounding_box(), page.locator("#text").bounding_box()
     assert box
@@ -152,39 +152,39 @@ def test_a_question_is_shown_beside_its_passage(
     assert panel["y"] < box["y"] < panel["y"] + panel["height"]
 
 
-def test_a_question_of_the_text_is_chosen_as_one_of_the_list(
+def test_a_click_on_a_question_in_the_text_selects_it_in_the_list(
     samples_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     page = open_page(samples_page).page
-    page.locator(".part li button").nth(2).click()
+    page.locator(".segment li button").nth(2).click()
     chosen = page.locator(".row[aria-selected=true] p").inner_text()
-    assert chosen == page.locator(".part li [aria-current]").inner_text()
+    assert chosen == page.locator(".segment li [aria-current]").inner_text()
 
 
-def test_a_question_of_the_text_is_brought_into_the_list(
+def test_a_question_selected_in_the_text_scrolls_the_list(
     large_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     page = open_page(large_page).page
     page.locator("#text").evaluate("text => { text.scrollTop = text.scrollHeight }")
-    page.get_by_role("button", name="Show what follows").press("Enter")
+    page.get_by_role("button", name="Show the text after").press("Enter")
     assert page.evaluate("document.activeElement.id") == "text"
-    button = page.locator(".part li button").nth(200)
+    button = page.locator(".segment li button").nth(200)
     button.press("Enter")
     assert page.locator("#question-200").get_attribute("aria-selected") == "true"
     assert page.locator("#question-200").get_attribute("aria-posinset") == "201"
     assert page.evaluate("document.activeElement.dataset.index") == "200"
 
 
-def test_what_is_read_stays_in_place_when_more_is_shown(
+def test_the_visible_text_stays_in_place_when_more_is_shown(
     large_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     page = open_page(large_page).page
     page.locator("#list").evaluate("list => { list.scrollTop = 9000 * 72 }")
     page.locator("#question-9000").click()
     page.locator("#text").evaluate("text => { text.scrollTop = 0 }")
-    first = page.locator(".part").first.inner_text()
-    page.get_by_role("button", name="Show what is before").click()
-    part = page.locator(".part", has_text=first[:80]).first
+    first = page.locator(".segment").first.inner_text()
+    page.get_by_role("button", name="Show the text before").click()
+    part = page.locator(".segment", has_text=first[:80]).first
     box, panel = part.bounding_box(), page.locator("#text").bounding_box()
     assert box
     assert panel
@@ -231,12 +231,12 @@ def test_search_filter_and_order(tmp_path: Path, open_page: Callable[..., Opened
     assert opened.questions() == ["what is tea?", "Do ships sail?"]
     opened.fill("source", "")
     for name, first in {
-        "score, surest first": "What do bees do?",
-        "score, least sure first": "Do ships sail?",
+        "score, most confident first": "What do bees do?",
+        "score, least confident first": "Do ships sail?",
         "question, A to Z": "Do ships sail?",
         "longest first": "What do bees do?",
         "shortest first": "Who dances?",
-        "place in the documents": "Who dances?",
+        "position in the documents": "Who dances?",
     }.items():
         opened.order(name)
         assert (opened.questions()[0], opened.count()) == (first, "4 of 5")
@@ -255,23 +255,25 @@ def test_a_hostile_document_stays_text(tmp_path: Path, open_page: Callable[..., 
     assert opened.page.title() == "<i>.parquet · qgbatch report"
     assert opened.questions()[0] == EVIL
     assert opened.page.locator("h3").inner_text() == str(source)
-    assert "".join(opened.page.locator(".part > p").all_inner_texts()) == EVIL
+    assert "".join(opened.page.locator(".segment > p").all_inner_texts()) == EVIL
     assert opened.page.locator("img, b, i").count() == 0
     assert opened.page.locator("script").count() == 2
 
 
-def test_the_page_lets_in_no_other_script(samples_page: Path, browser: Browser, tmp_path: Path) -> None:
+def test_the_content_security_policy_blocks_other_scripts(
+    samples_page: Path, browser: Browser, tmp_path: Path
+) -> None:
     changed = samples_page.read_text(encoding="utf-8").replace(
         "<main>", "<main><script>document.title='owned'</script><p style='color:red' onclick='1'>x</p>"
     )
     (tmp_path / "changed.html").write_text(changed, encoding="utf-8")
     opened = Opened(browser.new_page(), tmp_path / "changed.html")
     assert opened.page.title() == "q.parquet · qgbatch report"
-    assert sum("Content Security Policy" in complaint for complaint in opened.complaints) >= 2
+    assert sum("Content Security Policy" in message for message in opened.messages) >= 2
     opened.page.close()
 
 
-def test_fifty_thousand_questions_stay_a_short_list(
+def test_fifty_thousand_questions_need_few_elements(
     large_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     opened = open_page(large_page)
@@ -285,11 +287,11 @@ def test_fifty_thousand_questions_stay_a_short_list(
     page.locator("#list").evaluate("list => { list.scrollTop = 12000 * 72 }")
     page.locator("#question-12000").click()
     assert page.locator(".text h3").inner_text() == "a book.txt"
-    n_parts = page.locator(".part").count()
-    assert n_parts < 500
-    page.get_by_role("button", name="Show what follows").click()
-    assert page.locator(".part").count() > n_parts
-    assert page.locator(".part.chosen li").count() == 1
+    n_segments = page.locator(".segment").count()
+    assert n_segments < 500
+    page.get_by_role("button", name="Show the text after").click()
+    assert page.locator(".segment").count() > n_segments
+    assert page.locator(".segment.chosen li").count() == 1
     opened.fill("source", "007.txt")
     assert opened.count() == "50 of 50,000"
     opened.fill("source", "")
@@ -301,7 +303,7 @@ def test_fifty_thousand_questions_stay_a_short_list(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_it_fits_and_can_be_read(
+def test_the_page_fits_the_screen_in_both_color_schemes(
     scheme: str, viewport: dict[str, int], samples_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     page = open_page(samples_page, viewport=viewport, color_scheme=scheme).page
@@ -317,7 +319,7 @@ def test_it_fits_and_can_be_read(
         for name in ("color", "backgroundColor")
     )
     assert (ink < ground) == (scheme == "light")
-    chosen, row = page.locator(".part.chosen"), page.locator(".row[aria-selected=true]")
+    chosen, row = page.locator(".segment.chosen"), page.locator(".row[aria-selected=true]")
     height = viewport["height"]
     for one in (chosen, row):  # both in sight
         box = one.bounding_box()
@@ -325,7 +327,7 @@ def test_it_fits_and_can_be_read(
         assert 0 <= box["y"] < height
 
 
-def test_on_paper_are_the_questions_that_are_shown(
+def test_the_print_contains_the_questions_of_the_list(
     samples_page: Path, open_page: Callable[..., Opened]
 ) -> None:
     opened = open_page(samples_page)

@@ -1,4 +1,4 @@
-"""The page of questions: what is on it, before a browser reads it."""
+"""The HTML of the report page and its data, without a browser."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def bars(svg: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["q.parquet", "q.csv", "q.jsonl"])
-def test_passages_stand_where_they_are_in_a_document_that_is_there(name: str, tmp_path: Path) -> None:
+def test_passages_are_at_their_positions_in_an_unchanged_document(name: str, tmp_path: Path) -> None:
     (tmp_path / "tea.txt").write_text(TEA)
     page = make_page(tmp_path, ask(TEA, str(tmp_path / "tea.txt"), *SPANS), name=name)
-    ((source, parts),) = data_of(page)["documents"]
+    ((source, segments),) = data_of(page)["documents"]
     assert source == str(tmp_path / "tea.txt")
-    assert parts == [
+    assert segments == [
         ["Tea is a drink.", "characters 0 to 15"],
         ["It is hot.", None],
         ["It came to Europe in 1610.", "characters 28 to 54"],
@@ -75,7 +75,7 @@ def test_passages_stand_where_they_are_in_a_document_that_is_there(name: str, tm
 
 
 @pytest.mark.parametrize("text", [None, TEA + " More.", "", "\0"])
-def test_of_a_document_that_changed_there_are_the_passages(text: str | None, tmp_path: Path) -> None:
+def test_only_the_passages_of_a_changed_document_are_shown(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "tea.txt").write_text(text)
     rows = ask(TEA, str(tmp_path / "tea.txt"), *SPANS)
@@ -83,26 +83,26 @@ def test_of_a_document_that_changed_there_are_the_passages(text: str | None, tmp
     assert (first[0], between, last[0]) == ("Tea is a drink.", [13, None], "It came to Europe in 1610.")
     for row in rows:
         del row["context"]
-    parts = data_of(make_page(tmp_path, rows))["documents"][0][1]
-    assert [part[0] for part in parts] == [15, 13, 26]
+    segments = data_of(make_page(tmp_path, rows))["documents"][0][1]
+    assert [segment[0] for segment in segments] == [15, 13, 26]
 
 
-def test_a_table_names_no_file_but_of_this_machine(tmp_path: Path) -> None:
-    rows = ask(TEA, "http://127.0.0.1:9/tea.txt", *SPANS)  # nothing listens there
+def test_only_local_files_are_read(tmp_path: Path) -> None:
+    rows = ask(TEA, "http://127.0.0.1:9/tea.txt", *SPANS)  # no server listens there
     assert data_of(make_page(tmp_path, rows))["documents"][0][1][0][0] == "Tea is a drink."
 
 
-def test_passages_of_two_runs_come_one_after_the_other(tmp_path: Path) -> None:
+def test_overlapping_passages_of_two_runs_follow_each_other(tmp_path: Path) -> None:
     rows = ask(TEA, "tea.txt", (3, 20, ["b"]), (0, 15, ["a"]), (0, 26, ["c"]))
     (tmp_path / "tea.txt").write_text(TEA)
     for row in rows:
         row["source"] = str(tmp_path / "tea.txt")
-    parts = data_of(make_page(tmp_path, rows))["documents"][0][1]
-    assert [part[0] for part in parts] == ["Tea is a drink.", TEA[:26], TEA[3:20], TEA[28:]]
+    segments = data_of(make_page(tmp_path, rows))["documents"][0][1]
+    assert [segment[0] for segment in segments] == ["Tea is a drink.", TEA[:26], TEA[3:20], TEA[28:]]
     assert [question[1] for question in data_of(make_page(tmp_path, rows))["questions"]] == [2, 0, 1]
 
 
-def test_totals_and_charts_count_what_has_no_question_where_the_run_is_known(tmp_path: Path) -> None:
+def test_totals_and_charts_include_chunks_without_questions_if_the_run_is_known(tmp_path: Path) -> None:
     page = make_page(tmp_path, ask(TEA, "tea.txt", *SPANS), REPORT)
     totals = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
     assert totals == {
@@ -112,25 +112,25 @@ def test_totals_and_charts_count_what_has_no_question_where_the_run_is_known(tmp
         "documents read": "3",
         "documents failed": "1",
         "chunks": "7",
-        "pieces left out": "2",
+        "questions dropped": "2",
         "model": "mini",
         "&lt;b&gt;.txt": "empty",
         **{"qgbatch": "0.1.0", "engine": "ctranslate2", "num_beams": "4"},
         **{"device": "cpu", "precision": "int8", "model_sha256": PROVENANCE.model_sha256},
     }
     charts = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page, re.DOTALL))
-    assert bars(charts["Questions of a document"]) == [("0", "2"), ("1", "0"), ("2", "0"), ("3", "1")]
-    assert bars(charts["Questions of a chunk"]) == [("0", "5"), ("1", "1"), ("2", "1")]
+    assert bars(charts["Questions per document"]) == [("0", "2"), ("1", "0"), ("2", "0"), ("3", "1")]
+    assert bars(charts["Questions per chunk"]) == [("0", "5"), ("1", "1"), ("2", "1")]
     assert bars(charts["First word"]) == [("what", "1"), ("is", "1"), ("when", "1")]
-    assert bars(charts["Left out, by reason"]) == [("duplicate", "2")]
+    assert bars(charts["Dropped, by reason"]) == [("duplicate", "2")]
 
 
-def test_a_report_may_say_anything(tmp_path: Path) -> None:
+def test_odd_values_in_a_report_are_shown(tmp_path: Path) -> None:
     provenance = {**PROVENANCE.to_json(), "model": "\ud800"}
     counts = {**REPORT, "n_documents": 10**15, "n_chunks": -1, "facts": provenance}
     counts["failures"] = [asdict(replace(FAILURE, source="\ud800<script>"))]
     rows = ask(TEA, "tea.txt", *SPANS)
-    page = make_page(tmp_path, rows, counts, name="q.csv")  # which says nothing of its run
+    page = make_page(tmp_path, rows, counts, name="q.csv")  # CSV has no metadata about the run
     assert bars(page)[0] == ("0", "999,999,999,999,999")
     assert "?&lt;script&gt;" in page
 
@@ -155,7 +155,7 @@ def test_a_report_of_another_run_is_refused(counts: Any, message: str, tmp_path:
     assert not (tmp_path / "page.html").exists()
 
 
-def test_no_text_leaves_the_element_it_stands_in(tmp_path: Path) -> None:
+def test_no_text_can_close_the_element_around_it(tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><!--\u2028 & {{ 7 * 7 }}"
     page = make_page(tmp_path, ask(evil, f"{evil}.txt", (0, len(evil), [evil])))
     assert page.count("<script") == 2
@@ -171,7 +171,7 @@ def test_too_many_questions_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
         make_page(tmp_path, ask(TEA, "tea.txt", *SPANS))
 
 
-def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     table = QuestionTable(write(tmp_path / "q.jsonl", ask(TEA, "tea.txt", *SPANS)))
     with pytest.raises(OutputError):
         write_report(table, None, tmp_path / "nowhere" / "page.html")
@@ -189,7 +189,7 @@ def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         ([-1e300, 0.0], [("-1", "1")]),
     ],
 )
-def test_a_histogram_has_round_steps(values: list[float], expected: list[tuple[str, str]]) -> None:
+def test_a_histogram_has_bins_of_round_widths(values: list[float], expected: list[tuple[str, str]]) -> None:
     svg = histogram(values)
     found = bars(svg)
     assert len(found) <= 14
@@ -198,7 +198,7 @@ def test_a_histogram_has_round_steps(values: list[float], expected: list[tuple[s
         assert (label.startswith(expected_label), count) == (True, expected_count)
 
 
-def test_bars_are_as_long_as_their_counts() -> None:
+def test_bar_lengths_are_proportional_to_counts() -> None:
     svg = bar_chart([("<what>", 10), ("who", 5), ("a very long reason to drop", 0)])
     widths = [float(width) for width in re.findall(r'<rect[^>]*width="([\d.]+)"', svg)]
     assert widths == [widths[0], widths[0] / 2, 0]

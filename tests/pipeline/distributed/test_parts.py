@@ -1,4 +1,4 @@
-"""A directory of parts: whole or as it was, and what a second attempt finds done."""
+"""The directory of Parquet parts: atomic replacement, and reuse by a second run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_table(path: Path, documents: dict[str, FileVersion]) -> None:
         directory.finish(sorted(directory.draft.glob("*.parquet")))
 
 
-def test_a_reader_sees_the_old_table_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_readers_see_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
     make_table(tmp_path, A)
     with PartsDirectory(tmp_path) as directory:
         write(directory, B)
@@ -59,7 +59,7 @@ def test_a_reader_sees_the_old_table_until_the_new_one_is_whole(tmp_path: Path) 
     assert "_SUCCESS" in names(tmp_path)
 
 
-def test_the_directory_is_one_table_to_others(tmp_path: Path) -> None:
+def test_other_tools_read_the_directory_as_one_table(tmp_path: Path) -> None:
     parts = tmp_path / "out"
     with PartsDirectory(parts) as directory:
         write(directory, A)
@@ -72,18 +72,18 @@ def test_the_directory_is_one_table_to_others(tmp_path: Path) -> None:
     assert sorted(loaded["source"]) == ["a.txt", "b.txt"]
 
 
-def test_a_second_attempt_finds_what_is_done(tmp_path: Path) -> None:
+def test_a_second_run_reuses_the_parts_of_unchanged_documents(tmp_path: Path) -> None:
     with PartsDirectory(tmp_path) as directory:
         write(directory, A)
         write(directory, B)
     with PartsDirectory(tmp_path) as again:
         assert [part.documents for part in again.reuse({**A, "b.txt": (2, 21)}, PROVENANCE)] == [A]
-        assert len([*again.draft.iterdir()]) == 1  # the other one is of a text that is no more
+        assert len([*again.draft.iterdir()]) == 1  # the part of the changed document was removed
         assert again.reuse({}, PROVENANCE) == []
 
 
 @pytest.mark.parametrize(("changes", "n_reused"), [({"model": "other"}, 0), ({"device": "cuda"}, 1)])
-def test_parts_of_another_model_are_not_used(
+def test_parts_of_another_model_are_not_reused(
     tmp_path: Path, changes: dict[str, str], n_reused: int
 ) -> None:
     with PartsDirectory(tmp_path) as directory:
@@ -91,27 +91,27 @@ def test_parts_of_another_model_are_not_used(
         assert len(directory.reuse(A, PROVENANCE)) == n_reused
 
 
-def test_where_nothing_is_written_nothing_is_left(tmp_path: Path) -> None:
+def test_a_run_without_parts_leaves_no_directory(tmp_path: Path) -> None:
     with PartsDirectory(tmp_path / "out"):
         assert names(tmp_path) == ["out"]
     assert names(tmp_path) == []
 
 
-def test_what_others_wrote_is_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_parquet_file_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "mine.parquet")
-    with pytest.raises(OutputError, match="no part that qgbatch wrote"), PartsDirectory(tmp_path):
+    with pytest.raises(OutputError, match="did not write it"), PartsDirectory(tmp_path):
         pass
     assert names(tmp_path) == ["mine.parquet"]
 
 
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    message = "no directory that can be written"
+    message = "cannot be used as the output directory"
     with pytest.raises(OutputError, match=message), PartsDirectory(tmp_path / "out"):
         pass
 
 
-def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_damaged_part(tmp_path: Path) -> None:
     (tmp_path / "part-1.parquet").write_bytes(b"PAR1")
     with pytest.raises(OutputError, match="part-1"):
         read_part(tmp_path / "part-1.parquet")

@@ -1,17 +1,17 @@
 "use strict";
 (() => {
   const ROW = 72; // px, as in the style
-  const AROUND = 150; // parts of a document before and after the chosen one
-  const SUGGESTED = 1000; // sources
-  const PRINTED = 2000; // questions
-  const DOCUMENT = 0, PART = 1, QUESTION = 2, SCORE = 3, ANSWER = 4; // columns of questions
+  const AROUND = 150; // segments of a document to show before and after the chosen one
+  const SUGGESTED = 1000; // sources that the input field suggests
+  const PRINTED = 2000; // maximum number of questions on paper
+  const DOCUMENT = 0, SEGMENT = 1, QUESTION = 2, SCORE = 3, ANSWER = 4; // columns of questions
 
   const {documents, questions} = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const list = byId("list"), spacer = byId("spacer"), rows = byId("rows"), text = byId("text");
   const searched = questions.map((question) => `${question[QUESTION]}\n${question[ANSWER]}`.toLowerCase());
   const sources = documents.map(([source]) => source.toLowerCase());
-  let shown = []; // indices of questions, in the order of the list
+  let shown = []; // indices of the questions in the list, in its order
   let chosen = -1; // index of a question
 
   const element = (name, content, className) => {
@@ -22,15 +22,15 @@
     return made;
   };
 
-  // ---- the list: what is searched, filtered and sorted; only the rows in sight are elements
+  // ---- The list: search, filters and order. Only visible rows have elements.
 
   const byQuestion = (a, b) => (searched[a] < searched[b] ? -1 : searched[a] > searched[b] ? 1 : a - b);
   const byLength = (a, b) => questions[a][QUESTION].length - questions[b][QUESTION].length;
   const byScore = (a, b) => questions[a][SCORE] - questions[b][SCORE];
   const orders = {
-    place: (a, b) => a - b,
+    position: (a, b) => a - b,
     score: (a, b) => byScore(b, a) || a - b,
-    unsure: (a, b) => byScore(a, b) || a - b,
+    unconfident: (a, b) => byScore(a, b) || a - b,
     question: byQuestion,
     longest: (a, b) => byLength(b, a) || a - b,
     shortest: (a, b) => byLength(a, b) || a - b,
@@ -39,10 +39,10 @@
   const select = () => {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const source = byId("source").value.toLowerCase().trim();
-    const least = byId("score").value === "" ? -Infinity : Number(byId("score").value);
+    const minScore = byId("score").value === "" ? -Infinity : Number(byId("score").value);
     shown = [];
     questions.forEach((question, index) => {
-      if (question[SCORE] < least || !sources[question[DOCUMENT]].includes(source)) return;
+      if (question[SCORE] < minScore || !sources[question[DOCUMENT]].includes(source)) return;
       if (words.every((word) => searched[index].includes(word))) shown.push(index);
     });
     shown.sort(orders[byId("order").value]);
@@ -84,7 +84,7 @@
   const facts = (question) =>
     [question[SCORE].toFixed(3), shortened(documents[question[DOCUMENT]][0]), question[ANSWER]].filter(Boolean).join(" · ");
 
-  const shortened = (source) => (source.length > 48 ? `…${source.slice(-47)}` : source); // its end tells more
+  const shortened = (source) => (source.length > 48 ? `…${source.slice(-47)}` : source); // the end of a path says more than its start
 
   const move = (by) => {
     if (!shown.length) return;
@@ -98,29 +98,29 @@
     if ((at + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * ROW - list.clientHeight;
   };
 
-  // ---- the document: its text around the chosen passage, and the questions beside their passages
+  // ---- The document: its text around the chosen passage, with the questions beside their passages.
 
   const choose = (index) => {
     chosen = index;
     reveal();
     draw();
-    const part = questions[index][PART];
-    show(questions[index][DOCUMENT], part - AROUND, part + AROUND);
+    const segment = questions[index][SEGMENT];
+    show(questions[index][DOCUMENT], segment - AROUND, segment + AROUND);
     text.scrollTop = text.querySelector(".chosen").offsetTop - text.clientHeight / 3;
   };
 
   const show = (index, from, to) => {
-    const [source, parts] = documents[index];
-    const first = Math.max(0, from), last = Math.min(parts.length, to + 1);
+    const [source, segments] = documents[index];
+    const first = Math.max(0, from), last = Math.min(segments.length, to + 1);
     const asked = new Map();
     questions.forEach((question, position) => {
       if (question[DOCUMENT] !== index) return;
-      asked.set(question[PART], [...(asked.get(question[PART]) ?? []), position]);
+      asked.set(question[SEGMENT], [...(asked.get(question[SEGMENT]) ?? []), position]);
     });
     const made = [element("h3", source)];
-    if (first > 0) made.push(more("Show what is before", index, first - 2 * AROUND, to, true));
-    for (let at = first; at < last; at++) made.push(part(parts[at], asked.get(at) ?? []));
-    if (last < parts.length) made.push(more("Show what follows", index, from, last + 2 * AROUND));
+    if (first > 0) made.push(more("Show the text before", index, first - 2 * AROUND, to, true));
+    for (let at = first; at < last; at++) made.push(segmentElement(segments[at], asked.get(at) ?? []));
+    if (last < segments.length) made.push(more("Show the text after", index, from, last + 2 * AROUND));
     text.replaceChildren(...made);
   };
 
@@ -129,18 +129,18 @@
     button.addEventListener("click", () => {
       const fromEnd = text.scrollHeight - text.scrollTop, fromStart = text.scrollTop;
       show(index, from, to);
-      text.scrollTop = isBefore ? text.scrollHeight - fromEnd : fromStart; // what was read stays where it was
+      text.scrollTop = isBefore ? text.scrollHeight - fromEnd : fromStart; // the text that was visible stays in place
       text.focus({preventScroll: true});
     });
     return button;
   };
 
-  const part = ([content, place], asked) => {
-    const made = element("div", undefined, place ? "part asked" : "part between");
+  const segmentElement = ([content, location], asked) => {
+    const made = element("div", undefined, location ? "segment asked" : "segment between");
     if (asked.includes(chosen)) made.classList.add("chosen");
-    const unknown = place ? "Its text is not in the table: see --with-context." : `${content.toLocaleString("en")} characters`;
+    const unknown = location ? "The table does not contain the text; see qgbatch run --with-context." : `${content.toLocaleString("en")} characters`;
     made.append(element("p", typeof content === "number" ? unknown : content));
-    if (!place) return made;
+    if (!location) return made;
     const beside = element("div"), items = element("ul");
     for (const position of asked) {
       const item = element("li"), button = element("button", questions[position][QUESTION]);
@@ -150,18 +150,18 @@
       item.append(button);
       items.append(item);
     }
-    beside.append(items, element("small", place));
+    beside.append(items, element("small", location));
     made.append(beside);
     return made;
   };
 
-  // ---- what a person does
+  // ---- Events
 
   rows.addEventListener("click", (event) => {
     const hit = event.target.closest(".row");
     if (!hit) return;
     choose(Number(hit.dataset.index));
-    if (text.offsetLeft === list.offsetLeft) list.scrollIntoView({block: "start"}); // narrow: see both
+    if (text.offsetLeft === list.offsetLeft) list.scrollIntoView({block: "start"}); // on a narrow screen, show both
   });
   text.addEventListener("click", (event) => {
     const hit = event.target.closest("li button");
