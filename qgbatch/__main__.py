@@ -11,10 +11,10 @@ from qgbatch.errors import ExitCode
 
 
 def entry() -> None:
-    """Run the command; when interrupted, leave at once.
+    """Run the command, and exit at once if it was interrupted.
 
-    Else the engine's threads would first finish their batches, which with a large model
-    takes minutes, and nobody waits for them.
+    A normal exit would wait for the engine's threads to finish their batches, which takes
+    minutes with a large model.
     """
     try:
         from qgbatch.cli import main

@@ -1,7 +1,7 @@
 """Exit codes and the exception tree.
 
-Every error that a user can meet carries three things: what went wrong and where
-(the message), what to do next (the hint), and the exit code of the process.
+An error for users carries what went wrong and where (the message), what to do next (the
+hint), and the exit code of the process.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ class ExitCode(IntEnum):
     OK = 0
     """Everything was written, or nothing had to be done."""
     BUG = 1
-    """An error that qgbatch did not foresee."""
+    """An unexpected error, which is a bug in qgbatch."""
     USAGE = 2
-    """Wrong command line, configuration file or setting."""
+    """Invalid command line, configuration file or setting."""
     PARTIAL = 3
-    """Some documents failed; the others' questions were written, but for ``fail_fast``."""
+    """Some documents failed. The questions of the others were written, unless ``fail_fast`` is set."""
     NO_INPUT = 4
-    """Not one document could be read."""
+    """No document could be read."""
     MODEL = 5
     """A model or an optional dependency is missing or damaged."""
     OUTPUT = 6
-    """The output cannot be written; an older one is untouched."""
+    """The output cannot be written; an earlier output is untouched."""
     LOCKED = 75
     """Another run holds this output (EX_TEMPFAIL: try again later)."""
     INTERRUPTED = 130
@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
 
 
 class QgbatchError(Exception):
-    """Base of all errors that qgbatch foresees."""
+    """Base class of all expected errors."""
 
     exit_code = ExitCode.BUG
 
@@ -53,14 +53,14 @@ class QgbatchError(Exception):
 
 
 class Terminated(BaseException):
-    """SIGTERM, as :class:`KeyboardInterrupt` is SIGINT."""
+    """Raised for SIGTERM, as :class:`KeyboardInterrupt` is for SIGINT."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """The exit code of a process that ends with this error."""
+    """Return the exit code of a process that ends with this error."""
     if isinstance(error, QgbatchError):
         return error.exit_code
-    if isinstance(error, BrokenPipeError):  # whoever reads our output has enough of it
+    if isinstance(error, BrokenPipeError):  # the reader of the output has closed it
         return ExitCode.OK
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -68,25 +68,25 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
 
 class SettingsError(QgbatchError):
-    """A setting is out of range, unknown or at odds with another one."""
+    """A setting is unknown, out of range, or in conflict with another one."""
 
     exit_code = ExitCode.USAGE
 
 
 class DocumentError(QgbatchError):
-    """One document cannot be used; the run goes on with the others."""
+    """A document cannot be used; the run continues with the others."""
 
     exit_code = ExitCode.PARTIAL
 
 
 class InputError(QgbatchError):
-    """No document at all could be used."""
+    """No document could be used."""
 
     exit_code = ExitCode.NO_INPUT
 
 
 class ModelError(QgbatchError):
-    """A model is missing, damaged or does not fit its tokenizer."""
+    """A model or package is missing, damaged, or does not fit the others."""
 
     exit_code = ExitCode.MODEL
 

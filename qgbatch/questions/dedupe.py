@@ -1,8 +1,8 @@
-"""Exact and near duplicates among questions; the better-scored one stays.
+"""Finds exact and near duplicates among questions; of two duplicates the better-scored one stays.
 
-Near duplicates are found without comparing all with all: whatever two of them have to
-have in common makes a key, and only questions under the same key are compared. Nothing
-is missed by that, and a million questions take seconds.
+Everything that two near duplicates must have in common forms a key, and only questions with
+the same key are compared. This misses no pair, and a million questions take seconds
+(``python benchmarks/dedupe.py``).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from rapidfuzz import fuzz, process
 
 from qgbatch.settings import DedupeMethod
 
-# Marks inside words make other words of them ("C#", "C++", "50 %"), so they stay in keys.
+# These marks change the meaning of a word ("C#", "C++", "50 %"), so they stay in keys.
 _MEANINGFUL = frozenset("#%&@*/\\")
-# Words whose presence or form leaves a question the same; question words and "not" do not.
+# Adding or changing these words does not change what a question asks. Question words and "not" do.
 _FUNCTION_WORDS = {
     "a", "an", "the", "in", "on", "at", "of", "to", "by", "for",
     "from", "with", "as", "and", "or", "is", "are", "was", "were", "be",
@@ -27,21 +27,23 @@ _FUNCTION_WORDS = {
     "this", "that", "these", "those", "there",
 }  # fmt: skip
 _STEM_CHARS = 4
-"""What is shorter is no stem: "c" and "c++", "car" and "care"."""
+"""Minimum length of a stem. Shorter words may differ: "c" and "c++", "car" and "care"."""
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 
 
 def find_duplicates(
     questions: Sequence[str], scores: Sequence[float], method: DedupeMethod, near_threshold: float
 ) -> dict[int, str]:
-    """Indices of the questions to drop, each with its reason: ``duplicate`` or ``near_duplicate``.
+    """Find the questions to drop, best score first; of equal scores the first question stays.
 
-    Questions are taken from the best score to the worst, the first one on a tie, and
-    dropped when one that is kept is equal (same key) or near: both keys differ by ``d``
-    insertions and deletions with ``1 - d / (len + len) >= near_threshold``, both have the
-    same numbers and names, and no word differs but function words and endings
-    (:func:`differ_in_meaning`). Takes linear time, but for questions of the very same
-    content words.
+    A question is a duplicate if a kept question has the same key. It is a near duplicate if a
+    kept question has the same numbers and names, differs only in function words and endings
+    (:func:`differ_in_meaning`), and both keys differ by ``d`` insertions and deletions with
+    ``1 - d / (len + len) >= near_threshold``. The time is linear, except among questions with
+    the same content words.
+
+    Returns:
+        The index of each question to drop, with ``duplicate`` or ``near_duplicate``.
     """
     if method == "none":
         return {}
@@ -69,9 +71,9 @@ def _is_near(key: str, rivals: Sequence[str], threshold: float) -> bool:
 
 
 def question_key(question: str) -> str:
-    """What exact duplicates share: casefolded, NFKC, single spaces, no punctuation.
+    """Return the key that exact duplicates share: casefolded, NFKC, single spaces, no punctuation.
 
-    Marks that make another word (``C#``, ``and/or``, ``50 %``) are no punctuation here.
+    Marks that change the meaning of a word (``C#``, ``and/or``, ``50 %``) stay.
 
     >>> question_key("Who  wrote “Faust”?") == question_key("who wrote Faust ?")
     True
@@ -81,7 +83,7 @@ def question_key(question: str) -> str:
 
 
 class _KeyChars(dict[int, str]):
-    """What a character becomes in a key, found out when it is first seen; for ``str.translate``."""
+    """The replacement of each character in a key, computed when it is first seen; for ``str.translate``."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -94,9 +96,9 @@ _KEY_CHARS = _KeyChars()
 
 
 def numbers_and_names(question: str) -> tuple[str, ...]:
-    """What questions that read alike may yet differ in: words with a digit or a capital.
+    """Return the words with a digit or a capital letter, in which similar questions may differ.
 
-    The first word always has a capital, so it does not count.
+    The first word of a question always has a capital letter, so it only counts with a digit.
 
     >>> numbers_and_names("When did James Cook reach Tahiti in 1769?")
     ('1769', 'cook', 'james', 'tahiti')
@@ -126,7 +128,7 @@ def differ_in_meaning(key: str, other: str) -> bool:
 
 
 def _has_inflection(word: str, others: set[str]) -> bool:
-    """Whether one is the other with an ending: ``tower`` and ``towers``, but not ``c`` and ``c++``."""
+    """Whether one word is another with an ending: ``tower`` and ``towers``, but not ``c`` and ``c++``."""
     return any(
         min(len(word), len(other)) >= _STEM_CHARS and (word.startswith(other) or other.startswith(word))
         for other in others
@@ -134,10 +136,10 @@ def _has_inflection(word: str, others: set[str]) -> bool:
 
 
 def _near_key(question: str, key: str) -> bytes:
-    """What all near duplicates share: numbers, names and the beginnings of content words.
+    """Return the key that near duplicates share: numbers, names and the stems of content words.
 
-    A content word that only one of two has must be the other's with an ending, so both
-    begin alike. Hashed, as there is one in memory for each question.
+    Near duplicates have the same content words except for endings, so their stems are equal.
+    The key is hashed because memory holds one per question.
     """
     stems = {word[:_STEM_CHARS] for word in key.split() if word not in _FUNCTION_WORDS}
     shared = "\0".join([*numbers_and_names(question), "", *sorted(stems)])

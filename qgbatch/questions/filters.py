@@ -1,7 +1,6 @@
-"""Questions -> those that a user wants: by score, form, sense without the text, and grounding in it.
+"""Filters that users can choose: minimum score, well formed, standalone, and grounded in the chunk.
 
-The rules of form and sense are for English. They read a question as a person would who
-has not seen the text, and let pass what they are not sure of.
+The rules for well-formed and standalone questions are for English. In doubt they keep a question.
 """
 
 from __future__ import annotations
@@ -27,10 +26,11 @@ _FUNCTION_WORDS = {
     "from", "with", "as", "and", "or", "not", "than", "into", "about", "be", "been", "being",
     "name", "type", "kind", "many", "much", "long", "year", "date", "term", "called", "used",
 }  # fmt: skip
-"""Words that a question brings along: they say nothing of what it is about."""
+"""Words that say nothing about the subject of a question."""
 _MIN_WORDS = 3
 _REPEATED_WORDS = 4
-"""People repeat three in long questions (the demand for), hardly ever four."""
+"""Length of a repeated run of words that counts as a stutter. People repeat runs of three words in long
+questions ("the demand for"), but hardly ever of four."""
 _WORD = re.compile(r"\w+(?:['\u2019.,-]\w+)*")
 _PAIRS = (("(", ")"), ("[", "]"), ("\u201c", "\u201d"))
 
@@ -50,16 +50,16 @@ _NOBODY = re.compile(
     r"|thought)\b|\b(?:can|do|should|could|would|may|must|will|did) (?:we|you|i)\b",
     re.IGNORECASE,
 )
-"""What looks like a pronoun in place of something and is none."""
+"""Pronouns that refer to nobody, such as in "does it rain" or "can you"."""
 _POSSESSIVE = re.compile(r"\b(?:his|her|their|its|my|our|your)\b", re.IGNORECASE)
 
 
 def filter_questions(
     questions: Iterable[Question], settings: Settings, dropped: Counter[str]
 ) -> list[Question]:
-    """The questions that pass, in order; the others are counted by reason.
+    """Return the questions that pass, in order, and count the others by reason.
 
-    The reasons: ``low_score``, ``malformed``, ``not_standalone`` and ``not_grounded``.
+    The reasons are ``low_score``, ``malformed``, ``not_standalone`` and ``not_grounded``.
     """
     kept = []
     for question in questions:
@@ -71,16 +71,16 @@ def filter_questions(
 
 
 def limit_per_chunk(
-    questions: Sequence[Question], most: int | None, dropped: Counter[str]
+    questions: Sequence[Question], limit: int | None, dropped: Counter[str]
 ) -> list[Question]:
-    """The first ``most`` questions of each chunk; the others are counted as ``too_many``."""
-    if most is None:
+    """Return the first ``limit`` questions of each chunk, and count the others as ``too_many``."""
+    if limit is None:
         return list(questions)
     seen: Counter[Chunk] = Counter()
     kept = []
     for question in questions:
         seen[question.chunk] += 1
-        if seen[question.chunk] <= most:
+        if seen[question.chunk] <= limit:
             kept.append(question)
     dropped["too_many"] += len(questions) - len(kept)
     return kept
@@ -93,18 +93,21 @@ def _reason_to_drop(question: Question, settings: Settings) -> str | None:
         return "malformed"
     if settings.standalone and not is_standalone(question.question):
         return "not_standalone"
-    least = settings.min_grounding
-    if least is not None and grounding(question.question, question.chunk.text, settings.language) < least:
+    minimum = settings.min_grounding
+    if (
+        minimum is not None
+        and grounding(question.question, question.chunk.text, settings.language) < minimum
+    ):
         return "not_grounded"
     return None
 
 
 def is_well_formed_english(question: str) -> bool:
-    """Whether a text is built as one English question.
+    """Whether a text has the form of one English question.
 
-    It has three words or more, a word that asks or an auxiliary at its beginning, one
-    question mark, at its end, brackets and quotes that close, and does not stutter: say
-    a word twice in a row, or four words twice.
+    It must have at least three words, a question word anywhere or an auxiliary at the beginning,
+    exactly one question mark, at the end, and balanced brackets and quotes. It must not repeat a
+    word directly, or a run of four words.
 
     >>> is_well_formed_english("In what year was the tower built?")
     True
@@ -124,10 +127,10 @@ def is_well_formed_english(question: str) -> bool:
 
 
 def is_standalone(question: str) -> bool:
-    """Whether a question can be understood without the text that it was asked of.
+    """Whether a question can be understood without the text that it asks about.
 
-    It cannot if it speaks of the text ("the passage", "this paper"), or if a pronoun
-    stands for someone or something that it does not name.
+    It cannot if it refers to the text ("the passage", "this paper"), or if it contains a pronoun
+    for someone or something that it does not name.
 
     >>> is_standalone("When was Marie Curie born?"), is_standalone("When was she born?")
     (True, False)
@@ -142,15 +145,15 @@ def is_standalone(question: str) -> bool:
 
 
 def _names_someone(text: str) -> bool:
-    """Whether a word but the first has a capital."""
+    """Whether any word after the first has a capital letter."""
     return any(word[0].isupper() for word in _WORD.findall(text)[1:])
 
 
 def grounding(question: str, text: str, language: str) -> float:
-    """Share of a question's content words, names and numbers that the text has, 0 to 1.
+    """Return the share of a question's content words, names and numbers that the text contains, 0 to 1.
 
-    Words are compared without their endings where nltk knows those of the language. A
-    question without content words has 0.
+    Words are compared by their stems if nltk has a stemmer for the language. A question without
+    content words has the share 0.
 
     >>> grounding("Who built the towers of Rome?", "The tower was built in Paris.", "english")
     0.6666666666666666

@@ -1,7 +1,7 @@
-"""Question and text -> the part of the text that answers it, found by an extractive model.
+"""Answers questions from a text with an extractive model.
 
-Such a model gives each token of the text a chance to be the first of the answer and one to
-be the last, so an answer is always a piece of the text.
+The model gives each token of the text a probability to start the answer and one to end it, so
+an answer is always a span of the text.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ _NONE = Answer("", 0, 0, 0.0, 1.0)
 class Answerer:
     """An extractive question answering model with its tokenizer.
 
-    Takes a directory of :func:`find_answer_model`. ``device`` and ``dtype`` are those of
-    the torch engine; ``room`` bounds a batch.
+    Args:
+        directory: A result of :func:`find_answer_model`.
+        device: As for the torch engine.
+        dtype: As for the torch engine.
+        budget: The limit of a batch.
 
     Raises:
-        ModelError: the checkpoint is damaged, or of a kind that qgbatch does not run.
+        ModelError: The checkpoint is damaged or not supported.
         SettingsError: there is no such device.
     """
 
@@ -62,19 +65,19 @@ class Answerer:
         self._budget = budget
 
     def answer(self, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
-        """The best answer to each (question, context), in the same order.
+        """Return the best answer to each (question, context), in the same order.
 
-        A context that is too long for the model is read in windows that overlap, and the
-        best window's answer is taken. A question is never cut: one that is longer than half
-        of what the model reads at once counts as unanswered, with ``score`` 0. The pairs
-        are tokenized together, so memory grows with them.
+        A context that is too long for the model is read in overlapping strides, and the best
+        answer of all strides is returned. A question is never cut: if it exceeds half of the
+        model's maximum length, it counts as unanswered, with ``score`` 0. All pairs are
+        tokenized together, so memory grows with their number.
 
         Raises:
             ModelError: a window does not fit into memory, or the model gives no numbers.
         """
         strides, too_long = self._strides.make(pairs)
         if too_long:
-            logger.warning("%d questions are too long for the answer model: unanswered.", too_long)
+            logger.warning("%d questions are too long for the answer model and stay unanswered.", too_long)
         best: dict[int, tuple[Stride, Span]] = {}
         no_answer: dict[int, float] = {}
         for stride, span in zip(strides, self._spans(strides), strict=True):
@@ -88,7 +91,7 @@ class Answerer:
         ]
 
     def _spans(self, strides: Sequence[Stride]) -> list[Span]:
-        """The best span of each window, in the same order."""
+        """The best span of each stride, in the same order."""
         spans: dict[int, Span] = {}
         for batch in make_batches([len(stride) for stride in strides], self._budget):
             found = self._model.find_spans([strides[index] for index in batch])
@@ -104,7 +107,7 @@ def _to_answer(context: str, stride: Stride, span: Span, no_answer: float) -> An
 
 
 def _whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
-    """With the combining marks that tokenizers leave out, without white space in front."""
+    """Extend a span over the combining marks that tokenizers leave out, and strip leading white space."""
     while 0 < start < end and _is_mark(context[start]):
         start -= 1
     while end < len(context) and _is_mark(context[end]):

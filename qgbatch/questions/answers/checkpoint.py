@@ -1,4 +1,4 @@
-"""Name -> the directory of an extractive question answering checkpoint, its files checked."""
+"""Finds an extractive question answering checkpoint and checks its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qgbatch.models.validation import check_config, short_repr
 
 ANSWER_TYPES = ("bert", "deberta", "deberta-v2", "distilbert", "electra", "roberta", "xlm-roberta")
 _TOKENIZER_FILES = ("vocab.txt", "merges.txt", "spm.model", "sentencepiece.bpe.model")
-"""One of them is there, or ``tokenizer.json``."""
+"""A checkpoint has one of these files or ``tokenizer.json``."""
 _HEAD = "ForQuestionAnswering"
 _WIDTH, _LAYERS = (1, 1_000_000), (1, 1_000)
 _SIZES = {
@@ -31,17 +31,17 @@ _SIZES = {
     "pad_token_id": (0, 1_000_000),
     "num_labels": (2, 2),
 }
-"""Of all of :data:`ANSWER_TYPES`; labels are start and end."""
+"""Sizes that every model of :data:`ANSWER_TYPES` has; its two labels are start and end."""
 
 
 def find_answer_model(name: str, revision: str | None = None) -> Path:
-    """Find a model that answers questions and check its files without loading its weights.
+    """Find an answer model and check its files without loading its weights.
 
-    Only a hub id touches the network, and not with ``HF_HUB_OFFLINE=1``.
+    Only a hub id uses the network, and not with ``HF_HUB_OFFLINE=1``.
 
     Raises:
-        SettingsError: a revision of something that has none.
-        ModelError: nothing is there, a file is missing or damaged, or it is of another kind.
+        SettingsError: ``revision`` is given for something other than a hub id.
+        ModelError: The model does not exist, a file is missing or damaged, or it is another kind of model.
     """
     directory = find_directory(name, revision, _TOKENIZER_FILES, "Give a directory or a hub id.")
     check_answer_model(name, directory)
@@ -49,15 +49,15 @@ def find_answer_model(name: str, revision: str | None = None) -> Path:
 
 
 def check_answer_model(name: str, directory: Path) -> None:
-    """See that a checkpoint's files are there and those of an extractive model.
+    """Check that a directory holds the complete files of an extractive model.
 
     Raises:
-        ModelError: they are not.
+        ModelError: It does not.
     """
     config = read_config(name, directory)
     if config.get("model_type") not in ANSWER_TYPES:
         raise ModelError(
-            f"{name}: a model of type {short_repr(config.get('model_type'))}.",
+            f"{name}: model_type {short_repr(config.get('model_type'))} cannot answer questions.",
             f"Answers come from models of type: {', '.join(ANSWER_TYPES)}.",
         )
     path = directory / "config.json"

@@ -1,4 +1,4 @@
-"""Windows -> the likeliest span of each, with PyTorch."""
+"""Runs an extractive model in PyTorch and selects the most probable span of each stride."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ MAX_ANSWER_TOKENS = 30
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The likeliest span of a window."""
+    """The most probable span of a stride."""
 
     first: int
     last: int
-    """Tokens of the window, both included."""
+    """Index of the first and the last token of the span, both inclusive."""
     log_score: float
-    """In nats; minus infinity where the window has no token that could end an answer."""
+    """Log-probability in nats; minus infinity if no token of the stride can end an answer."""
     no_answer: float
-    """Probability, 0 to 1."""
+    """Probability that the stride contains no answer, 0 to 1."""
 
 
 class SpanModel:
-    """The model on its device.
+    """An extractive model on its device.
 
     Raises:
-        ModelError: the weights are damaged or incomplete.
+        ModelError: The weights are damaged or incomplete.
     """
 
     def __init__(self, directory: Path, device: str, precision: str) -> None:
@@ -55,10 +55,10 @@ class SpanModel:
         self.limits = _limits(config)
 
     def find_spans(self, batch: Sequence[Stride]) -> list[Span]:
-        """The best span of each window; a batch that does not fit is halved.
+        """Return the best span of each stride; a batch that does not fit into memory is halved.
 
         Raises:
-            ModelError: a window alone does not fit into memory, or the model gives no numbers.
+            ModelError: A single stride does not fit into memory, or the model returns NaN.
         """
         spans = [span for span in run_with_halving(self._run, batch, self._device) if span]
         if len(spans) < len(batch):
@@ -75,7 +75,7 @@ class SpanModel:
 
     @torch.inference_mode()
     def _run(self, batch: Sequence[Stride]) -> list[Span]:
-        """All tensors are (rows, longest)."""
+        """Run the model; all tensors have the shape (rows, longest row)."""
         tensors = {
             "input_ids": pad_rows([stride.input_ids for stride in batch], self._pad_id, self._device),
             "attention_mask": pad_rows([[1] * len(stride) for stride in batch], 0, self._device),
@@ -94,11 +94,11 @@ class SpanModel:
 def best_spans(
     start_logits: torch.Tensor, end_logits: torch.Tensor, in_context: torch.Tensor, can_end: torch.Tensor
 ) -> list[Span]:
-    """The likeliest span of each row, the first of equals; all tensors are (rows, longest).
+    """Return the most probable span of each row; of equal spans the first.
 
-    As the question answering pipeline of transformers 4 had it: the logits of the context
-    and of the first token become probabilities, and a span's is that of its first token
-    as a start times that of its last as an end.
+    All tensors have the shape (rows, longest row). As in the question answering pipeline of
+    transformers 4, the logits of the context and of the first token become probabilities, and
+    the probability of a span is that of its start times that of its end.
     """
     readable = in_context.clone()
     readable[:, 0] = True

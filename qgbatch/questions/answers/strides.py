@@ -1,4 +1,4 @@
-"""Question and context -> windows of tokens that the model can read."""
+"""Splits a question and its context into overlapping strides that fit the model."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAX_WINDOW_TOKENS = 384
-"""What the published models were trained on, mostly, where they could read more."""
+"""Length in tokens that most published models were trained with, though they accept more."""
 STRIDE_TOKENS = 128
-"""What a window has in common with the next one, so that an answer is whole in one of them."""
-_MIN_WINDOW_TOKENS = 32
+"""Overlap of two neighbouring strides in tokens, so that one of them contains the whole answer."""
+_MIN_STRIDE_TOKENS = 32
 
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """What a model can take."""
+    """The sizes that a model accepts."""
 
     max_tokens: int
     vocab_size: int
     n_types: int
-    """Kinds of segments that it tells apart, 0 or 1 if none."""
+    """Number of segment types; 0 or 1 if the model does not use them."""
 
 
 @dataclass(frozen=True)
 class Stride:
-    """Special tokens, a question, and a stretch of its context."""
+    """Special tokens, a question, and a span of its context."""
 
     pair_index: int
     context: str
@@ -45,35 +45,35 @@ class Stride:
 
     @property
     def input_ids(self) -> list[int]:
-        """One id a token."""
+        """The id of each token."""
         return self.encoding.ids
 
     @property
     def type_ids(self) -> list[int]:
-        """Which segment each token is of."""
+        """The segment of each token."""
         return self.encoding.type_ids
 
     @cached_property
     def in_context(self) -> list[bool]:
-        """Which tokens are of the context."""
+        """Whether each token belongs to the context."""
         return [sequence == 1 for sequence in self.encoding.sequence_ids]
 
     @cached_property
     def can_end(self) -> list[bool]:
-        """Which tokens may be an answer's last: those of the context that are not blank."""
+        """Whether each token can end an answer: it belongs to the context and is not blank."""
         pairs = zip(self.in_context, self.encoding.offsets, strict=True)
         return [inside and bool(self.context[start:end].strip()) for inside, (start, end) in pairs]
 
     def offsets(self, first: int, last: int) -> tuple[int, int]:
-        """Where in the context, in code points, tokens begin and end; both are included."""
+        """Return the offsets of tokens ``first`` to ``last`` in the context, in code points, half open."""
         return self.encoding.offsets[first][0], self.encoding.offsets[last][1]
 
 
 class StrideMaker:
-    """A model's tokenizer, as far as it fits the model.
+    """Makes strides with the tokenizer of a model.
 
     Raises:
-        ModelError: it is damaged, has no offsets, or is another model's.
+        ModelError: The tokenizer is damaged, has no offsets, or does not fit the model.
     """
 
     def __init__(self, directory: Path, limits: ModelLimits) -> None:
@@ -85,16 +85,16 @@ class StrideMaker:
         if isinstance(advised, int):
             self._max_tokens = min(self._max_tokens, advised)
         self._check(limits)
-        # A document's "[SEP]" is text (but for a unigram vocabulary, which has it as a word, too).
+        # A document's "[SEP]" is text, except for a unigram vocabulary, which also has it as a word.
         self._backend.encode_special_tokens = True
         self._backend.no_padding()
 
     def make(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Stride], int]:
-        """Windows of the pairs, in order, and how many pairs have none: their question is too long."""
+        """Return the strides of all pairs in order, and the number of pairs whose question is too long."""
         self._backend.no_truncation()
         questions = self._backend.encode_batch([pair[0] for pair in pairs], add_special_tokens=False)
         fitting = [i for i, question in enumerate(questions) if len(question) <= self._max_tokens // 2]
-        # Where a question leaves less room than the stride, tokenizers panics.
+        # The tokenizers library panics if a question leaves less space than the stride.
         self._backend.enable_truncation(
             self._max_tokens, stride=min(STRIDE_TOKENS, self._max_tokens // 3), strategy="only_second"
         )
@@ -107,7 +107,7 @@ class StrideMaker:
         return strides, len(pairs) - len(fitting)
 
     def _check(self, limits: ModelLimits) -> None:
-        """See that what the tokenizer gives is what the model takes."""
+        """Check that the model accepts what the tokenizer produces."""
         self._backend.no_truncation()
         encoding = self._backend.encode("a", "b")
         n_special = self._backend.num_special_tokens_to_add(True)
@@ -120,7 +120,7 @@ class StrideMaker:
             problem = f"it has more segments than the model, {limits.n_types}"
         elif encoding.sequence_ids[:1] != [None]:
             problem = "it puts no token before the question, to stand for no answer"
-        elif self._max_tokens < _MIN_WINDOW_TOKENS or n_special > self._max_tokens // 8:
+        elif self._max_tokens < _MIN_STRIDE_TOKENS or n_special > self._max_tokens // 8:
             problem = f"there is no room for text in {self._max_tokens} tokens, {n_special} of them special"
         if problem:
             raise ModelError(

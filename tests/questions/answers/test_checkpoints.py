@@ -43,7 +43,10 @@ def test_a_missing_directory_is_named_with_what_can_be_given(name: str) -> None:
 
 
 def test_a_model_that_writes_questions_does_not_answer_them() -> None:
-    with pytest.raises(ModelError, match=r"a model of type 't5'\. Answers come from models of type: bert"):
+    with pytest.raises(
+        ModelError,
+        match=r"model_type 't5' cannot answer questions\. Answers come from models of type: bert",
+    ):
         find_answer_model(str(MINI))
 
 
