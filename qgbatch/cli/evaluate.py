@@ -14,7 +14,7 @@ from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import LongCommand, build_settings, option, settings_options
 from qgbatch.errors import SettingsError, require_package
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 from qgbatch.settings import Settings
 
 _EPILOG = """\b
@@ -95,7 +95,7 @@ def evaluate(
 
     if output:
         check_output_conflicts(Listing([data, *([questions] if questions else [])]), [str(output)])
-    with replacing(output) if output else nullcontext() as stream:  # fail early if it cannot be written
+    with replace_file(output) if output else nullcontext() as stream:  # fail early if it cannot be written
         split = read_split(data)
         if questions:
             evaluation = evaluate_questions(split, questions, limit=limit)

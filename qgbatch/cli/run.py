@@ -179,13 +179,13 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
 
     Both files are opened first, so that a file that cannot be written stops the run before it starts.
     """
-    from qgbatch.output.atomic import replacing
+    from qgbatch.output.atomic import replace_file
     from qgbatch.output.writers import json_line
 
     run_report = RunReport()
     with ExitStack() as files:
-        report_stream = files.enter_context(replacing(report)) if report else None
-        failures_stream = files.enter_context(replacing(failures)) if failures else None
+        report_stream = files.enter_context(replace_file(report)) if report else None
+        failures_stream = files.enter_context(replace_file(failures)) if failures else None
         try:
             yield run_report
         except LockedError:  # the report file belongs to the run that holds the lock

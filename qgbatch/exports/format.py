@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from qgbatch.exports.table import QuestionTable
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 from qgbatch.output.directories import CARD, card_contains, prepare_directory, remove_empty
 
 Files = Mapping[str, IO[bytes]]
@@ -53,7 +53,7 @@ def open_directory(directory: Path, export_format: ExportFormat) -> Iterator[Fil
     created = prepare_directory(directory, paths.values(), lambda _: is_ours, command)
     try:
         with ExitStack() as stack:  # no file is replaced before all of them are complete
-            yield {name: stack.enter_context(replacing(path)) for name, path in paths.items()}
+            yield {name: stack.enter_context(replace_file(path)) for name, path in paths.items()}
     finally:
         remove_empty(created)
 

@@ -29,7 +29,7 @@ STDOUT = "-"
 def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
     """Open the output of a run for writing.
 
-    A file is locked and then replaced as by :func:`replacing`. The lock prevents a second
+    A file is locked and then replaced as by :func:`replace_file`. The lock prevents a second
     run on the same output from repeating the work and replacing the result. URIs, pipes
     and devices are not locked.
 
@@ -48,15 +48,15 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
         with upload_to(output) as stream:
             yield stream
     elif os.path.exists(output) and not os.path.isfile(output):
-        with replacing(Path(output)) as stream:
+        with replace_file(Path(output)) as stream:
             yield stream
     else:
-        with lock_output(Path(output), wait_lock), replacing(Path(output)) as stream:
+        with lock_output(Path(output), wait_lock), replace_file(Path(output)) as stream:
             yield stream
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
     """Replace a file atomically with what is written to the stream.
 
     The stream writes to a partial file in the same directory. When the block ends, the

@@ -40,7 +40,7 @@ NULLABLE = frozenset({"page", *ANSWER_COLUMNS})
 """The columns that may be null."""
 
 
-def columns_of(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
+def output_columns(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
     """Return the columns of an output, in order, with their pyarrow types."""
     context = {"context": "string"} if with_context else {}
     return {**COLUMNS, **context, **(ANSWER_COLUMNS if with_answers else {})}
@@ -86,7 +86,7 @@ def to_dataframe(questions: Iterable[Question], model: str, *, with_context: boo
 
     questions = list(questions)
     with_answers = any(question.answer is not None for question in questions)
-    columns = columns_of(with_context=with_context, with_answers=with_answers)
+    columns = output_columns(with_context=with_context, with_answers=with_answers)
     dtypes = {name: "str" if kind == "string" else kind for name, kind in columns.items()}
     dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # a nullable integer
     rows = [to_row(question, model, columns) for question in questions]

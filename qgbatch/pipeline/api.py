@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.output.atomic import open_output, open_temporary_file
-from qgbatch.output.rows import Row, columns_of, to_row
+from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
@@ -155,7 +155,7 @@ def run_listing(
                     stream,
                     file_format,
                     report.provenance,
-                    columns_of(with_context=files.with_context, with_answers=components.gives_answers),
+                    output_columns(with_context=files.with_context, with_answers=components.gives_answers),
                     csv_safe=files.csv_safe,
                 ) as writer,
             ):
@@ -190,7 +190,7 @@ def _rows(
     cache = components.open_cache(store)
     stream = Stream(components, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
     questions = stream.questions(reading)
-    columns = columns_of(with_context=files.with_context, with_answers=components.gives_answers)
+    columns = output_columns(with_context=files.with_context, with_answers=components.gives_answers)
     rows = (to_row(question, components.model.name, columns) for question in questions)
     if components.settings.dedupe_scope == "corpus":
         return _unique_in_corpus(rows, components.settings, report)

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 from qgbatch.output.writers import json_line
 from qgbatch.training.sampling import StepSampler
 
@@ -62,7 +62,7 @@ class LogCallback(TrainerCallback):
         if not state.is_world_process_zero:
             return
         # A checkpoint restores the history, so the file never contains a step twice.
-        with replacing(self._path) as stream:
+        with replace_file(self._path) as stream:
             stream.writelines(json_line(_finite_or_null(entry)) for entry in state.log_history)
         kinds = {"loss": "loss", "eval_loss": "validation loss", "learning_rate": "learning rate"}
         shown = [f"{name} {logs[key]:.4g}" for key, name in kinds.items() if logs and key in logs]

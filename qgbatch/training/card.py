@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import ModelCardData
 
 import qgbatch
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 
 _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 
@@ -119,7 +119,7 @@ def draw_losses(history: Sequence[Mapping[str, float]], path: Path) -> None:
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()
-    with replacing(path) as stream:
+    with replace_file(path) as stream:
         figure.savefig(stream, format="png", dpi=120)
 
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from qgbatch.errors import ModelError, OutputError, SettingsError
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix=_DRAFT, dir=output_dir) as name:
             draft = Path(name)
             for path in (path for pattern in MODEL_FILES for path in checkpoint.glob(pattern)):
-                with path.open("rb") as source, replacing(draft / path.name) as target:
+                with path.open("rb") as source, replace_file(draft / path.name) as target:
                     shutil.copyfileobj(source, target)
             yield draft
             _move_model(draft, output_dir)

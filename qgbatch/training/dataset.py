@@ -14,7 +14,7 @@ from huggingface_hub import DatasetCardData
 from qgbatch.errors import SettingsError
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import source_text, target_text
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 from qgbatch.output.directories import CARD, card_contains, prepare_directory
 from qgbatch.output.writers import json_line
 from qgbatch.readers.conflicts import check_output_conflicts
@@ -94,8 +94,8 @@ def write_dataset(
     write = _write_parquet if file_format == "parquet" else _write_jsonl
     with ExitStack() as files:  # no file is replaced before all of them are complete
         for path, split in paths.items():
-            write(files.enter_context(replacing(path)), split)
-        card = files.enter_context(replacing(directory / CARD))
+            write(files.enter_context(replace_file(path)), split)
+        card = files.enter_context(replace_file(directory / CARD))
         card.write(_card(directory.absolute().name, splits, file_format, license_name).encode())
     return [*(path.name for path in paths), CARD]
 

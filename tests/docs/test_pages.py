@@ -14,7 +14,7 @@ import qgbatch
 from qgbatch.cli import main
 from qgbatch.errors import ExitCode
 from qgbatch.models.known_models import ModelMetadata
-from qgbatch.output.rows import columns_of
+from qgbatch.output.rows import output_columns
 from qgbatch.settings import FileSettings, Settings
 from tests.conftest import ROOT
 from tests.support.pages import DOCS, PAGES, blocks, commands, names_in_first_column
@@ -45,7 +45,7 @@ def test_options_that_are_named_exist(page: str) -> None:
 
 
 def test_tables_name_what_there_is() -> None:
-    columns = list(columns_of(with_context=True, with_answers=True))
+    columns = list(output_columns(with_context=True, with_answers=True))
     assert names_in_first_column("output.md", "## Columns") == columns
     codes = re.findall(r"^\| (\d[\d, ]*) \|", PAGES["exit-codes.md"], re.MULTILINE)
     assert [int(code) for code in re.findall(r"\d+", " ".join(codes))] == list(ExitCode)

@@ -14,7 +14,7 @@ import pytest
 
 import qgbatch
 from qgbatch import Settings
-from qgbatch.output.atomic import open_output, replacing
+from qgbatch.output.atomic import open_output, replace_file
 from qgbatch.settings import CacheSettings
 from tests.support.runs import (
     AT_ONCE,
@@ -143,8 +143,8 @@ def test_runs_that_begin_together_share_a_fresh_cache(
 
 
 def test_an_output_that_is_being_written_is_no_leftover(tmp_path: Path) -> None:
-    with replacing(tmp_path / "r.json") as first:
-        with replacing(tmp_path / "r.json") as second:
+    with replace_file(tmp_path / "r.json") as first:
+        with replace_file(tmp_path / "r.json") as second:
             second.write(b"second")
         first.write(b"first")
     assert (tmp_path / "r.json").read_bytes() == b"first"

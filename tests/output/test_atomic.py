@@ -13,7 +13,7 @@ from typing import IO, get_args
 import pytest
 
 from qgbatch.errors import OutputError
-from qgbatch.output.atomic import open_output, replacing
+from qgbatch.output.atomic import open_output, replace_file
 from qgbatch.settings import Format
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -44,7 +44,7 @@ def test_an_error_in_the_block_changes_nothing(
     target = tmp_path / "a.csv"
     if old:
         target.write_text(old)
-    with pytest.raises(error), replacing(target) as stream:
+    with pytest.raises(error), replace_file(target) as stream:
         write_and_raise(stream, error)
     assert [path.read_text() for path in tmp_path.iterdir()] == ([old] if old else [])
 
@@ -60,7 +60,7 @@ def test_an_error_in_the_block_changes_nothing(
 )
 def test_a_path_that_cannot_be_written_is_an_output_error(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=f"{tmp_path / name}: .*{message}"), replacing(tmp_path / name):
+    with pytest.raises(OutputError, match=f"{tmp_path / name}: .*{message}"), replace_file(tmp_path / name):
         pass
 
 
@@ -69,7 +69,7 @@ def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     link = tmp_path / "latest.csv"
     link.symlink_to("real/a.csv")
     for content in [b"old", b"new"]:
-        with replacing(link) as stream:
+        with replace_file(link) as stream:
             stream.write(content)
     assert link.is_symlink()
     assert (tmp_path / "real" / "a.csv").read_bytes() == b"new"
@@ -79,14 +79,14 @@ FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
 from qgbatch.errors import OutputError
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.writers import open_writer
 
 row = {name: 7 if kind == "int64" else 0.5 if kind == "float64" else "x" for name, kind in COLUMNS.items()}
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 try:
-    with replacing(Path(sys.argv[1])) as stream:
+    with replace_file(Path(sys.argv[1])) as stream:
         with open_writer(stream, sys.argv[2], None, COLUMNS) as writer:
             for _ in range(1000):
                 writer.write(row)
@@ -109,7 +109,7 @@ def test_a_full_disk_does_not_change_the_old_file(file_format: Format, tmp_path:
 def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        with replacing(tmp_path / "a") as stream:
+        with replace_file(tmp_path / "a") as stream:
             stream.write(b"new")
     finally:
         os.umask(before)

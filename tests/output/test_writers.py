@@ -19,14 +19,14 @@ import pytest
 
 from qgbatch.errors import SettingsError
 from qgbatch.output import writers
-from qgbatch.output.atomic import replacing
-from qgbatch.output.rows import COLUMNS, columns_of, to_dataframe, to_row
+from qgbatch.output.atomic import replace_file
+from qgbatch.output.rows import COLUMNS, output_columns, to_dataframe, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.records import Chunk, Document, Provenance, Question
 from qgbatch.settings import Format
 from tests.support.tables import PROVENANCE
 
-WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
+WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
 FORMATS: tuple[Format, ...] = get_args(Format)
 TYPES = {
     "question_id": "string",
@@ -231,7 +231,7 @@ def test_a_writer_raises_nothing_later_if_its_block_fails(
 
     def fail() -> None:
         with (
-            replacing(tmp_path / "a") as stream,
+            replace_file(tmp_path / "a") as stream,
             open_writer(stream, file_format, None, COLUMNS) as writer,
         ):
             writer.write(to_row(ask(1)[0], "mini", COLUMNS))

@@ -58,19 +58,19 @@ from qgbatch.output import atomic
 from qgbatch.cli import main
 
 notes = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-replacing = atomic.replacing
+replace_file = atomic.replace_file
 
 @contextmanager
 def noted(path):  # who writes an output, from - to -
     is_output = path.suffix == ".jsonl"
     os.write(notes, b"+" * is_output)
     try:
-        with replacing(path) as stream:
+        with replace_file(path) as stream:
             yield stream
     finally:
         os.write(notes, b"-" * is_output)
 
-atomic.replacing = noted
+atomic.replace_file = noted
 begin, go = os.pipe()
 children = []
 for log, *words in map(json.loads, sys.stdin):

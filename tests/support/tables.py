@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qgbatch.output.rows import COLUMNS, Row, columns_of, to_row
+from qgbatch.output.rows import COLUMNS, Row, output_columns, to_row
 from qgbatch.output.writers import open_writer
 from qgbatch.records import Chunk, Document, Provenance, Question
 from qgbatch.settings import Format
 
-WITH_CONTEXT = columns_of(with_context=True, with_answers=False)
+WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
 PROVENANCE = Provenance(
     qgbatch="0.1.0",
     model="mini",

@@ -12,7 +12,7 @@ from qgbatch.exports.report.run_facts import read_run_facts
 from qgbatch.exports.report.source_texts import load_source_texts
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 
 logger = logging.getLogger("qgbatch")
 
@@ -44,7 +44,7 @@ def write_report(table: QuestionTable, run_report: Path | None, output: Path) ->
     run = read_run_facts(run_report, len(rows), table.provenance) if run_report else None
     documents = load_source_texts(rows, table.provenance or (run.provenance if run else None))
     html = page.render(Path(table.path).name, rows, documents, table, run)
-    with replacing(output) as stream:
+    with replace_file(output) as stream:
         stream.write(html.encode(errors="replace"))  # names of files may contain lone surrogates
     n_whole = sum(document.is_whole for document in documents)
     if n_whole < len(documents):

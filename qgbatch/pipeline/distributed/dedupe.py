@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qgbatch.output.rows import columns_of
+from qgbatch.output.rows import output_columns
 from qgbatch.pipeline.distributed.parts import read_part, write_part
 from qgbatch.pipeline.distributed.worker import WorkerConfig
 from qgbatch.questions.dedupe import find_duplicates, question_key
@@ -20,7 +20,7 @@ from qgbatch.questions.dedupe import find_duplicates, question_key
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ALL_COLUMNS = columns_of(with_context=True, with_answers=True)
+_ALL_COLUMNS = output_columns(with_context=True, with_answers=True)
 _BUCKET, _ORDER = "bucket", "order"
 """Helper columns: the bucket of a row, and its index in the part that it was read from."""
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qgbatch.errors import OutputError
-from qgbatch.output.atomic import replacing
+from qgbatch.output.atomic import replace_file
 from qgbatch.output.directories import prepare_directory
 from qgbatch.output.remote import is_uri, remote_file_version
 from qgbatch.output.rows import Row
@@ -93,7 +93,7 @@ def write_part(
     block = {"documents": documents or {}, "report": report.to_json() if report else {}}
     provenance = replace(provenance, extra={**provenance.extra, "block": block})
     with (
-        replacing(directory / f"part-{_digest(name)}.parquet") as stream,
+        replace_file(directory / f"part-{_digest(name)}.parquet") as stream,
         open_writer(stream, "parquet", provenance, columns) as writer,
     ):
         for row in rows:

@@ -20,7 +20,7 @@ from typing import Any
 
 from qgbatch import errors
 from qgbatch.errors import QgbatchError
-from qgbatch.output.rows import columns_of, to_row
+from qgbatch.output.rows import output_columns, to_row
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -113,7 +113,9 @@ class Worker:
         cache = components.open_cache(self._store)
         stream = Stream(components, cache, report, fail_fast=config.files.fail_fast)
         questions = stream.questions(InputReader(Listing(list(paths)), config.files))
-        columns = columns_of(with_context=config.files.with_context, with_answers=components.gives_answers)
+        columns = output_columns(
+            with_context=config.files.with_context, with_answers=components.gives_answers
+        )
         rows = [to_row(question, components.model.name, columns) for question in questions]
         report.n_written = len(rows)
         failed = {failure.source for failure in report.failures}

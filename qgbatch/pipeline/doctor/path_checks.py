@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import IO
 
-from qgbatch.output.atomic import STDOUT, open_output, open_temporary_file, replacing
+from qgbatch.output.atomic import STDOUT, open_output, open_temporary_file, replace_file
 from qgbatch.output.remote import is_uri
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.writers import choose_format, open_writer
@@ -58,7 +58,7 @@ def check_directory(output: str) -> str:
 
 def check_side_output(path: Path) -> str:
     """Check that the file of ``--report`` or ``--failures`` can be written."""
-    return _try_to_write(str(path), replacing(path), lambda stream: None)
+    return _try_to_write(str(path), replace_file(path), lambda stream: None)
 
 
 def _try_to_write(
