@@ -100,7 +100,7 @@ def test_questions_come_with_their_answers(answering_model: Path) -> None:
 
 def test_what_does_not_go_together_is_refused(query_model: Path) -> None:
     cases: tuple[tuple[Options, str], ...] = (
-        ({"num_beams": 4}, "has one beam"),
+        ({"num_beams": 4}, "uses one beam"),
         ({"do_sample": False}, "beam search has one output"),
         ({"engine": "ctranslate2"}, "cannot sample"),
     )
