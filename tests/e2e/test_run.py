@@ -201,7 +201,7 @@ def test_a_name_that_no_file_can_have_is_a_failure_like_others(tmp_path: Path, n
     (tmp_path / "a.txt").write_text(TEXT)
     report = qgbatch.run([tmp_path / "a.txt", name], tmp_path / "q.csv", FAST)
     assert (report.n_documents, len(report.failures)) == (1, 1)
-    assert "no name that a file can have" in report.failures[0].message
+    assert "not a possible file name" in report.failures[0].message
 
 
 @pytest.mark.parametrize(("package", "is_reused"), [("nltk", True), ("ctranslate2", False)])
