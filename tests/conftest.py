@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 MINI = ROOT / "models" / "mini"
 SAMPLES = ROOT / "samples"
 
-collect_ignore_glob = ["support/*"]  # helper modules; they contain no tests and no doctests
+collect_ignore_glob = ["support/*"]  # modules that are no tests, and have no doctests
 
 # The number of examples per property. Loading a model for the first time takes longer than any deadline.
 settings.register_profile("dev", max_examples=25, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,15 +60,17 @@ ENCRYPTED[ENCRYPTED.rindex(b"PK\x01\x02") + 8] |= 1
         (b"PK\x03\x04", "damaged, or not"),
         (make_zip({"a.txt": "b"}), "damaged, or not"),
         (bytes(ENCRYPTED), "is encrypted"),
-        (make_zip({"a": bytes(300 << 20)}), "unpacks to 300 MiB, more than 256 MiB"),
-        (make_zip({"a.png": b" <a>" + bytes(33 << 20)}), "unpacks to 33 MiB, more than 32 MiB"),
-        (make_zip({str(number): "" for number in range(10_001)}), "more than 10,000 files"),
+        (lambda: {"a": bytes(300 << 20)}, "unpacks to 300 MiB, more than 256 MiB"),
+        (lambda: {"a.png": b" <a>" + bytes(33 << 20)}, "unpacks to 33 MiB, more than 32 MiB"),
+        (lambda: {str(number): "" for number in range(10_001)}, "more than 10,000 files"),
     ],
     ids=["no zip", "cut", "other", "encrypted", "bomb", "markup bomb", "many"],
 )
 def test_an_archive_that_cannot_be_read_is_refused_with_the_reason(
-    suffix: str, content: bytes, reason: str
+    suffix: str, content: bytes | Callable[[], dict[str, bytes | str]], reason: str
 ) -> None:
+    if not isinstance(content, bytes):
+        content = make_zip(content())  # takes too long to be done for each collection
     extract_text = {"docx": docx.extract_text, "epub": epub.extract_text}[suffix]
     tracemalloc.start()
     with pytest.raises(DocumentError, match=reason) as caught:
