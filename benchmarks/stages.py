@@ -1,10 +1,10 @@
-"""What each stage of a run costs, in CPU time for a megabyte of text and as a share of the run.
+"""Measure the CPU time of each stage of a run, per megabyte of text and as a share of the run.
 
     python benchmarks/stages.py [--documents 400] [--rounds 3]
 
-Each stage runs by itself over the same documents. The shares are of all stages together, the
-engine's with them, so that what is not the engine's is what a run must lose to CTranslate2
-alone. The bare tokenizer is transformers' own on each whole document, for comparison.
+Each stage runs by itself over the same documents. A share is that of the sum of all stages, the
+engine included. Everything except the engine is what a run takes longer than plain CTranslate2.
+The bare tokenizer is transformers' tokenizer on each whole document, for comparison.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Bench:
         self.questions = self.extract()
 
     def fresh_prompt(self) -> PromptTokenizer:
-        """A prompt whose table of words is empty."""
+        """A tokenizer that has tokenized nothing yet."""
         return PromptTokenizer(self.components.tokenizer.hf_tokenizer, self.components.model.metadata)
 
     def cut(self, document: Document, tokenizer: PromptTokenizer | None = None) -> list[Chunk]:
