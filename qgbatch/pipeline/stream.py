@@ -21,7 +21,7 @@ from qgbatch.pipeline.chunk_windows import ChunkWindow, make_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.questions.dedupe import find_duplicates
-from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
+from qgbatch.questions.extraction import add_answer, decode_generation, extract_questions
 from qgbatch.questions.filters import filter_questions, limit_per_chunk
 from qgbatch.records import (
     Chunk,
@@ -135,7 +135,7 @@ class Stream:
                 self._cache.keep_answers(made)
                 answers |= made
         least = self._components.settings.min_answer_score or 0.0
-        answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
+        answered = [add_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
         kept = [question for question in answered if (question.answer_score or 0.0) >= least]
         self._report.dropped["unanswered"] += len(questions) - len(kept)
         return kept

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.devices import find_device
+from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.torch import load_weights
 from qgbatch.pipeline.components import Components
 from qgbatch.training.data import Paragraph, make_examples
@@ -37,8 +38,8 @@ def validation_loss(
     n_characters = sum(len(tokenizer.decode(example["labels"])) for example in examples)
     lengths = [len(example["input_ids"]) + len(example["labels"]) for example in examples]
     for batch in make_batches(lengths, BatchBudget(_BATCH_TOKENS)):
-        sources = _pad([examples[index]["input_ids"] for index in batch], tokenizer.pad_id).to(device)
-        labels = _pad([examples[index]["labels"] for index in batch], -100).to(device)
+        sources = pad_rows([examples[index]["input_ids"] for index in batch], tokenizer.pad_id, device)
+        labels = pad_rows([examples[index]["labels"] for index in batch], -100, device)
         with torch.inference_mode():
             logits = weights(
                 input_ids=sources,
@@ -51,9 +52,3 @@ def validation_loss(
         "validation_loss": total / n_tokens,
         "validation_loss_per_character": total / n_characters,
     }
-
-
-def _pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-    """A tensor (rows, longest), int64, filled up on the right."""
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])

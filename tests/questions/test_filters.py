@@ -8,10 +8,10 @@ import pytest
 
 from qgbatch.questions.filters import (
     filter_questions,
-    limit_per_chunk,
     grounding,
     is_standalone,
     is_well_formed_english,
+    limit_per_chunk,
 )
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Settings
