@@ -1,7 +1,7 @@
-"""Exit codes and the exception tree.
+"""Exit codes and exceptions.
 
-An error for users carries what went wrong and where (the message), what to do next (the
-hint), and the exit code of the process.
+Every error that a user can meet has a message (what happened, and where), a hint (what to do
+next) and the exit code of the process.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ logger = logging.getLogger(__name__)
 
 
 class ExitCode(IntEnum):
-    """Exit status of the ``qgbatch`` command; documented in docs/exit-codes.md and stable."""
+    """Exit status of the ``qgbatch`` command. The codes are stable and documented in docs/exit-codes.md."""
 
     OK = 0
-    """Everything was written, or nothing had to be done."""
+    """Everything was written, or there was nothing to do."""
     BUG = 1
-    """An unexpected error, which is a bug in qgbatch."""
+    """An unexpected error: a bug in qgbatch."""
     USAGE = 2
-    """Invalid command line, configuration file or setting."""
+    """The command line, the configuration file or a setting is wrong."""
     PARTIAL = 3
-    """Some documents failed. The questions of the others were written, unless ``fail_fast`` is set."""
+    """Some documents failed; the questions of the others were written, except with ``fail_fast``."""
     NO_INPUT = 4
     """No document could be read."""
     MODEL = 5
     """A model or an optional dependency is missing or damaged."""
     OUTPUT = 6
-    """The output cannot be written; an earlier output is untouched."""
+    """The output cannot be written; an existing output is unchanged."""
     LOCKED = 75
-    """Another run holds this output (EX_TEMPFAIL: try again later)."""
+    """Another run writes this output (EX_TEMPFAIL: try again later)."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C (128 + SIGINT)."""
     TERMINATED = 143
@@ -39,7 +39,12 @@ class ExitCode(IntEnum):
 
 
 class QgbatchError(Exception):
-    """Base class of all expected errors."""
+    """Base class of all expected errors.
+
+    Args:
+        message: What happened, and where.
+        hint: What to do next.
+    """
 
     exit_code = ExitCode.BUG
 
@@ -49,18 +54,19 @@ class QgbatchError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
+        """Return the message and the hint."""
         return f"{self.message} {self.hint}".rstrip()
 
 
 class Terminated(BaseException):
-    """Raised for SIGTERM, as :class:`KeyboardInterrupt` is for SIGINT."""
+    """The process received SIGTERM, as :class:`KeyboardInterrupt` stands for SIGINT."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code of a process that ends with this error."""
     if isinstance(error, QgbatchError):
         return error.exit_code
-    if isinstance(error, BrokenPipeError):  # the reader of the output has closed it
+    if isinstance(error, BrokenPipeError):  # the reader of stdout closed it
         return ExitCode.OK
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -68,13 +74,13 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
 
 class SettingsError(QgbatchError):
-    """A setting is unknown, out of range, or in conflict with another one."""
+    """A setting is out of range, unknown or contradicts another one."""
 
     exit_code = ExitCode.USAGE
 
 
 class DocumentError(QgbatchError):
-    """A document cannot be used; the run continues with the others."""
+    """One document cannot be used; the run continues with the others."""
 
     exit_code = ExitCode.PARTIAL
 

@@ -26,8 +26,9 @@ T5_BASE = transformers.T5Config(d_model=768, d_ff=3072, num_layers=12, num_heads
 
 def test_room_grows_with_memory_and_shrinks_with_what_a_row_takes() -> None:
     budget = budget_for_memory(60 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2)
-    half = budget_for_memory(30 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2)
-    assert half.batch_tokens == pytest.approx(budget.batch_tokens / 2, abs=1)
+    assert budget_for_memory(
+        30 * GIB, T5_BASE, Decoding(max_new_tokens=64), 512, 2
+    ).batch_tokens == pytest.approx(budget.batch_tokens / 2, abs=1)
     assert 200_000 < budget.batch_tokens < 500_000
     longer = budget_for_memory(60 * GIB, T5_BASE, Decoding(max_new_tokens=255), 512, 2)
     assert longer.row_tokens > 2 * budget.row_tokens
