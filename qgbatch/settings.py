@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     model: str = setting(
         "mini",
         "Model",
-        "Embedded model (mini), directory, or hub id such as valhalla/t5-base-e2e-qg.",
+        "Built-in model (mini), directory, or hub id such as valhalla/t5-base-e2e-qg.",
         common=True,
     )
     revision: str | None = setting(None, "Model", "Branch, tag or commit of a model on the hub.")
@@ -502,8 +502,8 @@ class RunnerSettings(BaseSettings):
     workers: str | None = setting(
         None,
         "Runner",
-        "Minimum and maximum number of Ray workers; grows and shrinks with the free resources of the "
-        "cluster.",
+        "Minimum and maximum number of Ray workers; workers are added while the cluster has free "
+        "resources. Cannot be combined with --num-workers.",
         metavar="MIN:MAX",
     )
     gpus_per_worker: float | None = setting(

@@ -83,9 +83,9 @@ def _best_last_group(
 def _count_final_units(units: Sequence[Unit], last_starts: Sequence[int], budget: int) -> int:
     """Count the leading units whose grouping no later unit can change.
 
-    A group that contains the next unit can only start at one of the last few positions.
-    The best groupings up to all of these positions are followed back until they meet: every
-    future grouping passes through that cut.
+    The group that contains the next unit must start at one of the last few positions. Following
+    the best grouping back from each of them leads to a cut that they all share. The units before
+    the last shared cut are final.
     """
     positions, n_tokens = {len(units)}, 0
     for i in range(len(units) - 1, -1, -1):

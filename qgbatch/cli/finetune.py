@@ -42,8 +42,8 @@ def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:
     The training data are paragraphs with questions that people asked about them. To resume after an
     interruption, run the same command again.
 
-    An option is taken from the command line, else from an environment variable (QGBATCH_MAX_STEPS=100),
-    else from --config.
+    The first place that sets an option wins: command line, environment variable (QGBATCH_MAX_STEPS=100),
+    --config.
     """
     settings = build_settings(TrainingSettings, values)
     console.set_up_libraries()

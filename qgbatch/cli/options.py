@@ -215,7 +215,7 @@ def report_options(function: Decorated) -> Decorated:
     """A decorator that adds ``--report`` and ``--failures``, the files written beside the output."""
     for name, metavar, common, text in (
         ("--failures", "FILE.jsonl", False, "Write one line for each document that failed."),
-        ("--report", "FILE.json", True, "Write counts, times, failures, model and settings."),
+        ("--report", "FILE.json", True, "Write a summary: counts, times, failures, model, settings."),
     ):
         path_type = click.Path(path_type=Path)
         decorate = option(name, type=path_type, metavar=metavar, group="Output", common=common, help=text)

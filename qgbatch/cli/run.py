@@ -99,8 +99,8 @@ def run(
     (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for standard
     input. Text formats may be compressed (.gz).
 
-    An option is taken from the command line, else from an environment variable (QGBATCH_NUM_BEAMS=1), else
-    from --config, else from --preset.
+    The first place that sets an option wins: command line, environment variable (QGBATCH_NUM_BEAMS=1),
+    --config, --preset.
     """
     settings, files = build_settings(Settings, values), build_settings(FileSettings, values)
     cache, runner = build_settings(CacheSettings, values), build_settings(RunnerSettings, values)

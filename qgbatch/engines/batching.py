@@ -14,7 +14,7 @@ class BatchBudget:
     """Padded tokens. On two CPU cores, values from 512 to 16,384 were equally fast
     (benchmarks/tuning.py)."""
     row_tokens: int = 0
-    """Memory that each row needs besides its input, such as for its output, in tokens."""
+    """Extra memory per row beyond its input, for example for its output, as a number of tokens."""
 
 
 def make_batches(
@@ -22,9 +22,9 @@ def make_batches(
 ) -> list[list[int]]:
     """Group rows into batches, longest rows first.
 
-    The longest rows come first so that a lack of memory shows in the first batch. The batches
-    do not depend on rows that were removed as complete batches, so a run that was killed
-    continues with the batches that it would have had.
+    The longest rows come first so that a lack of memory shows in the first batch. Leaving
+    out all rows of finished batches does not change the other batches, so a resumed run forms the
+    same remaining batches as an uninterrupted one.
 
     Args:
         lengths: Number of tokens of each row.

@@ -27,14 +27,14 @@ from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generat
 from qgbatch.settings import Settings
 
 OnBatch = Callable[[float], None]
-"""Called after each batch with the number of finished inputs; a fraction stands for the last one."""
+"""Called after each batch with the number of finished documents, such as 3.5 for three and a half."""
 
 _MIN_CHUNKS_FOR_RATE = 32
 """The rate of a run is only stored if the model processed at least this many chunks."""
 _QUESTIONS_PER_ANSWER_CALL = 512
-"""Questions that are collected, with their documents in memory, to fill batches of the answer model."""
+"""Number of questions to collect before each call of the answer model, so that its batches are full."""
 _PREFETCHED_WINDOWS = 1
-"""Windows that are ready while the engine works on the one before them."""
+"""Number of windows to prepare ahead of the one that the engine works on."""
 
 
 @dataclass(slots=True)
@@ -45,19 +45,19 @@ class _OpenWindow:
     generations: dict[InputIds, DecodedGeneration]
     """The generations that are available so far, by input."""
     n_missing: int
-    """Inputs without a generation when the window was opened."""
+    """Model inputs that had no generation when the window was opened."""
     n_pending: int
-    """Inputs that still have no generation."""
-    inputs_before: float
-    """Number of inputs that were finished before this window."""
-    inputs_after: float
-    """Number of inputs that will be finished after it."""
+    """Model inputs that still have no generation."""
+    documents_before: float
+    """Number of documents that were finished before this window."""
+    documents_after: float
+    """Number of documents that will be finished after it; a fraction for a document cut by its end."""
 
     @property
-    def inputs_done(self) -> float:
-        """Number of inputs that are finished so far."""
+    def documents_done(self) -> float:
+        """Number of documents that are finished so far."""
         share = 1 - self.n_pending / self.n_missing if self.n_missing else 1.0
-        return self.inputs_before + (self.inputs_after - self.inputs_before) * share
+        return self.documents_before + (self.documents_after - self.documents_before) * share
 
 
 class Stream:
@@ -76,7 +76,7 @@ class Stream:
         self._cache = cache
         self._report = report
         self._fail_fast = fail_fast
-        self._on_batch = on_batch or (lambda inputs_done: None)
+        self._on_batch = on_batch or (lambda documents_done: None)
         self._failed: set[Document] = set()
         self._open: deque[_OpenWindow] = deque()
         self._pending: dict[InputIds, list[_OpenWindow]] = {}
@@ -153,18 +153,18 @@ class Stream:
         for batch, generations in self._report.stopwatch.measure_items("generate", results):
             self._store(batch, generations)
             if self._open:
-                self._on_batch(self._open[0].inputs_done)
+                self._on_batch(self._open[0].documents_done)
             while self._open and not self._open[0].n_pending:
                 yield from self._close(self._open.popleft())
 
     def _batches(self, documents: Iterable[Document | Failure]) -> Iterator[Batch]:
-        """The batches for the engine, window by window; an empty batch for a window without new inputs."""
-        inputs_done = 0.0
+        """Yield batches window by window; a window with nothing to generate yields an empty batch."""
+        documents_done = 0.0
         for window in self._windows(documents):
             known = self._reuse(window.chunks)
-            inputs_after = self._report.n_inputs - 1 + window.last_document_share
-            opened = _OpenWindow(window.chunks, known, 0, 0, inputs_done, inputs_after)
-            inputs_done = inputs_after
+            documents_after = self._report.n_inputs - 1 + window.last_document_share
+            opened = _OpenWindow(window.chunks, known, 0, 0, documents_done, documents_after)
+            documents_done = documents_after
             new = self._register_missing(opened)
             self._open.append(opened)
             if new:
@@ -199,7 +199,7 @@ class Stream:
         return known
 
     def _register_missing(self, window: _OpenWindow) -> list[InputIds]:
-        """Return the inputs that no open window has requested yet, each once."""
+        """Record the inputs that a window waits for; return those that no other window requested."""
         new = []
         wanted = (chunk.input_ids for chunk in window.chunks if chunk.document not in self._failed)
         for input_ids in dict.fromkeys(wanted):

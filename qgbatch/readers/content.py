@@ -23,7 +23,7 @@ MAX_DOCUMENT_BYTES = 1 << 28
 MAX_MARKUP_BYTES = 1 << 25
 """32 MiB. Markup is parsed into a tree, which takes many times the memory of the file."""
 _GZIP_OVERHEAD_BYTES = 1 << 20
-"""1 MiB: more than gzip adds to a document of the maximum size that does not compress."""
+"""1 MiB. gzip makes an incompressible file larger, but the largest allowed document by less than this."""
 
 _HINTS = {
     errno.ENOENT: "Check the path.",
@@ -53,9 +53,9 @@ def read_bytes(path: str) -> bytes:
     """Read a whole file, or standard input for ``-``, and decompress a .gz file.
 
     Raises:
-        DocumentError: the file cannot be read, is damaged or larger than :data:`MAX_DOCUMENT_BYTES`.
+        DocumentError: The file cannot be read, is damaged, or is larger than :data:`MAX_DOCUMENT_BYTES`.
     """
-    with naming_errors(path):
+    with errors_with_file_name(path):
         data = _read(path)
     if len(data) > MAX_DOCUMENT_BYTES:
         raise too_large_error(display(path), MAX_DOCUMENT_BYTES)
@@ -78,11 +78,11 @@ def too_large_error(source: str, limit_bytes: int) -> DocumentError:
 
 
 @contextmanager
-def naming_errors(path: str) -> Iterator[None]:
+def errors_with_file_name(path: str) -> Iterator[None]:
     """Turn errors of the operating system and of gzip into errors that name the file.
 
     Raises:
-        DocumentError: what went wrong while the block read the file.
+        DocumentError: The ``with`` block could not read the file.
     """
     source = display(path)
     try:

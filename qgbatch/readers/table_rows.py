@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.readers.content import decode_exactly, display, is_gzip, naming_errors, open_input
+from qgbatch.readers.content import decode_exactly, display, errors_with_file_name, is_gzip, open_input
 from qgbatch.readers.kinds import kind_of
 
 MAX_ROW_BYTES = 1 << 25
@@ -65,7 +65,7 @@ def read_table_rows(
     """
     kind = kind_of(path)
     assert kind is not None, path
-    with naming_errors(path), open_input(path) as stream:
+    with errors_with_file_name(path), open_input(path) as stream:
         if kind.name == "parquet":
             yield from _parquet_rows(stream, display(path), columns, check_columns)
             return

@@ -35,8 +35,8 @@ _SUCCESS = "_SUCCESS"
 _DRAFT = ".parts"
 _ATTEMPTS = ".attempts"
 MAX_ATTEMPTS = 4
-"""Number of workers that may die on a block before its documents are tried one by one, and then on each
-of these documents before it is reported as failed."""
+"""If this many workers die on a block (the documents of one part), its documents are tried one by one.
+A document on which this many workers die again is reported as failed."""
 _DIFFERS_BY_MACHINE = ("engine", "device", "precision")
 """Provenance that each worker determines on its own machine. It does not prevent the reuse of a part."""
 
@@ -186,7 +186,7 @@ class PartsDirectory:
             self._path.rmdir()
 
     def reuse(self, documents: Mapping[str, FileVersion], provenance: Provenance) -> list[Part]:
-        """Find the parts that this run would write in the same way; remove other drafts.
+        """Find the existing parts that this run can keep, and delete unpublished parts that it cannot.
 
         A part is reused if the same model and settings wrote it and all of its documents are inputs of
         this run that have not changed since.
@@ -234,7 +234,7 @@ def _digest(name: str) -> str:
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"{path}: cannot be written ({error.strerror}).", "Check the rights and the free space there."
+        f"{path}: cannot be written ({error.strerror}).", "Check the permissions and the free space there."
     )
 
 
