@@ -1,1 +1,1 @@
-"""Generations to questions: extraction, filters, deduplication and answers."""
+"""Turns generations into questions: extraction, filters, deduplication and answers."""

@@ -1,8 +1,8 @@
-"""Finds exact and near duplicates among questions; of two duplicates the better-scored one stays.
+"""Finds exact and near duplicates among questions and keeps the one with the best score.
 
-Everything that two near duplicates must have in common forms a key, and only questions with
-the same key are compared. This misses no pair, and a million questions take seconds
-(``python benchmarks/dedupe.py``).
+Near duplicates are found without comparing every question with every other. Two near duplicates
+must have the same numbers, names and word beginnings, so these form a key, and only questions
+with the same key are compared. This finds all near duplicates, and a million questions take seconds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from rapidfuzz import fuzz, process
 
 from qgbatch.settings import DedupeMethod
 
-# These marks change the meaning of a word ("C#", "C++", "50 %"), so they stay in keys.
-_MEANINGFUL = frozenset("#%&@*/\\")
-# Adding or changing these words does not change what a question asks. Question words and "not" do.
+# Punctuation that changes the meaning of a word ("C#", "and/or", "50 %"), so it stays in keys.
+_MEANINGFUL_MARKS = frozenset("#%&@*/\\")
+# Words that can differ between near duplicates. Question words and "not" cannot.
 _FUNCTION_WORDS = {
     "a", "an", "the", "in", "on", "at", "of", "to", "by", "for",
     "from", "with", "as", "and", "or", "is", "are", "was", "were", "be",
@@ -27,23 +27,33 @@ _FUNCTION_WORDS = {
     "this", "that", "these", "those", "there",
 }  # fmt: skip
 _STEM_CHARS = 4
-"""Minimum length of a stem. Shorter words may differ: "c" and "c++", "car" and "care"."""
+"""Minimum length of a stem. Shorter words are compared whole: "c" and "c++", "car" and "care"."""
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 
 
 def find_duplicates(
     questions: Sequence[str], scores: Sequence[float], method: DedupeMethod, near_threshold: float
 ) -> dict[int, str]:
-    """Find the questions to drop, best score first; of equal scores the first question stays.
+    """Find the questions to drop.
 
-    A question is a duplicate if a kept question has the same key. It is a near duplicate if a
-    kept question has the same numbers and names, differs only in function words and endings
-    (:func:`differ_in_meaning`), and both keys differ by ``d`` insertions and deletions with
-    ``1 - d / (len + len) >= near_threshold``. The time is linear, except among questions with
-    the same content words.
+    Questions are visited from the best score to the worst, the first one first on a tie. A
+    question is dropped if a question that was kept has the same key, or is a near duplicate:
+
+    - The keys differ by ``d`` insertions and deletions, with
+      ``1 - d / (sum of their lengths) >= near_threshold``.
+    - Both have the same numbers and names.
+    - They only differ in function words and word endings (:func:`differ_in_meaning`).
+
+    Takes linear time, except among questions with exactly the same content words.
+
+    Args:
+        questions: The texts.
+        scores: One score per question; higher is better.
+        method: ``none``, ``exact`` or ``near``.
+        near_threshold: Minimum similarity of near duplicates, 0 to 1.
 
     Returns:
-        The index of each question to drop, with ``duplicate`` or ``near_duplicate``.
+        The reason, ``duplicate`` or ``near_duplicate``, by index of each question to drop.
     """
     if method == "none":
         return {}
@@ -56,24 +66,26 @@ def find_duplicates(
             dropped[index] = "duplicate"
             continue
         if method == "near":
-            rivals = kept[_near_key(questions[index], key)]
-            if rivals and _is_near(key, rivals, near_threshold):
+            candidates = kept[_near_key(questions[index], key)]
+            if candidates and _is_near_duplicate(key, candidates, near_threshold):
                 dropped[index] = "near_duplicate"
                 continue
-            rivals.append(key)
+            candidates.append(key)
         seen.add(key)
     return dropped
 
 
-def _is_near(key: str, rivals: Sequence[str], threshold: float) -> bool:
-    alike = process.extract(key, rivals, scorer=fuzz.ratio, score_cutoff=100 * threshold, limit=None)
-    return any(not differ_in_meaning(key, rival) for rival, _, _ in alike)
+def _is_near_duplicate(key: str, candidates: Sequence[str], threshold: float) -> bool:
+    """Return whether a key is a near duplicate of one of the candidates."""
+    similar = process.extract(key, candidates, scorer=fuzz.ratio, score_cutoff=100 * threshold, limit=None)
+    return any(not differ_in_meaning(key, candidate) for candidate, _, _ in similar)
 
 
 def question_key(question: str) -> str:
-    """Return the key that exact duplicates share: casefolded, NFKC, single spaces, no punctuation.
+    """Return the key of a question, which is equal for exact duplicates.
 
-    Marks that change the meaning of a word (``C#``, ``and/or``, ``50 %``) stay.
+    The key is casefolded and NFKC-normalized, without punctuation and extra spaces. Punctuation
+    that changes the meaning (``C#``, ``and/or``, ``50 %``) stays.
 
     >>> question_key("Who  wrote “Faust”?") == question_key("who wrote Faust ?")
     True
@@ -83,11 +95,12 @@ def question_key(question: str) -> str:
 
 
 class _KeyChars(dict[int, str]):
-    """The replacement of each character in a key, computed when it is first seen; for ``str.translate``."""
+    """Table for ``str.translate`` that replaces punctuation, filled as characters occur."""
 
     def __missing__(self, code: int) -> str:
+        """Return and store the replacement of a character that is not in the table yet."""
         char = chr(code)
-        is_punctuation = unicodedata.category(char).startswith("P") and char not in _MEANINGFUL
+        is_punctuation = unicodedata.category(char).startswith("P") and char not in _MEANINGFUL_MARKS
         self[code] = " " if is_punctuation else char
         return self[code]
 
@@ -96,9 +109,10 @@ _KEY_CHARS = _KeyChars()
 
 
 def numbers_and_names(question: str) -> tuple[str, ...]:
-    """Return the words with a digit or a capital letter, in which similar questions may differ.
+    """Return the words with a digit or a capital letter, casefolded and sorted.
 
-    The first word of a question always has a capital letter, so it only counts with a digit.
+    Similar questions with different numbers or names are not duplicates. The first word of a
+    question always has a capital, so only a digit counts there.
 
     >>> numbers_and_names("When did James Cook reach Tahiti in 1769?")
     ('1769', 'cook', 'james', 'tahiti')
@@ -113,7 +127,7 @@ def _has_digit(word: str) -> bool:
 
 
 def differ_in_meaning(key: str, other: str) -> bool:
-    """Whether two keys differ in more than function words and endings.
+    """Return whether two keys differ in more than function words and word endings.
 
     >>> differ_in_meaning("what year was the tower built in", "in what year was the tower built")
     False
@@ -121,14 +135,14 @@ def differ_in_meaning(key: str, other: str) -> bool:
     True
     """
     words, others = set(key.split()), set(other.split())
-    ours, theirs = words - others - _FUNCTION_WORDS, others - words - _FUNCTION_WORDS
-    return any(not _has_inflection(word, theirs) for word in ours) or any(
-        not _has_inflection(word, ours) for word in theirs
+    only_key, only_other = words - others - _FUNCTION_WORDS, others - words - _FUNCTION_WORDS
+    return any(not _has_inflection(word, only_other) for word in only_key) or any(
+        not _has_inflection(word, only_key) for word in only_other
     )
 
 
 def _has_inflection(word: str, others: set[str]) -> bool:
-    """Whether one word is another with an ending: ``tower`` and ``towers``, but not ``c`` and ``c++``."""
+    """Return whether a word and one of the others differ by an ending only, as ``tower`` and ``towers``."""
     return any(
         min(len(word), len(other)) >= _STEM_CHARS and (word.startswith(other) or other.startswith(word))
         for other in others
@@ -136,10 +150,10 @@ def _has_inflection(word: str, others: set[str]) -> bool:
 
 
 def _near_key(question: str, key: str) -> bytes:
-    """Return the key that near duplicates share: numbers, names and the stems of content words.
+    """Return a hash that is equal for near duplicates, of numbers, names and word beginnings.
 
-    Near duplicates have the same content words except for endings, so their stems are equal.
-    The key is hashed because memory holds one per question.
+    If two near duplicates differ in a content word, one word is the other with an ending, so
+    both begin alike. The hash saves memory, because one key per question is stored.
     """
     stems = {word[:_STEM_CHARS] for word in key.split() if word not in _FUNCTION_WORDS}
     shared = "\0".join([*numbers_and_names(question), "", *sorted(stems)])

@@ -1,6 +1,7 @@
-"""Filters that users can choose: minimum score, well formed, standalone, and grounded in the chunk.
+"""Filters questions by score, form, independence of their text, and grounding in it.
 
-The rules for well-formed and standalone questions are for English. In doubt they keep a question.
+The rules for form and independence are written for English. They look at the question as a
+reader who has not seen the text, and keep a question in case of doubt.
 """
 
 from __future__ import annotations
@@ -14,27 +15,29 @@ from itertools import pairwise
 from qgbatch.records import Chunk, Question
 from qgbatch.settings import Settings
 
-_ASKING = {"who", "whom", "whose", "what", "which", "when", "where", "why", "how"}
+_QUESTION_WORDS = {"who", "whom", "whose", "what", "which", "when", "where", "why", "how"}
 _AUXILIARIES = {
     "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can",
     "could", "will", "would", "shall", "should", "may", "might", "must",
 }  # fmt: skip
 _FUNCTION_WORDS = {
-    *_ASKING, *_AUXILIARIES,
+    *_QUESTION_WORDS, *_AUXILIARIES,
     "a", "an", "the", "this", "that", "these", "those", "there", "it", "its", "he", "she",
     "they", "his", "her", "their", "him", "them", "in", "on", "at", "of", "to", "by", "for",
     "from", "with", "as", "and", "or", "not", "than", "into", "about", "be", "been", "being",
     "name", "type", "kind", "many", "much", "long", "year", "date", "term", "called", "used",
 }  # fmt: skip
-"""Words that say nothing about the subject of a question."""
+"""Words that occur in any question and say nothing about its topic."""
 _MIN_WORDS = 3
 _REPEATED_WORDS = 4
-"""Length of a repeated run of words that counts as a stutter. People repeat runs of three words in long
-questions ("the demand for"), but hardly ever of four."""
-_WORD = re.compile(r"\w+(?:['\u2019.,-]\w+)*")
-_PAIRS = (("(", ")"), ("[", "]"), ("\u201c", "\u201d"))
+"""Number of words in a row whose repetition makes a question malformed.
 
-_THE_TEXT = re.compile(
+People repeat three words in long questions ("the demand for"), but hardly ever four.
+"""
+_WORD = re.compile(r"\w+(?:['\u2019.,-]\w+)*")
+_BRACKETS = (("(", ")"), ("[", "]"), ("\u201c", "\u201d"))
+
+_MENTIONS_TEXT = re.compile(
     r"\bthe (?:\w+ )?(?:passage|text|article|paper|paragraph|document|excerpt|authors?|writer)\b(?! of\b)"
     r"|\b(?:this|these)\b|\bthose\b(?! (?:who|that|with|of|in)\b)"
     r"|\baccording to the\b|\b(?:mentioned|described|listed|stated|shown|discussed|above|below) ?\?"
@@ -43,23 +46,30 @@ _THE_TEXT = re.compile(
     re.IGNORECASE,
 )
 _AUXILIARY = "|".join(sorted(_AUXILIARIES))
-_SUBJECT = re.compile(rf"\b(?:{_AUXILIARY})(?:n['\u2019]t)? (?:he|she|it|they|we|i|you)\b", re.IGNORECASE)
-_NOBODY = re.compile(
+_SUBJECT_PRONOUN = re.compile(
+    rf"\b(?:{_AUXILIARY})(?:n['\u2019]t)? (?:he|she|it|they|we|i|you)\b", re.IGNORECASE
+)
+_IMPERSONAL = re.compile(
     r"\bit (?:take|cost|mean|rain|snow|possible|impossible|important|necessary|difficult|hard|easy|common"
     r"|better|best|worth|true|safe|legal|illegal|called when|clear|likely|unlikely|said|believed|known"
     r"|thought)\b|\b(?:can|do|should|could|would|may|must|will|did) (?:we|you|i)\b",
     re.IGNORECASE,
 )
-"""Pronouns that refer to nobody, such as in "does it rain" or "can you"."""
+"""Phrases in which a pronoun refers to nobody, such as "it takes" and "can you"."""
 _POSSESSIVE = re.compile(r"\b(?:his|her|their|its|my|our|your)\b", re.IGNORECASE)
 
 
 def filter_questions(
     questions: Iterable[Question], settings: Settings, dropped: Counter[str]
 ) -> list[Question]:
-    """Return the questions that pass, in order, and count the others by reason.
+    """Return the questions that pass all filters, in order, and count the others by reason.
 
     The reasons are ``low_score``, ``malformed``, ``not_standalone`` and ``not_grounded``.
+
+    Args:
+        questions: The questions to filter.
+        settings: The thresholds, and which filters are on.
+        dropped: Counts by reason, which are increased here.
     """
     kept = []
     for question in questions:
@@ -71,43 +81,41 @@ def filter_questions(
 
 
 def limit_per_chunk(
-    questions: Sequence[Question], limit: int | None, dropped: Counter[str]
+    questions: Sequence[Question], maximum: int | None, dropped: Counter[str]
 ) -> list[Question]:
-    """Return the first ``limit`` questions of each chunk, and count the others as ``too_many``."""
-    if limit is None:
+    """Return the first ``maximum`` questions of each chunk; count the others as ``too_many``."""
+    if maximum is None:
         return list(questions)
     seen: Counter[Chunk] = Counter()
     kept = []
     for question in questions:
         seen[question.chunk] += 1
-        if seen[question.chunk] <= limit:
+        if seen[question.chunk] <= maximum:
             kept.append(question)
     dropped["too_many"] += len(questions) - len(kept)
     return kept
 
 
 def _reason_to_drop(question: Question, settings: Settings) -> str | None:
+    """Return why a question is dropped, or ``None`` to keep it."""
     if settings.min_score is not None and question.score < settings.min_score:
         return "low_score"
     if settings.well_formed and not is_well_formed_english(question.question):
         return "malformed"
     if settings.standalone and not is_standalone(question.question):
         return "not_standalone"
-    minimum = settings.min_grounding
-    if (
-        minimum is not None
-        and grounding(question.question, question.chunk.text, settings.language) < minimum
-    ):
-        return "not_grounded"
+    if settings.min_grounding is not None:
+        share = grounding(question.question, question.chunk.text, settings.language)
+        return "not_grounded" if share < settings.min_grounding else None
     return None
 
 
 def is_well_formed_english(question: str) -> bool:
-    """Whether a text has the form of one English question.
+    """Return whether a text has the form of one English question.
 
-    It must have at least three words, a question word anywhere or an auxiliary at the beginning,
-    exactly one question mark, at the end, and balanced brackets and quotes. It must not repeat a
-    word directly, or a run of four words.
+    It must have at least three words, a question word anywhere or an auxiliary at its beginning, exactly
+    one question mark, at its end, and closed brackets and quotes. It must not contain the same
+    word twice in a row, or the same four words twice.
 
     >>> is_well_formed_english("In what year was the tower built?")
     True
@@ -117,64 +125,69 @@ def is_well_formed_english(question: str) -> bool:
     words = [word.casefold() for word in _WORD.findall(question)]
     if len(words) < _MIN_WORDS or not question.endswith("?") or question.count("?") > 1:
         return False
-    asks = any(word.partition("'")[0].partition("\u2019")[0] in _ASKING for word in words)
+    asks = any(word.partition("'")[0].partition("\u2019")[0] in _QUESTION_WORDS for word in words)
     if words[0] not in _AUXILIARIES and not asks:
         return False
-    if question.count('"') % 2 or any(question.count(a) != question.count(b) for a, b in _PAIRS):
+    if question.count('"') % 2 or any(question.count(a) != question.count(b) for a, b in _BRACKETS):
         return False
     runs = [tuple(words[i : i + _REPEATED_WORDS]) for i in range(len(words) - _REPEATED_WORDS + 1)]
     return len(set(runs)) == len(runs) and not any(a == b for a, b in pairwise(words))
 
 
 def is_standalone(question: str) -> bool:
-    """Whether a question can be understood without the text that it asks about.
+    """Return whether a question can be understood without its text.
 
-    It cannot if it refers to the text ("the passage", "this paper"), or if it contains a pronoun
-    for someone or something that it does not name.
+    It cannot if it mentions the text ("the passage", "this paper"), or if a pronoun refers to
+    someone or something that the question does not name.
 
     >>> is_standalone("When was Marie Curie born?"), is_standalone("When was she born?")
     (True, False)
     """
-    if _THE_TEXT.search(question):
+    if _MENTIONS_TEXT.search(question):
         return False
-    subject = _SUBJECT.search(question)
-    if subject and not _NOBODY.search(question[subject.start() :]):
+    subject = _SUBJECT_PRONOUN.search(question)
+    if subject and not _IMPERSONAL.search(question[subject.start() :]):
         return _names_someone(question[: subject.start()])
     possessive = _POSSESSIVE.search(question)
     return not possessive or bool(_content_words(question[: possessive.start()]))
 
 
 def _names_someone(text: str) -> bool:
-    """Whether any word after the first has a capital letter."""
+    """Return whether a word other than the first one starts with a capital letter."""
     return any(word[0].isupper() for word in _WORD.findall(text)[1:])
 
 
 def grounding(question: str, text: str, language: str) -> float:
-    """Return the share of a question's content words, names and numbers that the text contains, 0 to 1.
+    """Return the share of a question's content words, names and numbers that occur in the text.
 
-    Words are compared by their stems if nltk has a stemmer for the language. A question without
-    content words has the share 0.
+    Words are compared by their stems if nltk has a stemmer for the language. The share is from
+    0 to 1, and 0 for a question without content words.
 
     >>> grounding("Who built the towers of Rome?", "The tower was built in Paris.", "english")
     0.6666666666666666
     """
     stem = _stemmer(language)
-    asked = [stem(word) for word in _content_words(question)]
-    there = {stem(word.casefold()) for word in _WORD.findall(text)}
-    return sum(word in there for word in asked) / len(asked) if asked else 0.0
+    question_stems = [stem(word) for word in _content_words(question)]
+    text_stems = {stem(word.casefold()) for word in _WORD.findall(text)}
+    n_found = sum(word in text_stems for word in question_stems)
+    return n_found / len(question_stems) if question_stems else 0.0
 
 
 def _content_words(text: str) -> list[str]:
+    """Return the casefolded words of a text that are not function words."""
     words = (word.casefold() for word in _WORD.findall(text))
     return [word for word in words if word not in _FUNCTION_WORDS]
 
 
 @lru_cache(maxsize=1)
 def _stemmer(language: str) -> Callable[[str], str]:
-    from nltk.stem.snowball import SnowballStemmer  # nltk takes seconds
+    """Return a function that stems casefolded words; it returns them unchanged without a stemmer."""
+    from nltk.stem.snowball import SnowballStemmer  # importing nltk takes seconds
 
     if language not in SnowballStemmer.languages:
         return str
     stem = SnowballStemmer(language).stem
-    irregular = str.maketrans("", "", "\u2019'")
-    return lru_cache(maxsize=1 << 16)(lambda word: str(stem(word.removesuffix("'s").translate(irregular))))
+    apostrophes = str.maketrans("", "", "\u2019'")
+    return lru_cache(maxsize=1 << 16)(
+        lambda word: str(stem(word.removesuffix("'s").translate(apostrophes)))
+    )

@@ -20,16 +20,14 @@ def test_every_row_is_in_exactly_one_bounded_batch(lengths: list[int], batch_tok
 
 
 @given(lengths=inputs, batch_tokens=st.integers(1, 5000))
-def test_rows_of_one_length_share_a_batch_where_lengths_have_to_be_equal(
-    lengths: list[int], batch_tokens: int
-) -> None:
+def test_equal_lengths_gives_batches_of_one_length(lengths: list[int], batch_tokens: int) -> None:
     batches = make_batches(lengths, BatchBudget(batch_tokens), equal_lengths=True)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert all(len({lengths[index] for index in batch}) == 1 for batch in batches)
 
 
 @given(lengths=inputs, batch_tokens=st.integers(1, 5000), equal=st.booleans(), data=st.data())
-def test_what_is_left_of_a_killed_run_comes_in_the_same_batches(
+def test_a_resumed_run_continues_with_the_same_batches(
     lengths: list[int], batch_tokens: int, equal: bool, data: st.DataObject
 ) -> None:
     batches = make_batches(lengths, BatchBudget(batch_tokens), equal_lengths=equal)

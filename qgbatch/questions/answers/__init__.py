@@ -1,1 +1,1 @@
-"""Answers to questions, found in the chunk by an extractive model."""
+"""Answers questions with extractive models, which return a span of the text."""

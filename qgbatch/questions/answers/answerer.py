@@ -1,6 +1,6 @@
-"""Answers questions from a text with an extractive model.
+"""Answers questions from their text with an extractive model.
 
-The model gives each token of the text a probability to start the answer and one to end it, so
+Such a model scores each token of the text as the first and as the last token of the answer, so
 an answer is always a span of the text.
 """
 
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Answerer", "find_answer_model"]
 
 logger = logging.getLogger(__name__)
-
-
-_ROOM = BatchBudget()
-_NONE = Answer("", 0, 0, 0.0, 1.0)
+_DEFAULT_BUDGET = BatchBudget()
+_UNANSWERED = Answer("", 0, 0, 0.0, 1.0)
 
 
 class Answerer:
@@ -37,13 +35,13 @@ class Answerer:
 
     Args:
         directory: A result of :func:`find_answer_model`.
-        device: As for the torch engine.
-        dtype: As for the torch engine.
-        budget: The limit of a batch.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        dtype: Precision of the weights, as for the torch engine.
+        budget: Maximum size of a batch.
 
     Raises:
-        ModelError: The checkpoint is damaged or not supported.
-        SettingsError: there is no such device.
+        ModelError: The checkpoint is damaged, or qgbatch does not support its type.
+        SettingsError: This machine has no such device.
     """
 
     def __init__(
@@ -52,7 +50,7 @@ class Answerer:
         *,
         device: str = "auto",
         dtype: Dtype = "auto",
-        budget: BatchBudget = _ROOM,
+        budget: BatchBudget = _DEFAULT_BUDGET,
     ) -> None:
         check_answer_model(str(directory), directory)
         device = find_device(device)
@@ -65,19 +63,19 @@ class Answerer:
         self._budget = budget
 
     def answer(self, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
-        """Return the best answer to each (question, context), in the same order.
+        """Return the best answer to each pair of question and context, in the same order.
 
         A context that is too long for the model is read in overlapping strides, and the best
-        answer of all strides is returned. A question is never cut: if it exceeds half of the
-        model's maximum length, it counts as unanswered, with ``score`` 0. All pairs are
+        answer of all strides is returned. A question is never truncated: one that takes more
+        than half of the model's input counts as unanswered, with ``score`` 0. All pairs are
         tokenized together, so memory grows with their number.
 
         Raises:
-            ModelError: a window does not fit into memory, or the model gives no numbers.
+            ModelError: A stride does not fit into memory, or the model computes no numbers.
         """
-        strides, too_long = self._strides.make(pairs)
-        if too_long:
-            logger.warning("%d questions are too long for the answer model and stay unanswered.", too_long)
+        strides, n_too_long = self._strides.make(pairs)
+        if n_too_long:
+            logger.warning("%d questions are too long for the answer model: no answers.", n_too_long)
         best: dict[int, tuple[Stride, Span]] = {}
         no_answer: dict[int, float] = {}
         for stride, span in zip(strides, self._spans(strides), strict=True):
@@ -86,12 +84,12 @@ class Answerer:
             if pair not in best or span.log_score > best[pair][1].log_score:
                 best[pair] = stride, span
         return [
-            _to_answer(context, *best[pair], no_answer[pair]) if pair in best else _NONE
+            _to_answer(context, *best[pair], no_answer[pair]) if pair in best else _UNANSWERED
             for pair, (_, context) in enumerate(pairs)
         ]
 
     def _spans(self, strides: Sequence[Stride]) -> list[Span]:
-        """The best span of each stride, in the same order."""
+        """Return the best span of each stride, in the same order."""
         spans: dict[int, Span] = {}
         for batch in make_batches([len(stride) for stride in strides], self._budget):
             found = self._model.find_spans([strides[index] for index in batch])
@@ -100,14 +98,15 @@ class Answerer:
 
 
 def _to_answer(context: str, stride: Stride, span: Span, no_answer: float) -> Answer:
-    if span.log_score == -math.inf:  # not one token that could end an answer
+    """Turn the best span of a context into an answer with offsets in the context."""
+    if span.log_score == -math.inf:  # no token of the context can end an answer
         return Answer("", 0, 0, 0.0, no_answer)
-    start, end = _whole_characters(context, *stride.offsets(span.first, span.last))
+    start, end = _adjust_span(context, *stride.offsets(span.first, span.last))
     return Answer(context[start:end], start, end, math.exp(span.log_score), no_answer)
 
 
-def _whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
-    """Extend a span over the combining marks that tokenizers leave out, and strip leading white space."""
+def _adjust_span(context: str, start: int, end: int) -> tuple[int, int]:
+    """Extend a span by the combining marks at its ends, and remove white space at its start."""
     while 0 < start < end and _is_mark(context[start]):
         start -= 1
     while end < len(context) and _is_mark(context[end]):

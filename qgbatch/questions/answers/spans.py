@@ -1,4 +1,4 @@
-"""Runs an extractive model in PyTorch and selects the most probable span of each stride."""
+"""Runs an extractive model on strides and finds the most likely span of each."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from qgbatch.errors import ModelError
 from qgbatch.questions.answers.strides import ModelLimits, Stride
 
 MAX_ANSWER_TOKENS = 30
+"""Maximum length of an answer; the default of BERT's SQuAD scripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The most probable span of a stride."""
+    """The most likely answer in a stride."""
 
     first: int
     last: int
-    """Index of the first and the last token of the span, both inclusive."""
+    """Indices of the first and the last token in the stride, both included."""
     log_score: float
     """Log-probability in nats; minus infinity if no token of the stride can end an answer."""
     no_answer: float
-    """Probability that the stride contains no answer, 0 to 1."""
+    """Probability that the stride has no answer, 0 to 1."""
 
 
 class SpanModel:
@@ -47,7 +48,7 @@ class SpanModel:
         self._model = load_checkpoint(AutoModelForQuestionAnswering, str(directory), directory, dtype)
         self._model.to(device)
         config = self._model.config
-        if config.pad_token_id is None:  # that it is an id, loading has seen
+        if config.pad_token_id is None:  # loading already checked that a number is a valid id
             raise ModelError(
                 f"{directory / 'config.json'}: pad_token_id is null.", "Get the checkpoint again."
             )
@@ -58,14 +59,15 @@ class SpanModel:
         """Return the best span of each stride; a batch that does not fit into memory is halved.
 
         Raises:
-            ModelError: A single stride does not fit into memory, or the model returns NaN.
+            ModelError: A stride does not fit into memory by itself, or the model computes no
+                numbers.
         """
         spans = [span for span in run_with_halving(self._run, batch, self._device) if span]
         if len(spans) < len(batch):
             raise ModelError(
                 f"{self._directory}: {max(map(len, batch))} tokens do not fit into the memory of "
                 f"{self._device}.",
-                "Give a smaller model, or --device cpu.",
+                "Use a smaller model, or --device cpu.",
             )
         if any(math.isnan(span.log_score) for span in spans):
             raise ModelError(
@@ -75,30 +77,39 @@ class SpanModel:
 
     @torch.inference_mode()
     def _run(self, batch: Sequence[Stride]) -> list[Span]:
-        """Run the model; all tensors have the shape (rows, longest row)."""
+        """Return the best span of each stride. All tensors have the shape (rows, longest stride)."""
         tensors = {
-            "input_ids": pad_rows([stride.input_ids for stride in batch], self._pad_id, self._device),
-            "attention_mask": pad_rows([[1] * len(stride) for stride in batch], 0, self._device),
+            "input_ids": self._pad([stride.input_ids for stride in batch], self._pad_id),
+            "attention_mask": self._pad([[1] * len(stride) for stride in batch], 0),
         }
         if self.limits.n_types > 1:
-            tensors["token_type_ids"] = pad_rows([stride.type_ids for stride in batch], 0, self._device)
+            tensors["token_type_ids"] = self._pad([stride.type_ids for stride in batch], 0)
         output = self._model(**tensors, return_dict=True)
         return best_spans(
             output.start_logits,
             output.end_logits,
-            pad_rows([stride.in_context for stride in batch], False, self._device),
-            pad_rows([stride.can_end for stride in batch], False, self._device),
+            self._pad([stride.in_context for stride in batch], False),
+            self._pad([stride.can_end for stride in batch], False),
         )
+
+    def _pad(self, rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+        return pad_rows(rows, value, self._device)
 
 
 def best_spans(
     start_logits: torch.Tensor, end_logits: torch.Tensor, in_context: torch.Tensor, can_end: torch.Tensor
 ) -> list[Span]:
-    """Return the most probable span of each row; of equal spans the first.
+    """Return the most likely span of each row, the first one on a tie.
 
-    All tensors have the shape (rows, longest row). As in the question answering pipeline of
-    transformers 4, the logits of the context and of the first token become probabilities, and
-    the probability of a span is that of its start times that of its end.
+    This is the scoring of transformers 4's question answering pipeline. The logits of the
+    context and of the first token become probabilities. The probability of a span is that of
+    its first token as a start times that of its last token as an end.
+
+    Args:
+        start_logits: Shape (rows, longest row), floating point.
+        end_logits: Shape (rows, longest row), floating point.
+        in_context: Which tokens belong to the context, shape (rows, longest row), bool.
+        can_end: Which tokens can be the last one of an answer, shape (rows, longest row), bool.
     """
     readable = in_context.clone()
     readable[:, 0] = True
@@ -107,7 +118,7 @@ def best_spans(
     no_answer = (start[:, 0] + end[:, 0]).exp()
     start = start.masked_fill(~in_context, -math.inf)
     end = end.masked_fill(~can_end, -math.inf)
-    # (rows, longest, MAX_ANSWER_TOKENS): the ends that each start can have
+    # The possible ends of each start, shape (rows, longest row, MAX_ANSWER_TOKENS).
     ends = pad(end, (0, MAX_ANSWER_TOKENS - 1), value=-math.inf).unfold(1, MAX_ANSWER_TOKENS, 1)
     best_end, n_more = ends.max(-1)
     log_score, first = (start + best_end).max(-1)
@@ -117,7 +128,8 @@ def best_spans(
 
 
 def _limits(config: Any) -> ModelLimits:
+    """Read the sizes of a model's input from its configuration."""
     n_positions = config.max_position_embeddings
-    if config.model_type in ("roberta", "xlm-roberta"):  # its positions begin behind the pad token's number
+    if config.model_type in ("roberta", "xlm-roberta"):  # positions start after the pad id
         n_positions -= config.pad_token_id + 1
     return ModelLimits(n_positions, config.vocab_size, getattr(config, "type_vocab_size", 0))
