@@ -113,7 +113,7 @@ def _reason_to_drop(question: Question, settings: Settings) -> str | None:
 def is_well_formed_english(question: str) -> bool:
     """Return whether a text has the form of one English question.
 
-    It must have at least three words, a question word or an auxiliary at its beginning, exactly
+    It must have at least three words, a question word anywhere or an auxiliary at its beginning, exactly
     one question mark, at its end, and closed brackets and quotes. It must not contain the same
     word twice in a row, or the same four words twice.
 
@@ -125,10 +125,8 @@ def is_well_formed_english(question: str) -> bool:
     words = [word.casefold() for word in _WORD.findall(question)]
     if len(words) < _MIN_WORDS or not question.endswith("?") or question.count("?") > 1:
         return False
-    has_question_word = any(
-        word.partition("'")[0].partition("\u2019")[0] in _QUESTION_WORDS for word in words
-    )
-    if words[0] not in _AUXILIARIES and not has_question_word:
+    asks = any(word.partition("'")[0].partition("\u2019")[0] in _QUESTION_WORDS for word in words)
+    if words[0] not in _AUXILIARIES and not asks:
         return False
     if question.count('"') % 2 or any(question.count(a) != question.count(b) for a, b in _BRACKETS):
         return False

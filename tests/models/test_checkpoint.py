@@ -50,14 +50,14 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-def test_the_embedded_model_is_found_by_its_name() -> None:
+def test_the_embedded_model_is_found_by_name() -> None:
     model = find_model("mini")
     assert (model.name, model.vocab_size) == ("mini", 8128)
     assert model.metadata.suffix == ""
     assert model.decoding.max_new_tokens == 127
 
 
-def test_a_directory_is_a_model_with_the_notebook_s_prompt_and_decoding(checkpoint: MakeCheckpoint) -> None:
+def test_a_directory_without_metadata_gets_the_notebook_s_settings(checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     model = find_model(str(directory))
     assert (model.name, model.directory, model.vocab_size) == (str(directory), directory, 8101)
@@ -71,7 +71,7 @@ def test_a_directory_is_a_model_with_the_notebook_s_prompt_and_decoding(checkpoi
     "weights",
     ["pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json"],
 )
-def test_weights_may_have_any_published_form(weights: str, checkpoint: MakeCheckpoint) -> None:
+def test_weights_can_have_any_published_format(weights: str, checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     (directory / "model.safetensors").rename(directory / weights)
     if weights.endswith(".json"):
@@ -82,14 +82,14 @@ def test_weights_may_have_any_published_form(weights: str, checkpoint: MakeCheck
 
 
 @pytest.mark.parametrize("name", ["./no-model", "/no/model", "a/b/c", "no model", "x" * 300])
-def test_a_missing_directory_is_named_with_what_else_could_be_given(name: str) -> None:
+def test_a_missing_directory_is_named_with_the_alternatives(name: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_model(name)
     assert name in caught.value.message
     assert "directory" in caught.value.hint
 
 
-def test_a_directory_without_weights_is_told_what_it_needs(checkpoint: MakeCheckpoint) -> None:
+def test_a_directory_without_weights_is_refused_with_the_file_names(checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     (directory / "model.safetensors").unlink()
     with pytest.raises(
@@ -98,14 +98,14 @@ def test_a_directory_without_weights_is_told_what_it_needs(checkpoint: MakeCheck
         find_model(str(directory))
 
 
-def test_a_checkpoint_without_configuration_is_damaged(checkpoint: MakeCheckpoint) -> None:
+def test_a_checkpoint_without_configuration_is_refused(checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     (directory / "config.json").unlink()
     with pytest.raises(ModelError, match=r"config\.json: cannot be read .*Get the checkpoint again"):
         find_model(str(directory))
 
 
-def test_another_kind_of_model_is_refused_with_the_known_kinds(checkpoint: MakeCheckpoint) -> None:
+def test_another_type_of_model_is_refused_with_the_supported_types(checkpoint: MakeCheckpoint) -> None:
     with pytest.raises(ModelError, match=r"'bert'.* t5, mt5"):
         find_model(str(checkpoint(config={"model_type": "bert", "vocab_size": 8101})))
     assert find_model(str(checkpoint(config={"model_type": "mt5", "vocab_size": 9}))).vocab_size == 9
@@ -126,7 +126,7 @@ def test_a_configuration_must_have_a_vocabulary_size(
         find_model(str(checkpoint(config={"model_type": "t5", **config})))
 
 
-def test_metadata_replaces_what_differs(checkpoint: MakeCheckpoint) -> None:
+def test_metadata_replaces_the_given_defaults(checkpoint: MakeCheckpoint) -> None:
     metadata = find_model(str(checkpoint(qgbatch={"prefix": "ask: ", "target_tokens": 64}))).metadata
     assert metadata == ModelMetadata(prefix="ask: ", target_tokens=64)
 
@@ -157,12 +157,12 @@ def test_a_bad_value_in_the_metadata_is_named(key: str, value: object, checkpoin
     assert f"qgbatch.json: {key} is {value!r}" in caught.value.message
 
 
-def test_the_last_of_two_equal_keys_holds(checkpoint: MakeCheckpoint) -> None:
+def test_the_last_of_two_equal_keys_is_used(checkpoint: MakeCheckpoint) -> None:
     model = find_model(str(checkpoint(qgbatch='{"prefix": 1, "prefix": "ask: "}')))
     assert model.metadata.prefix == "ask: "
 
 
-def test_an_unknown_key_in_the_metadata_is_named_with_the_known_ones(checkpoint: MakeCheckpoint) -> None:
+def test_an_unknown_metadata_key_is_named_with_the_known_keys(checkpoint: MakeCheckpoint) -> None:
     with pytest.raises(ModelError, match=r"qgbatch\.json: unknown key 'max_tokens'.* max_source_tokens"):
         find_model(str(checkpoint(qgbatch={"max_tokens": 512})))
 
@@ -181,7 +181,7 @@ def test_an_unknown_key_in_the_metadata_is_named_with_the_known_ones(checkpoint:
         ({"top_k": 50, "transformers_version": "5.0.0"}, Decoding()),
     ],
 )
-def test_the_model_s_decoding_comes_before_the_notebook_s(
+def test_the_model_s_decoding_precedes_the_notebook_s(
     given: dict[str, object], decoding: Decoding, checkpoint: MakeCheckpoint
 ) -> None:
     assert find_model(str(checkpoint(generation_config=given))).decoding == decoding
@@ -214,14 +214,14 @@ def test_a_bad_value_in_the_decoding_is_named(key: str, value: object, checkpoin
         ("max_length", -5, "--max-new-tokens -6"),
     ],
 )
-def test_the_decoding_has_the_ranges_of_the_options(
+def test_decoding_settings_have_the_ranges_of_the_options(
     key: str, value: float, option: str, checkpoint: MakeCheckpoint
 ) -> None:
     with pytest.raises(ModelError, match=rf"generation_config\.json: {option} is out of range"):
         find_model(str(checkpoint(generation_config={key: value})))
 
 
-def test_a_setting_comes_before_the_model_s_decoding(checkpoint: MakeCheckpoint) -> None:
+def test_a_setting_precedes_the_model_s_decoding(checkpoint: MakeCheckpoint) -> None:
     given = {"num_beams": 2, "max_length": 64, "no_repeat_ngram_size": 5, "early_stopping": False}
     model = find_model(str(checkpoint(generation_config=given)))
     decoding = choose_decoding(Settings(num_beams=8, no_repeat_ngram_size=0), model)
@@ -230,7 +230,7 @@ def test_a_setting_comes_before_the_model_s_decoding(checkpoint: MakeCheckpoint)
     )
 
 
-def test_the_fingerprint_is_that_of_configuration_and_weights(checkpoint: MakeCheckpoint) -> None:
+def test_the_fingerprint_covers_configuration_and_weights(checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     before = find_model(str(directory)).sha256
     (directory / "README.md").write_text("A model.")
@@ -252,7 +252,7 @@ def test_a_hub_id_in_the_local_cache_is_found_offline(revision: str | None, hub_
     assert (model.name, model.revision, model.directory) == ("ann/asker", revision, snapshot)
 
 
-def test_a_hub_id_that_is_nowhere_is_named_with_both_ways_out(hub_cache: Path) -> None:
+def test_a_hub_id_that_cannot_be_found_is_named_with_two_remedies(hub_cache: Path) -> None:
     with pytest.raises(ModelError) as caught:
         find_model("ann/asker")
     assert "ann/asker: not a directory, not in the local hub cache" in caught.value.message
@@ -260,7 +260,7 @@ def test_a_hub_id_that_is_nowhere_is_named_with_both_ways_out(hub_cache: Path) -
     assert "directory" in caught.value.hint
 
 
-def test_a_cached_model_of_another_revision_is_not_taken(hub_cache: Path) -> None:
+def test_a_cached_model_of_another_revision_is_not_used(hub_cache: Path) -> None:
     repository = hub_cache / "models--ann--asker"
     fill(repository / "snapshots" / COMMIT)
     (repository / "refs").mkdir()
@@ -269,12 +269,12 @@ def test_a_cached_model_of_another_revision_is_not_taken(hub_cache: Path) -> Non
         find_model("ann/asker", "v2")
 
 
-def test_what_cannot_be_a_hub_id_is_refused(hub_cache: Path) -> None:
+def test_an_invalid_hub_id_is_refused(hub_cache: Path) -> None:
     with pytest.raises(ModelError, match=r"ann--asker: .*Check the id"):
         find_model("ann--asker")
 
 
-def test_a_checkpoint_without_tokenizer_or_fallback_is_told_to_name_one(
+def test_a_missing_tokenizer_is_an_error_that_names_the_option(
     checkpoint: MakeCheckpoint, hub_cache: Path
 ) -> None:
     directory = checkpoint()

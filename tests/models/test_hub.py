@@ -93,7 +93,7 @@ def test_a_directory_arrives_byte_for_byte_in_one_commit(
     assert address.startswith(f"{hub.url}/{place}/commit/")
 
 
-def test_the_client_s_own_choice_of_transfer_makes_one_commit_too(
+def test_the_default_transfer_also_makes_one_commit(
     directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     (directory / "model.safetensors").unlink()
@@ -104,7 +104,7 @@ def test_the_client_s_own_choice_of_transfer_makes_one_commit_too(
     assert len(hub.commits) == 1
 
 
-def test_only_what_is_named_is_published(
+def test_only_the_named_files_are_published(
     directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     hub.repositories["ann/asker", "model"] = {}
@@ -112,7 +112,7 @@ def test_only_what_is_named_is_published(
     assert set(hub.repositories["ann/asker", "model"]) == {"README.md", "config.json"}
 
 
-def test_what_is_published_again_is_a_commit_of_what_changed(
+def test_publishing_again_commits_only_the_changes(
     directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     hub.repositories["ann/asker", "model"] = {"older.json": b"{}"}
@@ -127,12 +127,12 @@ def test_what_is_published_again_is_a_commit_of_what_changed(
     assert fingerprints(published) == fingerprints({**contents_of(directory), "older.json": b"{}"})
 
 
-def test_an_id_without_owner_is_the_user_s_own(hub: LoopbackHub, environment: dict[str, str]) -> None:
+def test_an_id_without_owner_belongs_to_the_user(hub: LoopbackHub, environment: dict[str, str]) -> None:
     assert call(environment, prepare_repository, "asker", "dataset") == "ann/asker"
     assert list(hub.repositories) == [("ann/asker", "dataset")]
 
 
-def test_a_wrong_token_is_refused_with_what_to_check(
+def test_a_wrong_token_is_refused_with_a_hint(
     directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     environment["HF_TOKEN"] = "hf_eve"
@@ -146,7 +146,7 @@ def test_a_wrong_token_is_refused_with_what_to_check(
 
 
 @pytest.mark.parametrize("repo_id", ["eve/asker", "a/b/c", "no model", "ann--asker"])
-def test_an_id_that_cannot_be_the_user_s_is_named(
+def test_an_invalid_repository_id_is_named(
     repo_id: str, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     with pytest.raises(OutputError, match=rf"^{repo_id}: cannot be published .* Check the id"):
@@ -154,9 +154,7 @@ def test_an_id_that_cannot_be_the_user_s_is_named(
     assert hub.repositories == {}
 
 
-def test_a_repository_that_the_user_may_only_read_is_refused(
-    hub: LoopbackHub, environment: dict[str, str]
-) -> None:
+def test_a_read_only_repository_is_refused(hub: LoopbackHub, environment: dict[str, str]) -> None:
     hub.repositories = {("ann/asker", "model"): {}, ("eve/asker", "model"): {}}
     with pytest.raises(OutputError, match=r"eve/asker: .*\(403: You don't have the rights"):
         call(environment, prepare_repository, "eve/asker", "model")
@@ -165,7 +163,7 @@ def test_a_repository_that_the_user_may_only_read_is_refused(
         call(environment, prepare_repository, "ann/asker", "model")
 
 
-def test_a_hub_that_is_not_reached_is_told_with_what_to_check(environment: dict[str, str]) -> None:
+def test_an_unreachable_hub_is_reported_with_a_hint(environment: dict[str, str]) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         environment["HF_ENDPOINT"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -173,14 +171,14 @@ def test_a_hub_that_is_not_reached_is_told_with_what_to_check(environment: dict[
             call(environment, prepare_repository, "ann/asker", "model")
 
 
-def test_publishing_offline_is_a_contradiction(hub: LoopbackHub, environment: dict[str, str]) -> None:
+def test_publishing_offline_is_refused(hub: LoopbackHub, environment: dict[str, str]) -> None:
     environment["HF_HUB_OFFLINE"] = "1"
     with pytest.raises(SettingsError, match=r"--push-to-hub .*HF_HUB_OFFLINE is set\. Unset"):
         call(environment, prepare_repository, "ann/asker", "model")
     assert hub.repositories == {}
 
 
-def test_a_published_model_is_downloaded_once_and_then_found_offline(
+def test_a_published_model_is_downloaded_once_and_found_offline(
     directory: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     hub.repositories["ann/asker", "model"] = {**contents_of(directory), "checkpoint-1/config.json": b"{}"}
@@ -192,12 +190,12 @@ def test_a_published_model_is_downloaded_once_and_then_found_offline(
     assert call(environment, download, "ann/asker", None, patterns) == snapshot
 
 
-def test_a_model_that_the_hub_does_not_have_is_named(environment: dict[str, str]) -> None:
+def test_a_model_missing_on_the_hub_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(ModelError, match=r"ann/asker: the hub gave no such model .*404.*--revision"):
         call(environment, download, "ann/asker", None, ["*.json"])
 
 
-def test_a_model_for_answers_comes_with_any_tokenizer_and_weights(
+def test_answer_models_are_downloaded_with_any_tokenizer_and_weights(
     tmp_path: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
     config = {"model_type": "roberta", "vocab_size": 9}

@@ -37,7 +37,7 @@ def notebook(own_tokenizer_checkpoint: Path) -> PromptTokenizer:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_ids_are_those_of_the_notebook_which_ends_twice(
+def test_ids_equal_the_notebook_s_with_two_end_tokens(
     text: str, notebook: PromptTokenizer, own_tokenizer_checkpoint: Path
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(own_tokenizer_checkpoint)
@@ -48,7 +48,7 @@ def test_ids_are_those_of_the_notebook_which_ends_twice(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_mini_was_trained_with_one_end(text: str, mini: PromptTokenizer) -> None:
+def test_mini_s_inputs_have_one_end_token(text: str, mini: PromptTokenizer) -> None:
     tokenizer = AutoTokenizer.from_pretrained(find_model("mini").directory)
     (ids,) = mini.encode([text])
     assert list(ids) == tokenizer.encode("generate questions: " + text, verbose=False)
@@ -56,7 +56,7 @@ def test_mini_was_trained_with_one_end(text: str, mini: PromptTokenizer) -> None
     assert ids[-2] != 1
 
 
-def test_a_long_text_is_neither_cut_nor_warned_about(
+def test_a_long_text_is_not_truncated_and_gives_no_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
@@ -65,7 +65,7 @@ def test_a_long_text_is_neither_cut_nor_warned_about(
     assert caplog.text == ""
 
 
-def test_texts_are_encoded_each_by_itself(mini: PromptTokenizer) -> None:
+def test_a_text_has_the_same_ids_in_any_list(mini: PromptTokenizer) -> None:
     assert mini.encode(TEXTS) == [mini.encode([text])[0] for text in TEXTS]
     assert mini.encode([]) == []
     assert mini.count_tokens([]) == []
@@ -95,12 +95,12 @@ def test_tokens_end_where_words_end(mini: PromptTokenizer) -> None:
     assert word_ends <= set(mini.token_ends(text))
 
 
-def test_decoding_leaves_special_tokens_out_and_spaces_in(mini: PromptTokenizer) -> None:
+def test_decoding_removes_special_tokens_and_keeps_spaces(mini: PromptTokenizer) -> None:
     (ids,) = mini.encode(["Who does n't drink tea ?"])
     assert mini.decode([0, *ids, 0]) == "generate questions: Who does n't drink tea ?"
 
 
-def test_a_separator_that_the_tokenizer_lacks_takes_the_next_id(
+def test_a_missing_separator_is_added_with_the_next_id(
     weights_only_checkpoint: Path, bare_tokenizer: Path
 ) -> None:
     n_tokens = len(AutoTokenizer.from_pretrained(bare_tokenizer))
@@ -108,8 +108,6 @@ def test_a_separator_that_the_tokenizer_lacks_takes_the_next_id(
     assert tokenizer.separator_ids == {n_tokens} == {8100}
 
 
-def test_a_separator_that_the_tokenizer_has_keeps_its_id(
-    notebook: PromptTokenizer, mini: PromptTokenizer
-) -> None:
+def test_an_existing_separator_keeps_its_id(notebook: PromptTokenizer, mini: PromptTokenizer) -> None:
     assert notebook.separator_ids == mini.separator_ids == {8100}
     assert (notebook.pad_id, notebook.eos_id, notebook.unk_id) == (0, 1, 2)

@@ -46,7 +46,7 @@ MODULES = sorted((ROOT / "qgbatch").rglob("*.py"))
         ("decoder_start_token_id", 8128),
     ],
 )
-def test_a_configuration_that_does_harm_is_refused(key: str, value: object) -> None:
+def test_a_harmful_configuration_is_refused(key: str, value: object) -> None:
     config = json.loads((MINI / "config.json").read_text())
     assert check_config(config, Path("config.json")) == 8128
     with pytest.raises(ModelError, match=rf"config\.json: {key} is "):
@@ -56,7 +56,7 @@ def test_a_configuration_that_does_harm_is_refused(key: str, value: object) -> N
 @pytest.mark.parametrize(
     "shard", ["../outside.safetensors", "/etc/passwd", "a/model.safetensors", INDEX, ".", "", 3, None]
 )
-def test_weights_are_read_beside_their_index_alone(shard: object, tmp_path: Path) -> None:
+def test_weights_are_only_read_beside_their_index(shard: object, tmp_path: Path) -> None:
     weight_map: dict[str, object] = {"a": SHARD}
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": weight_map}))
     check_weights(tmp_path, [INDEX])
@@ -66,13 +66,13 @@ def test_weights_are_read_beside_their_index_alone(shard: object, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "shard-00001-model-00001-of-00001.safetensors"])
-def test_weights_that_the_hash_does_not_cover_are_refused(name: str, tmp_path: Path) -> None:
+def test_weights_outside_the_hash_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     with pytest.raises(ModelError, match=f"{name}: qgbatch loads neither"):
         check_weights(tmp_path, [])
 
 
-def test_the_hash_of_a_model_covers_which_shards_are_loaded(tmp_path: Path) -> None:
+def test_the_hash_depends_on_the_index_of_the_shards(tmp_path: Path) -> None:
     shutil.copytree(MINI, tmp_path, dirs_exist_ok=True)
     hashes = {find_model(str(tmp_path)).sha256}
     for n in (1, 2):
@@ -100,7 +100,9 @@ def test_the_hash_of_a_model_covers_which_shards_are_loaded(tmp_path: Path) -> N
         ("config", "model_type", "rag"),
     ],
 )
-def test_what_is_no_tokenizer_is_not_loaded(file: str, key: str, value: object, tmp_path: Path) -> None:
+def test_a_class_that_is_not_a_tokenizer_is_refused(
+    file: str, key: str, value: object, tmp_path: Path
+) -> None:
     (tmp_path / f"{file}.json").write_text(json.dumps({key: value}))
     with pytest.raises(ModelError, match=rf"{file}\.json: (tokenizer_class|{key}) is .*--tokenizer"):
         check_tokenizer(tmp_path)
@@ -110,19 +112,19 @@ def test_what_is_no_tokenizer_is_not_loaded(file: str, key: str, value: object, 
     "name", [None, "T5Tokenizer", "T5TokenizerFast", "MT5TokenizerFast", "PreTrainedTokenizerFast",
              "TokenizersBackend", "RobertaTokenizer", "BertTokenizerFast", "GPT2Tokenizer", "OurOwn"]
 )  # fmt: skip
-def test_tokenizers_of_transformers_are_loaded(name: str | None, tmp_path: Path) -> None:
+def test_tokenizers_of_transformers_are_accepted(name: str | None, tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
     check_tokenizer(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_is_no_file_to_wait_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_reading_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "qgbatch.json")
     with pytest.raises(ModelError, match="not a file"):
         read_json(tmp_path / "qgbatch.json")
 
 
-def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
     with (tmp_path / "qgbatch.json").open("wb") as stream:
         stream.truncate(1 << 40)  # sparse
     with pytest.raises(ModelError, match="larger than 64 MiB"):
@@ -154,7 +156,7 @@ def complaints(source: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=[str(p.relative_to(ROOT)) for p in MODULES])
-def test_no_module_loads_code(path: Path) -> None:
+def test_no_module_calls_functions_that_run_loaded_code(path: Path) -> None:
     assert not list(complaints(path.read_text(encoding="utf-8")))
 
 
@@ -174,11 +176,11 @@ def test_no_module_loads_code(path: Path) -> None:
         "yaml.load(text)",
     ],
 )
-def test_what_loads_code_is_found(source: str) -> None:
+def test_the_check_finds_calls_that_run_loaded_code(source: str) -> None:
     assert list(complaints(source))
 
 
-def test_auto_classes_are_told_to_trust_nothing() -> None:
+def test_auto_classes_are_called_without_trusting_remote_code() -> None:
     calls = [
         ast.unparse(node)
         for path in MODULES

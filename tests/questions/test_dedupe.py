@@ -14,7 +14,7 @@ from qgbatch.questions.dedupe import find_duplicates, question_key
         ("Wer wohnt in der STRASSE?", "Wer wohnt in der Straße?"),
     ],
 )
-def test_case_punctuation_width_and_spacing_do_not_count(one: str, other: str) -> None:
+def test_keys_ignore_case_punctuation_width_and_spacing(one: str, other: str) -> None:
     assert question_key(one) == question_key(other)
 
 
@@ -22,18 +22,18 @@ def test_case_punctuation_width_and_spacing_do_not_count(one: str, other: str) -
     ("one", "other"),
     [("What is C#?", "What is C?"), ("What is C++?", "What is C?"), ("Is it 3.5 m?", "Is it 35 m?")],
 )
-def test_marks_that_make_another_word_count(one: str, other: str) -> None:
+def test_keys_keep_marks_that_change_a_word(one: str, other: str) -> None:
     assert question_key(one) != question_key(other)
 
 
-def test_the_better_scored_stays_and_the_first_on_a_tie() -> None:
+def test_the_better_score_is_kept_and_the_first_on_a_tie() -> None:
     assert find_duplicates(["A?", "a?", "a ?"], [-2.0, -1.0, -1.0], "exact", 0.9) == {
         0: "duplicate",
         2: "duplicate",
     }
 
 
-def test_near_finds_what_reads_alike() -> None:
+def test_near_finds_similar_questions() -> None:
     questions = ["In what year was the tower built?", "What year was the tower built in?", "Who built it?"]
     assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {1: "near_duplicate"}
     assert find_duplicates(questions, [-1.0, -2.0, -3.0], "exact", 0.8) == {}
@@ -51,7 +51,7 @@ def test_near_finds_what_reads_alike() -> None:
         ["Is it increased by the use of fertiliser?", "Is it decreased by the use of fertiliser?"],
     ],
 )
-def test_another_number_name_or_word_makes_another_question(questions: list[str]) -> None:
+def test_another_number_name_or_word_is_not_a_duplicate(questions: list[str]) -> None:
     assert find_duplicates(questions, [-1.0, -2.0], "near", 0.8) == {}
 
 
@@ -59,7 +59,7 @@ def test_none_drops_nothing() -> None:
     assert find_duplicates(["A?", "A?"], [0.0, 0.0], "none", 0.9) == {}
 
 
-def test_a_repeated_near_duplicate_is_counted_as_one() -> None:
+def test_a_repeated_near_duplicate_is_a_near_duplicate_again() -> None:
     questions = ["In what year was it built?", "What year was it built in?", "What year was it built in?"]
     assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {
         1: "near_duplicate",

@@ -46,7 +46,7 @@ methods: st.SearchStrategy[DedupeMethod] = st.sampled_from(["exact", "near"])
 
 
 @given(pairs=questions, method=methods)
-def test_what_stays_is_unique_and_stands_for_all(
+def test_kept_questions_are_unique_and_every_dropped_one_has_a_kept_duplicate(
     pairs: list[tuple[str, float]], method: DedupeMethod
 ) -> None:
     texts, scores = [text for text, _ in pairs], [score for _, score in pairs]
@@ -65,7 +65,7 @@ def test_what_stays_is_unique_and_stands_for_all(
 
 @example(pairs=[("What is the town?", 0.0), ("What is the towns?", 0.0)], threshold=0.8)
 @given(pairs=alike | questions, threshold=st.sampled_from([0.0, 0.5, 0.8, 0.9, 1.0]))
-def test_near_drops_what_comparing_all_with_all_would(
+def test_near_drops_the_same_questions_as_comparing_all_pairs(
     pairs: list[tuple[str, float]], threshold: float
 ) -> None:
     texts, scores = [text for text, _ in pairs], [score for _, score in pairs]

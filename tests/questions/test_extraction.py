@@ -21,7 +21,7 @@ def decode(ids: Sequence[int]) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_pieces_become_questions_or_counted_reasons(case: dict[str, Any]) -> None:
+def test_each_piece_becomes_a_question_or_a_counted_reason(case: dict[str, Any]) -> None:
     pieces = tuple(tuple(map(ord, piece.replace("<unk>", chr(UNK)))) for piece in case["pieces"])
     generation = Generation(pieces, -0.12345678, case["finish_reason"])
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
@@ -50,7 +50,7 @@ def test_pieces_become_questions_or_counted_reasons(case: dict[str, Any]) -> Non
         ("Who flew?", None, None, "not_a_question"),
     ],
 )
-def test_an_answer_stands_beside_its_question(
+def test_questions_with_answers_are_parsed(
     text: str, question: str | None, answer: str | None, reason: str | None
 ) -> None:
     chunk = Chunk(Document.from_text("Once. Bees flew.", "a.txt"), 0, 6, 16, (1,), False)

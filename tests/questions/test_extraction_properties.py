@@ -24,7 +24,7 @@ outputs = st.lists(st.integers(2, 3 + len(ALPHABET)), max_size=40)
 
 
 @given(ids=outputs, finished=st.booleans())
-def test_splitting_loses_no_token(ids: list[int], finished: bool) -> None:
+def test_splitting_keeps_every_token(ids: list[int], finished: bool) -> None:
     generation = make_generation([*ids, SPECIAL.eos] if finished else ids, -4.0, SPECIAL)
     rejoined: list[int] = []
     for piece in generation.pieces:

@@ -35,7 +35,7 @@ def asked(*questions: str, score: float = -0.5, chunk_index: int = 0) -> list[Qu
         "What is a \u201cmaser\u201d (in physics)?",
     ],
 )
-def test_what_is_built_as_a_question_passes(question: str) -> None:
+def test_well_formed_questions_pass(question: str) -> None:
     assert is_well_formed_english(question)
 
 
@@ -54,7 +54,7 @@ def test_what_is_built_as_a_question_passes(question: str) -> None:
         "What is a maser (in physics?",
     ],
 )
-def test_what_is_not_is_malformed(question: str) -> None:
+def test_malformed_questions_are_found(question: str) -> None:
     assert not is_well_formed_english(question)
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_is_malformed(question: str) -> None:
         "Who wrote the text of the treaty?",
     ],
 )
-def test_a_question_that_says_all_stands_alone(question: str) -> None:
+def test_standalone_questions_pass(question: str) -> None:
     assert is_standalone(question)
 
 
@@ -92,7 +92,7 @@ def test_a_question_that_says_all_stands_alone(question: str) -> None:
         "Which of the following is a metal?",
     ],
 )
-def test_a_question_that_needs_its_text_does_not(question: str) -> None:
+def test_questions_that_need_their_text_are_found(question: str) -> None:
     assert not is_standalone(question)
 
 
@@ -106,11 +106,11 @@ def test_a_question_that_needs_its_text_does_not(question: str) -> None:
         ("Who was he?", 0.0),
     ],
 )
-def test_grounding_is_the_share_of_words_that_the_text_has(question: str, share: float) -> None:
+def test_grounding_is_the_share_of_words_in_the_text(question: str, share: float) -> None:
     assert grounding(question, TEXT, "english") == pytest.approx(share)
 
 
-def test_words_are_compared_as_they_are_in_a_language_without_stems() -> None:
+def test_words_are_compared_unchanged_in_a_language_without_stemmer() -> None:
     assert grounding("Kdo postavil majáky?", "Maják postavil Smeaton.", "czech") == pytest.approx(1 / 3)
 
 
@@ -135,7 +135,7 @@ def test_nothing_is_dropped_by_default() -> None:
     assert filter_questions(questions, Settings(), Counter()) == questions
 
 
-def test_the_first_questions_of_each_chunk_stay() -> None:
+def test_only_the_first_questions_of_each_chunk_are_kept() -> None:
     one, other = asked("A?", "B?", "C?"), asked("D?", chunk_index=1)
     dropped: Counter[str] = Counter()
     kept = limit_per_chunk([*one, *other], 2, dropped)

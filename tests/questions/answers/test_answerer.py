@@ -96,7 +96,7 @@ def assert_close(answer: Answer, other: Answer) -> None:
     assert answer.no_answer_score == pytest.approx(other.no_answer_score, rel=1e-3, abs=1e-9)
 
 
-def test_all_shapes_give_what_a_plain_search_finds(checkpoint: Path) -> None:
+def test_all_architectures_give_the_answers_of_a_plain_search(checkpoint: Path) -> None:
     answers = Answerer(checkpoint).answer(PAIRS)
     for (question, context), answer in zip(PAIRS, answers, strict=True):
         text, score, no_answer = reference(checkpoint, question, context)
@@ -106,7 +106,7 @@ def test_all_shapes_give_what_a_plain_search_finds(checkpoint: Path) -> None:
         assert answer.no_answer_score == pytest.approx(no_answer, rel=1e-3, abs=1e-12)
 
 
-def test_an_answer_is_the_same_in_any_company_and_order(checkpoint: Path) -> None:
+def test_an_answer_does_not_depend_on_batch_or_order(checkpoint: Path) -> None:
     answerer = Answerer(checkpoint)
     together = answerer.answer(PAIRS)
     for pair, answer in zip(PAIRS, together, strict=True):
@@ -116,19 +116,19 @@ def test_an_answer_is_the_same_in_any_company_and_order(checkpoint: Path) -> Non
         assert_close(answer, other)
 
 
-def test_nothing_to_answer_gives_no_answers(bert: Path) -> None:
+def test_no_pairs_give_no_answers(bert: Path) -> None:
     assert Answerer(bert).answer([]) == []
 
 
 @pytest.mark.parametrize("context", ["", "  ", "\n\t", "\u0301\u200b"])
-def test_a_text_without_text_has_no_answer(context: str, checkpoint: Path) -> None:
+def test_a_blank_context_has_no_answer(context: str, checkpoint: Path) -> None:
     answer = Answerer(checkpoint).answer([("Who?", context)])[0]
     assert answer.text == context[answer.start_char : answer.end_char]
     if not context.strip():
         assert (answer.text, answer.score) == ("", 0.0)
 
 
-def test_a_question_is_read_whole_or_not_at_all(bert: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_question_is_never_truncated(bert: Path, caplog: pytest.LogCaptureFixture) -> None:
     answerer = Answerer(bert)
     longest = "? " * (N_POSITIONS // 2)
     answers = answerer.answer([(longest, PARAGRAPHS[0]), (longest + "?", PARAGRAPHS[0]), PAIRS[1]])
@@ -149,7 +149,7 @@ def test_a_question_is_read_whole_or_not_at_all(bert: Path, caplog: pytest.LogCa
         "x" * 500,
     ],
 )
-def test_an_answer_is_a_slice_of_any_text_and_cuts_no_mark_off(text: str, checkpoint: Path) -> None:
+def test_an_answer_is_a_slice_of_its_text_with_whole_characters(text: str, checkpoint: Path) -> None:
     answerer = Answerer(checkpoint)
     parts = [text[start:] for start in range(min(len(text), 12))]
     for part, answer in zip(parts, answerer.answer([("Who?", part) for part in parts]), strict=True):

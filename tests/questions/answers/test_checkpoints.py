@@ -30,19 +30,19 @@ def checkpoint(good: Path, tmp_path: Path) -> Path:
     return shutil.copytree(good, tmp_path / "model")
 
 
-def test_a_directory_is_found_as_it_is_and_has_no_revisions(checkpoint: Path) -> None:
+def test_a_directory_is_used_as_it_is_and_has_no_revisions(checkpoint: Path) -> None:
     assert find_answer_model(str(checkpoint)) == checkpoint
     with pytest.raises(SettingsError, match="has no revisions"):
         find_answer_model(str(checkpoint), "v1")
 
 
 @pytest.mark.parametrize("name", ["./no-model", "no model", "a/b/c"])
-def test_a_missing_directory_is_named_with_what_can_be_given(name: str) -> None:
+def test_a_missing_directory_is_named_with_the_alternatives(name: str) -> None:
     with pytest.raises(ModelError, match=r"no such directory\. Give a directory or a hub id\."):
         find_answer_model(name)
 
 
-def test_a_model_that_writes_questions_does_not_answer_them() -> None:
+def test_a_question_generation_model_is_refused() -> None:
     with pytest.raises(
         ModelError,
         match=r"a model of type 't5'\. Answers come from models of type: bert",
@@ -56,7 +56,7 @@ def test_a_model_of_another_task_is_refused(checkpoint: Path) -> None:
         find_answer_model(str(checkpoint))
 
 
-def test_an_encoder_that_never_learned_to_answer_is_refused(checkpoint: Path) -> None:
+def test_weights_without_an_answer_head_are_refused(checkpoint: Path) -> None:
     config = BertConfig.from_pretrained(checkpoint)
     BertModel(config, add_pooling_layer=False).save_pretrained(checkpoint)
     edit_json(checkpoint / "config.json", architectures=None)
@@ -65,7 +65,7 @@ def test_an_encoder_that_never_learned_to_answer_is_refused(checkpoint: Path) ->
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_what_is_missing_is_named(name: str, checkpoint: Path) -> None:
+def test_a_missing_file_is_named(name: str, checkpoint: Path) -> None:
     (checkpoint / name).unlink()
     with pytest.raises(ModelError, match=r"config\.json: cannot be read|no weights in"):
         find_answer_model(str(checkpoint))
@@ -87,7 +87,7 @@ def test_what_is_missing_is_named(name: str, checkpoint: Path) -> None:
         ("pad_token_id", "0"),
     ],
 )
-def test_a_configuration_that_does_harm_is_refused(key: str, value: object, checkpoint: Path) -> None:
+def test_a_harmful_configuration_is_refused(key: str, value: object, checkpoint: Path) -> None:
     edit_json(checkpoint / "config.json", **{key: value})
     with pytest.raises(ModelError, match=rf"config\.json: {key} is "):
         Answerer(checkpoint)
@@ -123,7 +123,7 @@ def test_code_that_a_checkpoint_names_is_not_run(checkpoint: Path) -> None:
     assert Answerer(checkpoint).answer([PAIR])[0].text
 
 
-def test_weights_may_be_a_bin_file_which_gives_the_same_answers(good: Path, checkpoint: Path) -> None:
+def test_a_bin_file_gives_the_same_answers(good: Path, checkpoint: Path) -> None:
     weights = load_file(checkpoint / "model.safetensors")
     (checkpoint / "model.safetensors").unlink()
     torch.save(weights, checkpoint / "pytorch_model.bin")
@@ -150,7 +150,7 @@ def test_damaged_weights_are_named(checkpoint: Path) -> None:
         Answerer(checkpoint)
 
 
-def test_weights_that_give_no_numbers_are_an_error_and_no_answer(checkpoint: Path) -> None:
+def test_weights_that_compute_nan_are_an_error(checkpoint: Path) -> None:
     weights = load_file(checkpoint / "model.safetensors")
     weights["qa_outputs.weight"].fill_(float("nan"))
     save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
@@ -158,14 +158,14 @@ def test_weights_that_give_no_numbers_are_an_error_and_no_answer(checkpoint: Pat
         Answerer(checkpoint).answer([PAIR])
 
 
-def test_a_tokenizer_that_does_not_tell_places_is_refused(checkpoint: Path) -> None:
+def test_a_tokenizer_without_offsets_is_refused(checkpoint: Path) -> None:
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class="ByT5Tokenizer")
     (checkpoint / "tokenizer.json").unlink(missing_ok=True)
     with pytest.raises(ModelError, match=r"ByT5Tokenizer does not report where .*fast tokenizer"):
         Answerer(checkpoint)
 
 
-def test_what_is_no_tokenizer_is_refused_without_advice_for_other_models(checkpoint: Path) -> None:
+def test_a_class_that_is_not_a_tokenizer_is_refused_without_a_t5_hint(checkpoint: Path) -> None:
     edit_json(checkpoint / "tokenizer_config.json", tokenizer_class="AutoProcessor")
     with pytest.raises(ModelError, match=r"tokenizer_class is 'AutoProcessor'\. Get the checkpoint"):
         Answerer(checkpoint)
@@ -223,7 +223,7 @@ def special(token: str, type_id: int = 0) -> dict[str, object]:
         ),
     ],
 )
-def test_a_template_that_the_model_cannot_read_is_refused(
+def test_an_unsuitable_tokenizer_template_is_refused(
     pair: list[dict[str, object]], problem: str, checkpoint: Path
 ) -> None:
     with pytest.raises(ModelError, match=f"does not fit the model: .*{problem}"):
@@ -231,7 +231,7 @@ def test_a_template_that_the_model_cannot_read_is_refused(
 
 
 @pytest.mark.parametrize("length", ["many", 1e300, -1, 20])
-def test_a_length_that_the_tokenizer_advises_is_kept(length: object, checkpoint: Path) -> None:
+def test_the_tokenizer_s_maximum_length_is_respected(length: object, checkpoint: Path) -> None:
     edit_json(checkpoint / "tokenizer_config.json", model_max_length=length)
     if isinstance(length, int):
         with pytest.raises(ModelError, match=f"{length} tokens are too few for text"):
@@ -240,7 +240,7 @@ def test_a_length_that_the_tokenizer_advises_is_kept(length: object, checkpoint:
         assert Answerer(checkpoint).answer([PAIR])[0].text
 
 
-def test_windows_are_of_the_length_models_were_trained_on_and_overlap_by_128(good: Path) -> None:
+def test_strides_have_384_tokens_and_overlap_by_128(good: Path) -> None:
     maker = StrideMaker(good, ModelLimits(512, 410, 2))
     context = " ".join(str(number) for number in range(1_000, 2_000))
     strides, too_long = maker.make([("Which one?", context)])
