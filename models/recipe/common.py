@@ -1,4 +1,4 @@
-"""What the steps of the recipe share: reading, sentences, content words."""
+"""Functions that the steps of the recipe share: reading, sentences and content words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
-    """The lines of a JSONL file, which may be packed with xz."""
+    """Yield the values in a JSONL file, which may be compressed with xz."""
     open_file = lzma.open if path.suffix == ".xz" else open
     with open_file(path, "rt", encoding="utf-8") as file:
         yield from map(json.loads, file)
@@ -37,15 +37,15 @@ def _splitter() -> SentenceSplitter:
 
 
 def split_sentences(text: str) -> list[str]:
-    """Sentences as ``qgbatch run`` finds them."""
+    """Split a text into the sentences that ``qgbatch run`` finds."""
     return [text[span.start_char : span.end_char] for span in _splitter()(text)]
 
 
 def content_words(text: str) -> list[str]:
-    """Stems of the words that carry meaning."""
+    """Return the stems of the words of a text, without stop words and single letters."""
     return [stem(word) for word in WORD.findall(text.lower()) if len(word) > 1 and word not in STOP_WORDS]
 
 
 def stem(word: str) -> str:
-    """First six letters: "produced" and "production" are one."""
+    """Return the first six letters of a word, so that "produced" equals "production"."""
     return word if word.isdigit() else word[:6]

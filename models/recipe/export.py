@@ -1,4 +1,4 @@
-"""Step 7: a checkpoint as it ships: weights in bfloat16, and how to prompt and decode.
+"""Step 7: write the checkpoint that is published, with weights in bfloat16.
 
 python models/recipe/export.py --checkpoint tuned --tokenizer tokenizer --out models/mini
 """
@@ -26,11 +26,14 @@ METADATA = {
 
 
 def main() -> None:
-    """Read a checkpoint, and write what ships."""
+    """Read a checkpoint and write the published one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument(
-        "--tokenizer", type=Path, required=True, help="the checkpoint's own has no spiece.model"
+        "--tokenizer",
+        type=Path,
+        required=True,
+        help="directory with spiece.model, which the checkpoint lacks",
     )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -39,12 +42,10 @@ def main() -> None:
 
 
 def export(model: Any, tokenizer: Path, out: Path) -> None:
-    """Write weights in bfloat16, the tokenizer's files, and how to prompt and decode."""
+    """Write the weights in bfloat16, the tokenizer, and the settings for prompt and decoding."""
     out.mkdir(parents=True, exist_ok=True)
     config = deepcopy(model.config)
-    config.update(
-        {"use_cache": True, "dropout_rate": 0.1}
-    )  # as T5's own: for running it, and for training on
+    config.update({"use_cache": True, "dropout_rate": 0.1})  # T5's values
     copy: Any = T5ForConditionalGeneration(config)
     copy.to(torch.bfloat16)
     copy.load_state_dict(model.state_dict())

@@ -1,7 +1,7 @@
-"""Muon: steps for weight matrices that are as long in every direction.
+"""Muon, an optimizer whose updates of a weight matrix have equal size in all directions.
 
-torch.optim.Muon computes in bfloat16, ten times slower than float32 on CPUs that lack
-it, and one matrix at a time. Here matrices of one shape go through together.
+torch.optim.Muon computes in bfloat16, which is ten times slower than float32 on CPUs without
+bfloat16 units, and processes one matrix at a time. This one processes matrices of equal shape together.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the quintic iteration, of Keller Jordan's Muon (2024)."""
+"""Coefficients of the quintic iteration in Keller Jordan's Muon (2024)."""
 N_ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, made orthogonal; ``lr`` is comparable to AdamW's.
+    """Updates weights with orthogonalized momentum; ``lr`` is comparable to AdamW's.
 
-    Steps are scaled to a root mean square of 0.2, as AdamW's are (Moonlight, 2025).
+    Updates are scaled to a root mean square of 0.2, which is typical of AdamW (Moonlight, 2025).
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # a closure is of no use here
-        """Move each matrix against its gradient's momentum."""
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # closures are not supported
+        """Update each matrix that has a gradient."""
         for group in self.param_groups:
             by_shape: defaultdict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for weight in group["params"]:
@@ -46,7 +46,7 @@ class Muon(torch.optim.Optimizer):
                     weight.add_(direction, alpha=-group["lr"] * length)
 
     def _update(self, weight: Tensor, gradient: Tensor, momentum: float) -> Tensor:
-        """Nesterov's look ahead along the running mean of gradients."""
+        """Return the Nesterov momentum of a weight: its gradient mixed with their running mean."""
         state = self.state[weight]
         if not state:
             state["mean"] = torch.zeros_like(weight)
@@ -55,7 +55,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Matrices (n, rows, columns) with their singular values brought near 1."""
+    """Return matrices of shape (n, rows, columns) with singular values close to 1."""
     a, b, c = NEWTON_SCHULZ
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x: Tensor = matrices if wide else matrices.mT

@@ -1,11 +1,11 @@
-r"""Step 4: train a small T5 from nothing, on spans of text and questions at once.
+r"""Step 4: train a small T5 from scratch on corrupted text and on questions at the same time.
 
     python models/recipe/pretrain.py --tokenizer DIR --embeddings embeddings.npy --corpus corpus.jsonl.xz \
         --examples examples.jsonl --minutes 75 --out DIR
 
-The schedule runs on the clock, so that one command fits a CPU and a GPU (there in bfloat16);
-with ``--max-steps`` it is the same on every machine.
-A run that was cut off goes on from ``DIR/state.pt`` when started again.
+The learning rate depends on the elapsed time, so that one command suits a CPU and a GPU (where it
+trains in bfloat16). With ``--max-steps`` it depends on the steps and is the same on every machine.
+An interrupted run continues from ``DIR/state.pt`` when it is started again.
 """
 
 from __future__ import annotations
@@ -27,48 +27,58 @@ from training_pairs import Batch, Encoder, PairMaker, Stream
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 MATCH, STRENGTH = 8.0, 1.5
-"""Sharpness of the copying heads' attention, and weight of what they copy; of the first model's trials."""
+"""Sharpness of the copying heads' attention, and weight of the copied tokens.
+
+Chosen by experiments with the first model.
+"""
 FALL_FROM = 0.6
-"""Share of the time after which the learning rate falls, linearly, to :data:`FALL_TO` of its height."""
+"""Share of the time after which the learning rate falls linearly to :data:`FALL_TO` of its maximum."""
 FALL_TO = 0.1
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--embeddings", type=Path, help="initial embeddings (.npy), of embeddings.py")
+    parser.add_argument("--embeddings", type=Path, help="initial embeddings (.npy) from embeddings.py")
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL (.xz) with texts")
-    parser.add_argument("--examples", type=Path, required=True, help="JSONL of examples.py")
-    parser.add_argument("--validation", type=Path, help="JSONL of examples.py, not trained on")
+    parser.add_argument("--examples", type=Path, required=True, help="JSONL from examples.py")
+    parser.add_argument("--validation", type=Path, help="JSONL from examples.py, not used for training")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=145)
-    parser.add_argument("--max-steps", type=int, default=0, help="end after so many, if before the minutes")
     parser.add_argument(
-        "--mix", default="spans=0.25,rules=0.4,real=0.35", help="share of the pairs of each kind"
+        "--max-steps",
+        type=int,
+        default=0,
+        help="stop after so many steps, or after --minutes if that is earlier",
     )
-    parser.add_argument("--p-whole", type=float, default=0.12, help="whole passages among the real pairs")
+    parser.add_argument(
+        "--mix", default="spans=0.25,rules=0.4,real=0.35", help="share of each kind of pair"
+    )
+    parser.add_argument(
+        "--p-whole", type=float, default=0.12, help="share of whole passages among the real pairs"
+    )
     parser.add_argument("--d-model", type=int, default=256)
     parser.add_argument("--d-ff", type=int, default=768)
     parser.add_argument("--num-heads", type=int, default=4)
     parser.add_argument("--num-layers", type=int, default=4)
     parser.add_argument("--num-decoder-layers", type=int, default=3)
-    parser.add_argument("--batch-tokens", type=int, default=6144, help="padded tokens of a step")
+    parser.add_argument("--batch-tokens", type=int, default=6144, help="padded tokens per step")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--warmup-steps", type=int, default=100)
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw batches")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare batches")
     parser.add_argument("--save-minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 def new_model(arguments: argparse.Namespace, tokenizer: Any) -> Any:
-    """A T5 v1.1 with random weights, given embeddings and heads that copy."""
+    """Make a T5 v1.1 with random weights, initial embeddings and heads that copy."""
     options: dict[str, Any] = {
         "d_model": arguments.d_model, "d_kv": 64, "d_ff": arguments.d_ff, "num_heads": arguments.num_heads,
         "num_layers": arguments.num_layers, "num_decoder_layers": arguments.num_decoder_layers,
-        "vocab_size": math.ceil(len(tokenizer) / 64) * 64,  # as GPUs like it
+        "vocab_size": math.ceil(len(tokenizer) / 64) * 64,  # multiples of 64 are faster on GPUs
         "feed_forward_proj": "gated-gelu", "dropout_rate": arguments.dropout,
         "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0,
     }  # fmt: skip
@@ -84,19 +94,19 @@ def new_model(arguments: argparse.Namespace, tokenizer: Any) -> Any:
 
 @torch.no_grad()
 def teach_copying(model: Any) -> None:
-    """Write an induction circuit into new weights.
+    """Write an induction circuit, which copies from the source, into new weights.
 
-    Encoder layer 0, head 0 looks one token back and stores what it saw in a subspace of
-    its own. In the first two decoder layers half of the cross-attention heads ask with the
-    token just written for the place that follows it in the source, and add the token
-    found there to the residual stream. Found by training alone, it takes most of a short run.
+    Head 0 of encoder layer 0 attends to the previous token and stores its embedding in a
+    separate subspace. In the first two decoder layers, half of the cross-attention heads look for
+    the source position that follows the token just written, and add the token found there to the
+    residual stream. Learning this circuit by training takes most of a short run.
     """
     config = model.config
     d_model, d_kv = config.d_model, config.d_kv
     generator = torch.Generator().manual_seed(0)
 
     def basis() -> torch.Tensor:
-        """Orthonormal rows (d_model, d_model), float32."""
+        """Return random orthonormal rows, shape (d_model, d_model), float32."""
         rows: torch.Tensor = torch.linalg.qr(torch.randn(d_model, d_model, generator=generator))[0]
         return rows
 
@@ -113,15 +123,16 @@ def teach_copying(model: Any) -> None:
             rows = slice(head * d_kv, (head + 1) * d_kv)
             cross.q.weight[rows] = seen * (MATCH / d_kv) ** 0.5
             cross.k.weight[rows] = store * (MATCH / d_kv) ** 0.5
-            part = copied.roll(-(layer * n_heads + head) * d_kv, dims=0)[:d_kv]
-            cross.v.weight[rows] = part
-            cross.o.weight[:, rows] = part.T * STRENGTH
+            subspace = copied.roll(-(layer * n_heads + head) * d_kv, dims=0)[:d_kv]
+            cross.v.weight[rows] = subspace
+            cross.o.weight[:, rows] = subspace.T * STRENGTH
 
 
 def make_optimizers(model: torch.nn.Module, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices; AdamW for the rest, the embeddings at five times the rate.
+    """Make Muon for the matrices of the layers, and AdamW for all other weights.
 
-    T5's embeddings have a standard deviation of 1 and hardly move at the common rate.
+    T5's embeddings have a standard deviation of 1 and hardly change at the common learning rate,
+    so theirs is five times as high.
     """
     matrices: list[torch.Tensor] = []
     embeddings: list[torch.Tensor] = []
@@ -129,7 +140,7 @@ def make_optimizers(model: torch.nn.Module, learning_rate: float) -> list[torch.
     for name, weight in model.named_parameters():
         kind = embeddings if name == "shared.weight" else matrices if weight.ndim == 2 else rest
         (rest if "relative_attention_bias" in name else kind).append(weight)
-    groups = [{"params": rest, "times": 1.0}, {"params": embeddings, "times": 5.0}]
+    groups = [{"params": rest, "lr_factor": 1.0}, {"params": embeddings, "lr_factor": 5.0}]
     return [
         Muon(matrices, learning_rate, weight_decay=0.05),
         torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
@@ -137,37 +148,42 @@ def make_optimizers(model: torch.nn.Module, learning_rate: float) -> list[torch.
 
 
 def schedule(done: float, step: int, warmup_steps: int) -> float:
-    """Factor of the learning rate when the share ``done`` of the time has passed."""
+    """Return the factor of the learning rate after the share ``done`` of the time, 0 to 1."""
     fall = max(0.0, (done - FALL_FROM) / (1 - FALL_FROM))
     return min(1.0, (step + 1) / warmup_steps) * (1 - (1 - FALL_TO) * min(1.0, fall))
 
 
 class Training:
-    """A model, its optimizers, and how far they are."""
+    """A model, its optimizers, and the progress of the training."""
 
     def __init__(self, model: Any, arguments: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model: Any = model.to(self.device).train()
         for module in model.modules():
             if hasattr(module, "wi_0"):
-                module.act = torch.nn.GELU("tanh")  # what gelu_new computes, in one pass
+                module.act = torch.nn.GELU("tanh")  # the same function as gelu_new, but faster
         self.optimizers = make_optimizers(model, arguments.learning_rate)
         self.learning_rate: float = arguments.learning_rate
         self.step, self.n_tokens, self.seconds = 0, 0, 0.0
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Mean cross-entropy of the labels, in nats, float32."""
-        input_ids, attention_mask, labels = (part.to(self.device, non_blocking=True) for part in batch)
+        """Return the mean cross-entropy of the labels in nats, as a float32 scalar."""
+        input_ids, attention_mask, labels = (tensor.to(self.device, non_blocking=True) for tensor in batch)
         on_gpu = self.device.type == "cuda"
         with torch.autocast("cuda", torch.bfloat16) if on_gpu else nullcontext():
             logits = self.model(input_ids=input_ids, attention_mask=attention_mask, labels=labels).logits
         return cross_entropy(logits.float().flatten(0, 1), labels.flatten())
 
     def learn(self, batch: Batch, factor: float) -> torch.Tensor:
-        """One step; gives the loss before it."""
+        """Train one step and return the loss before it.
+
+        Args:
+            batch: The batch.
+            factor: Factor of the learning rate.
+        """
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * factor * group.get("times", 1.0)
+                group["lr"] = self.learning_rate * factor * group.get("lr_factor", 1.0)
         loss = self.loss(batch)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -180,7 +196,7 @@ class Training:
 
     @torch.no_grad()
     def validate(self, batches: list[Batch]) -> float:
-        """Mean loss per token of batches that are not trained on, in nats."""
+        """Return the mean loss per token of validation batches, in nats."""
         self.model.eval()
         counts = [int((batch[2] != -100).sum()) for batch in batches]
         total = sum(self.loss(batch).item() * n for batch, n in zip(batches, counts, strict=True))
@@ -188,7 +204,7 @@ class Training:
         return total / sum(counts)
 
     def save(self, path: Path) -> None:
-        """Everything that going on needs, written aside and renamed."""
+        """Write the state that is needed to continue, and replace the previous one atomically."""
         state = {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -198,26 +214,26 @@ class Training:
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from :meth:`save`."""
+        """Load a state that :meth:`save` wrote."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        for optimizer, of_optimizer in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(of_optimizer)
+        for optimizer, optimizer_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(optimizer_state)
         self.step, self.n_tokens, self.seconds = state["progress"]
 
 
 def main() -> None:
-    """Train until the time is over, then write a checkpoint."""
+    """Train until the time is over and write a checkpoint."""
     arguments = parse_arguments()
     torch.manual_seed(arguments.seed)
     tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer)
-    tokenizer.model_max_length = 1 << 20  # cut here, not by the tokenizer
+    tokenizer.model_max_length = 1 << 20  # Encoder truncates, not the tokenizer
     training = Training(new_model(arguments, tokenizer), arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     state = arguments.out / "state.pt"
     if state.exists():
         training.load(state)
-        print(f"going on after step {training.step}", flush=True)
+        print(f"continuing after step {training.step}", flush=True)
     n_parameters = sum(weight.numel() for weight in training.model.parameters())
     print(f"{n_parameters:,} parameters on {training.device}", flush=True)
     train(training, arguments, Encoder(tokenizer), state)
@@ -226,11 +242,11 @@ def main() -> None:
 
 
 def train(training: Training, arguments: argparse.Namespace, encoder: Encoder, state: Path) -> None:
-    """Step after step until the minutes are over."""
+    """Train until the time or the number of steps is reached."""
     mix = {kind: float(share) for kind, share in (item.split("=") for item in arguments.mix.split(","))}
     texts = [row["text"] for row in read_jsonl(arguments.corpus)] if mix.get("spans") else []
     pair_maker = PairMaker(encoder, list(read_jsonl(arguments.examples)), texts, arguments.p_whole)
-    # A run that goes on draws other batches than it has had.
+    # A continued run gets other batches than before.
     stream = Stream(pair_maker, mix, arguments.batch_tokens, arguments.seed + training.step)
     loader = torch.utils.data.DataLoader(
         stream, batch_size=None, num_workers=arguments.workers, pin_memory=training.device.type == "cuda",
@@ -269,7 +285,7 @@ def train(training: Training, arguments: argparse.Namespace, encoder: Encoder, s
 
 
 def read_validation(arguments: argparse.Namespace, encoder: Encoder) -> list[Batch]:
-    """Four hundred windows of passages that are not trained on."""
+    """Return six batches of passages that are not used for training."""
     if not arguments.validation:
         return []
     pair_maker = PairMaker(encoder, list(read_jsonl(arguments.validation)), [], arguments.p_whole)

@@ -1,10 +1,10 @@
-r"""Step 7: draw questions of a model to be read one by one, as CSV with empty columns for the marks.
+r"""Step 7: sample questions of a model for review, as CSV with empty columns for the ratings.
 
     python models/recipe/sample_for_review.py --model DIR --samples samples \
         --heldout squad-dev-v1.1.json --out questions-for-review.csv
 
-A hundred questions of English documents in ``samples/``, and one of each of a hundred held-out
-paragraphs. The same seed draws the same paragraphs for every model.
+Samples a hundred questions about the English documents in ``samples/``, and one question for each
+of a hundred held-out paragraphs. The same seed gives the same paragraphs for every model.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import qgbatch
 from qgbatch.training.data import read_split
 
 SEED = 42
-N_DRAWN = 100
-MARKS = ("fluent", "answerable", "specific")
+N_SAMPLES = 100
+RATINGS = ("fluent", "answerable", "specific")
 
 
 def main() -> None:
-    """Ask, draw and write."""
+    """Generate and sample questions, and write them to a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--samples", type=Path, required=True)
@@ -37,7 +37,7 @@ def main() -> None:
     ]
     with arguments.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "question", *MARKS, "chunk"])
+        writer.writerow(["source", "question", *RATINGS, "chunk"])
         for question in drawn:
             chunk = question.chunk
             writer.writerow(
@@ -50,12 +50,12 @@ def sample_from_documents(model: str, samples: Path) -> list[qgbatch.Question]:
     files = sorted(path for path in samples.iterdir() if path.name != "fluesse.txt")
     documents = [qgbatch.Document.from_text(path.read_text(encoding="utf-8"), path.name) for path in files]
     asked = list(qgbatch.iter_questions(documents, model=model))
-    return random.Random(SEED).sample(asked, min(N_DRAWN, len(asked)))
+    return random.Random(SEED).sample(asked, min(N_SAMPLES, len(asked)))
 
 
 def sample_from_paragraphs(model: str, heldout: str) -> list[qgbatch.Question]:
     """One question of each of a hundred paragraphs, where there is one."""
-    paragraphs = random.Random(SEED).sample(read_split(heldout).paragraphs, N_DRAWN)
+    paragraphs = random.Random(SEED).sample(read_split(heldout).paragraphs, N_SAMPLES)
     documents = [
         qgbatch.Document.from_text(paragraph.context, f"held-out {number}")
         for number, paragraph in enumerate(paragraphs, 1)

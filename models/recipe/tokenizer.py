@@ -26,11 +26,14 @@ REPLACED = {
     "\u201f": '"', "\u00ab": '"', "\u00bb": '"', "\u2010": "-", "\u2011": "-", "\u2212": "-", "|": ",",
     "{": "(", "}": ")",
 }  # fmt: skip
-"""What documents have and the training texts have not: without this an apostrophe may be unknown."""
+"""Replacements for characters that documents have and the training texts lack.
+
+Without them, a curly apostrophe would be an unknown token.
+"""
 
 
 def main() -> None:
-    """Train on texts and questions, and write the tokenizer's files."""
+    """Train a tokenizer on texts and questions and write its files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument(
@@ -48,7 +51,7 @@ def main() -> None:
             sentence_iterator=read_texts(arguments.corpus, arguments.real), model_writer=file,
             vocab_size=arguments.vocab_size, model_type="unigram", character_coverage=0.99995,
             pad_id=0, eos_id=1, unk_id=2, bos_id=-1, pad_piece="<pad>", eos_piece="</s>", unk_piece="<unk>",
-            # Years as single pieces can be copied as one.
+            # A year that is a single piece can be copied in one step.
             split_digits=False, normalization_rule_tsv=str(rules), max_sentence_length=8000,
             num_threads=1, minloglevel=1,
         )  # fmt: skip
@@ -57,7 +60,7 @@ def main() -> None:
 
 
 def read_texts(corpus: Path, real: Path) -> Iterator[str]:
-    """Texts in random order, passages of SQuAD three times, questions of people twice."""
+    """Yield texts in random order, passages of SQuAD three times, human-written questions twice."""
     texts = [row["text"] for row in read_jsonl(corpus)]
     random.Random(0).shuffle(texts)
     questions: list[str] = []
@@ -71,7 +74,7 @@ def read_texts(corpus: Path, real: Path) -> Iterator[str]:
 
 
 def normalizations() -> Iterator[tuple[str, str]]:
-    """T5's rules (nmt_nfkc), read off the library's own normalizer, with :data:`REPLACED`."""
+    """Yield T5's rules (nmt_nfkc), read from sentencepiece's normalizer, and those of :data:`REPLACED`."""
     normalizer = sentencepiece.SentencePieceNormalizer(
         rule_name="nmt_nfkc",
         add_dummy_prefix=False,
@@ -80,21 +83,21 @@ def normalizations() -> Iterator[tuple[str, str]]:
     )
     for character in map(chr, range(1, sys.maxunicode + 1)):
         if unicodedata.category(character) not in ("Cn", "Co", "Cs"):
-            parts = unicodedata.normalize("NFD", character)
-            for old in dict.fromkeys((character, parts)):
+            decomposed = unicodedata.normalize("NFD", character)
+            for old in dict.fromkeys((character, decomposed)):
                 new = REPLACED.get(old, normalizer.normalize(old))
                 if new != old:
                     yield old, new
 
 
 def code_points(text: str) -> str:
-    """As the rules' file has them: hexadecimal."""
+    """Return the code points of a text in hexadecimal, the format of the rules file."""
     return " ".join(f"{ord(character):X}" for character in text)
 
 
 def build(spiece: Path) -> T5Tokenizer:
-    """The tokenizer of transformers with the pieces and the normalization of a sentencepiece model."""
-    model = protocol.ModelProto.FromString(spiece.read_bytes())  # type: ignore[attr-defined]  # made at import
+    """Make a transformers tokenizer with the pieces and the normalization of a sentencepiece model."""
+    model = protocol.ModelProto.FromString(spiece.read_bytes())  # type: ignore[attr-defined]  # generated at import
     pieces = [(piece.piece, piece.score) for piece in model.pieces]
     # T5 numbers its sentinels from the end of the vocabulary.
     pieces += [(f"<extra_id_{number}>", 0.0) for number in reversed(range(100))]

@@ -1,4 +1,4 @@
-"""Passages -> pairs of token ids, ever new ones, in batches of like length."""
+"""Samples training pairs of token ids from passages and batches pairs of similar length."""
 
 from __future__ import annotations
 
@@ -12,32 +12,36 @@ from common import content_words
 from swap_names import NameSwapper
 from torch import Tensor
 
+from qgbatch.engines.padding import pad_rows
+
 Pair = tuple[list[int], list[int]]
-"""Ids of a source and of its target, each with its end token."""
+"""Ids of a source and of its target, each with the end token."""
 Batch = tuple[Tensor, Tensor, Tensor]
-"""``input_ids`` and ``attention_mask`` (rows, source tokens), ``labels`` (rows, target tokens); int64."""
+"""``input_ids`` and ``attention_mask``, shape (rows, longest source), and ``labels``, shape (rows,
+longest target); all int64."""
 
 PREFIX = "generate questions:"
 SOURCE_WEIGHTS = {
     "squad-v1.1-train-head": 2.0, "squad-v1.1-train-via-nqg": 2.0, "qamr": 1.5, "fairytaleqa": 0.6,
     "openstax-review+glossary": 0.8, "medquad": 0.3,
 }  # fmt: skip
-"""How often a question of a source is drawn: written for the passage and about facts is best."""
+"""Relative frequency of a source. Questions about facts, written for the passage, are the best."""
 WIDTHS = (1, 1, 2, 2, 3)
-"""Sentences of a window: a chunk of the embedded model holds one to three."""
+"""Numbers of sentences per example to sample from; a chunk of the embedded model has one to three."""
 SPAN_TOKENS = (48, 64, 96, 128)
+"""Lengths of the texts for span corruption, in tokens, to sample from."""
 CORRUPTED, SPAN_LENGTH = 0.15, 3.0
-"""Share of tokens masked, and tokens of a span: T5's (Raffel et al. 2020)."""
+"""Share of masked tokens and mean length of a span, as for T5 (Raffel et al. 2020)."""
 POOL = 4096
-"""Pairs drawn at once, to be sorted by length."""
+"""Number of pairs that are sampled together and sorted by length."""
 P_RENAMED = 0.6
-"""Share of question pairs with other names: without it a few thousand passages are soon known by heart."""
+"""Share of question pairs with replaced names. Without it, the model memorizes the passages."""
 P_MARKED = 0.1
-"""Share of question pairs whose source gets a heading, a bullet or emphasis, as documents have them."""
+"""Share of question pairs whose source gets a heading, a bullet or emphasis, as in documents."""
 
 
 class Encoder:
-    """Text -> ids without an end token; sentences come back in many windows, so they are kept."""
+    """Tokenizes texts without the end token, and stores the ids, because sentences occur in many pairs."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -48,7 +52,7 @@ class Encoder:
         self._prefix = self(PREFIX)
 
     def __call__(self, text: str) -> list[int]:
-        """Ids of a text."""
+        """Return the ids of a text."""
         if text not in self._known:
             ids = self._tokenizer(text, add_special_tokens=False).input_ids
             self._known[text] = np.asarray(ids, dtype=np.int32)
@@ -56,12 +60,15 @@ class Encoder:
         return known
 
     def source(self, sentences: Sequence[str], max_tokens: int) -> list[int]:
-        """What ``qgbatch run`` gives the model for a chunk of these sentences."""
+        """Return the input ids that ``qgbatch run`` makes for a chunk of these sentences, truncated."""
         ids = [*self._prefix, *(token for sentence in sentences for token in self(sentence))]
         return [*ids[: max_tokens - 1], self.eos_id]
 
     def target(self, questions: Sequence[str], max_tokens: int) -> list[int]:
-        """A separator after each question, as in ``finetune``; what does not fit is left out whole."""
+        """Return the ids of the questions, each followed by a separator, as ``qgbatch finetune`` does.
+
+        Questions that do not fit into ``max_tokens`` are dropped as a whole.
+        """
         ids: list[int] = []
         for question in questions:
             more = [*self(question), self.separator_id]
@@ -72,7 +79,14 @@ class Encoder:
 
 
 class PairMaker:
-    """Draws pairs of three kinds: ``real`` and ``rules`` questions, and ``spans`` of plain text."""
+    """Samples pairs of three kinds: ``real`` and ``rules`` questions, and ``spans`` of plain text.
+
+    Args:
+        encoder: The tokenizer.
+        passages: Passages of examples.py.
+        texts: Plain texts for span corruption.
+        p_whole: Share of whole passages among the real pairs, 0 to 1.
+    """
 
     def __init__(
         self, encoder: Encoder, passages: Sequence[Any], texts: Sequence[str], p_whole: float
@@ -87,7 +101,7 @@ class PairMaker:
             SOURCE_WEIGHTS[passage["source"]] * min(len(passage["questions"]), 4) for passage in self._real
         ]
         self._weights = np.cumsum(weights)
-        # Nine in ten of the rules' questions begin with What.
+        # Nine in ten of the rule-made questions start with What.
         self._rare = [
             (passage, index)
             for passage in self._rules
@@ -95,8 +109,8 @@ class PairMaker:
             if not question.startswith("What")
         ]
 
-    def draw(self, kind: str, rng: random.Random) -> Pair | None:
-        """A new pair, or None where the draw gave nothing of use."""
+    def sample(self, kind: str, rng: random.Random) -> Pair | None:
+        """Sample a pair of a kind; return None if the sample cannot be used."""
         if kind == "spans":
             return self._spans(rng)
         if kind == "real":
@@ -114,7 +128,7 @@ class PairMaker:
         return self._pair(passage, start, start + width, rng)
 
     def _pair(self, passage: Any, start: int, end: int, rng: random.Random) -> Pair | None:
-        """Sentences, and the questions about them in their order."""
+        """Make a pair of sentences ``start`` to ``end`` (excluded) and their questions, in order."""
         asked = [item for item in passage["questions"] if start <= item[0] < end]
         rng.shuffle(asked)
         chosen = pick_different(sorted(asked, key=lambda item: item[0]), end - start)
@@ -128,7 +142,7 @@ class PairMaker:
         return (self._encode.source(sentences, 256), target) if target else None
 
     def _spans(self, rng: random.Random) -> Pair | None:
-        """T5's span corruption of a stretch of text."""
+        """Make a pair by T5's span corruption of a random excerpt."""
         ids = self._encode(rng.choice(self._texts))
         length = rng.choice(SPAN_TOKENS)
         if len(ids) < 12:
@@ -138,18 +152,25 @@ class PairMaker:
 
 
 def pick_different(asked: Sequence[Any], n_sentences: int) -> list[str]:
-    """At most two questions a sentence (three of a lone one), none about the same words as another."""
+    """Choose at most five questions with different content words.
+
+    At most two questions are chosen per sentence, or three if there is only one sentence.
+    """
     chosen: list[tuple[int, set[str], str]] = []
     for index, question in asked:
         words = set(content_words(question))
-        near = any(len(words & others) > 0.7 * min(len(words), len(others)) for _, others, _ in chosen)
-        if not near and sum(place == index for place, _, _ in chosen) < (3 if n_sentences == 1 else 2):
+        is_similar = any(
+            len(words & others) > 0.7 * min(len(words), len(others)) for _, others, _ in chosen
+        )
+        if not is_similar and sum(place == index for place, _, _ in chosen) < (
+            3 if n_sentences == 1 else 2
+        ):
             chosen.append((index, words, question))
     return [question for _, _, question in chosen][:5]
 
 
 def add_markup(sentences: Sequence[str], other: str, rng: random.Random) -> list[str]:
-    """Sentences under a heading (the first words of another one), as a list item, or with emphasis."""
+    """Add a heading made of the first words of ``other``, a list bullet, or emphasis to sentences."""
     kind = rng.randrange(3)
     if kind == 0:
         return ["#" * rng.randint(1, 3) + " " + " ".join(other.split()[: rng.randint(1, 4)]), *sentences]
@@ -160,11 +181,12 @@ def add_markup(sentences: Sequence[str], other: str, rng: random.Random) -> list
 
 
 def corrupt(ids: Sequence[int], encoder: Encoder, rng: random.Random) -> Pair:
-    """Spans replaced by sentinels, and the spans with their sentinels as the target."""
+    """Replace random spans by sentinels; the target consists of the spans with their sentinels."""
     n_noise = max(1, round(len(ids) * CORRUPTED))
     n_spans = max(1, round(n_noise / SPAN_LENGTH))
 
     def cut(total: int) -> list[int]:
+        """Divide a number of tokens randomly into ``n_spans`` lengths."""
         places = sorted(rng.sample(range(1, total), n_spans - 1))
         return [end - start for start, end in zip([0, *places], [*places, total], strict=True)]
 
@@ -181,26 +203,27 @@ def corrupt(ids: Sequence[int], encoder: Encoder, rng: random.Random) -> Pair:
 
 
 class Stream(torch.utils.data.IterableDataset[Batch]):
-    """Batches without end; ``seed`` decides them, together with the number of the worker."""
+    """Endless batches, which are determined by ``seed`` and the index of the worker process."""
 
     def __init__(self, pair_maker: PairMaker, mix: dict[str, float], batch_tokens: int, seed: int) -> None:
         self._pair_maker, self._mix, self._batch_tokens, self._seed = pair_maker, mix, batch_tokens, seed
 
     def __iter__(self) -> Iterator[Batch]:
+        """Yield batches."""
         worker = torch.utils.data.get_worker_info()
         rng = random.Random(self._seed * 1000 + (worker.id if worker else 0))
         kinds, weights = list(self._mix), list(self._mix.values())
         while True:
             pairs: list[Pair] = []
             while len(pairs) < POOL:
-                pair = self._pair_maker.draw(rng.choices(kinds, weights)[0], rng)
+                pair = self._pair_maker.sample(rng.choices(kinds, weights)[0], rng)
                 if pair:
                     pairs.append(pair)
             yield from map(collate, make_batches(pairs, self._batch_tokens, rng))
 
 
 def make_batches(pairs: Sequence[Pair], batch_tokens: int, rng: random.Random) -> list[list[Pair]]:
-    """Pairs of like length together, at most ``batch_tokens`` padded tokens each, in random order."""
+    """Batch pairs of similar length, with at most ``batch_tokens`` padded tokens each, in random order."""
     batches: list[list[Pair]] = []
     longest_source = longest_target = 0
     for pair in sorted(pairs, key=lambda pair: (len(pair[0]) // 8, len(pair[1]), rng.random())):
@@ -217,12 +240,7 @@ def make_batches(pairs: Sequence[Pair], batch_tokens: int, rng: random.Random) -
 
 
 def collate(pairs: Sequence[Pair]) -> Batch:
-    """Padded tensors of a batch."""
-    shape = (len(pairs), max(len(source) for source, _ in pairs))
-    input_ids, attention_mask = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    labels = torch.full((len(pairs), max(len(target) for _, target in pairs)), -100, dtype=torch.long)
-    for row, (source, target) in enumerate(pairs):
-        input_ids[row, : len(source)] = torch.tensor(source)
-        attention_mask[row, : len(source)] = 1
-        labels[row, : len(target)] = torch.tensor(target)
-    return input_ids, attention_mask, labels
+    """Pad the sources and targets of a batch."""
+    sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
+    input_ids, labels = pad_rows(sources, 0), pad_rows(targets, -100)
+    return input_ids, pad_rows([[1] * len(source) for source in sources], 0), labels

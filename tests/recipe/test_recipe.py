@@ -141,20 +141,22 @@ def test_text_of_the_held_out_set_is_found(step: Callable[..., Any], data: Path,
     assert step(contamination.main, "--heldout", data / "real.json", data / "corpus.jsonl") == 0
 
 
-def test_rules_that_go_wrong_are_mended_or_left_out() -> None:
+def test_rules_that_go_wrong_are_corrected_or_left_out() -> None:
     sentence = "Many early settlers planted fruit orchards near the river."
     asked = "Who planted fruit orchards near the river?"
     nouns = {"society", "gardener"}
-    assert examples.mend(asked.replace("Who", "What"), sentence, nouns) == asked
-    for subject, mended in {
+    assert examples.correct(asked.replace("Who", "What"), sentence, nouns) == asked
+    for subject, corrected in {
         "The monk Eisai": asked, "Eisai": None, "The Garden Society": asked.replace("Who", "What"),
     }.items():  # fmt: skip
         sentence = f"{subject} planted fruit orchards near the river."
-        assert examples.mend(asked.replace("Who", "What"), sentence, nouns) == mended
-    assert examples.mend("What does the gland consist?", "The gland consists of two parts.", nouns) is None
-    assert examples.mend("What opened?", "The shop opened.", nouns) is None
+        assert examples.correct(asked.replace("Who", "What"), sentence, nouns) == corrected
+    assert (
+        examples.correct("What does the gland consist?", "The gland consists of two parts.", nouns) is None
+    )
+    assert examples.correct("What opened?", "The shop opened.", nouns) is None
     sentence = "King Arthur's battles with Rome ended badly."
-    assert examples.mend("What battles with Rome ended badly?", sentence, nouns) is None
+    assert examples.correct("What battles with Rome ended badly?", sentence, nouns) is None
 
 
 @pytest.mark.parametrize(
@@ -165,10 +167,10 @@ def test_rules_that_go_wrong_are_mended_or_left_out() -> None:
         ("What is described in this passage?", 1.0, "vague"),
         ("When did she leave the old hive?", 1.0, "pronoun"),
         ("Name two duties of bees.", 1.0, "form"),
-        ("What is it that happened?", 1.0, "too little in it"),
+        ("What is it that happened?", 1.0, "too few content words"),
     ],
 )
 def test_questions_that_a_passage_cannot_answer_are_left_out(
     question: str, shared: float, reason: str | None
 ) -> None:
-    assert examples.why_not(question, shared, "qamr") == reason
+    assert examples.reason_to_drop(question, shared, "qamr") == reason
