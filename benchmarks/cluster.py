@@ -1,12 +1,12 @@
-"""What bounds ``--runner ray`` at 10, 100 and 1,000 workers: rates measured here, the rest simulated.
+"""Finds what limits ``--runner ray`` with 10, 100 and 1,000 workers, by measurement and simulation.
 
     python benchmarks/cluster.py [--files 20000] [--blocks 2000]
 
-Measured: how fast the driver lists files and sees whether they changed, how many blocks a
-second Ray hands to workers that do nothing, and how long the metadata of a part take to
-read. Simulated: workers that take the blocks of ``group_into_blocks`` one after the other,
-over documents whose lengths are spread as those of the web (log-normal, 10 chunks in the
-middle, 20 on average, a few of thousands).
+Measured: how fast the driver lists files and checks whether they changed, how many blocks per
+second Ray passes to workers that do nothing, and how fast the metadata of parts are read.
+Simulated: workers that process the blocks of ``cut_into_blocks`` one after another. The lengths
+of the documents follow a log-normal distribution, as on the web (median 10 chunks, mean 20, and a
+few documents of thousands of chunks).
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from qgbatch.records import Provenance
 
 MEDIAN_CHUNKS, SIGMA = 10, 1.2
 CHUNKS_PER_S = 300.0
-"""Of a worker with a GPU: docTTTTTquery reports 8.8 million passages in 8 hours on one accelerator."""
+"""Speed of a worker with a GPU. docTTTTTquery reports 8.8 million passages in 8 hours on one accelerator."""
 START_S = 20.0
-"""Until a worker has its model; a large one from a local disk."""
+"""Time until a worker has loaded its model, for a large model on a local disk."""
 
 
 def main() -> None:
-    """Measure, simulate and print."""
+    """Measure, simulate and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--blocks", type=int, default=2_000)
@@ -105,7 +105,7 @@ class Idle:
     """A worker that does nothing."""
 
     def __call__(self, blocks: dict[str, Any]) -> dict[str, Any]:
-        """Blocks -> the same."""
+        """Return the blocks unchanged."""
         return blocks
 
 
@@ -123,7 +123,7 @@ def _hand_out(number: int) -> float:
 
 
 def _simulated(n_documents: int, n_workers: int) -> dict[str, str]:
-    """The time of workers of one speed that take the largest blocks first."""
+    """Simulate workers of equal speed that take the largest blocks first."""
     draw = random.Random(1)
     n_chunks = {
         str(number): (max(1, round(draw.lognormvariate(math.log(MEDIAN_CHUNKS), SIGMA))), 0)

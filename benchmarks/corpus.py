@@ -1,4 +1,4 @@
-"""Documents of any number for the benchmarks, no two chunks of them alike."""
+"""Makes any number of documents for the benchmarks, without two equal chunks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from measuring import SAMPLES
 
 _SENTENCE = re.compile(r"^|(?<=[.!?:;] )|(?<=\n)(?!\n)")
-"""Where one begins, or may seem to."""
+"""The start of a sentence, or of text that could be one."""
 
 
 def make_documents(directory: Path, n_documents: int) -> list[Path]:
-    """Documents of three paragraphs of ``samples/``, each sentence with a number that no other has."""
-    draw = random.Random(5)
+    """Write documents of three paragraphs from ``samples/``, with the document's number in each sentence."""
+    rng = random.Random(5)
     paragraphs = [
         paragraph
         for path in sorted(SAMPLES.glob("*.txt"))
@@ -24,8 +24,8 @@ def make_documents(directory: Path, n_documents: int) -> list[Path]:
     directory.mkdir()
     paths = []
     for number in range(n_documents):
-        drawn = draw.sample(paragraphs, 3)
-        text = _SENTENCE.sub(f"In case {number}, ", "\n\n".join(drawn))
+        chosen = rng.sample(paragraphs, 3)
+        text = _SENTENCE.sub(f"In case {number}, ", "\n\n".join(chosen))
         paths.append(directory / f"{number:06}.txt")
         paths[-1].write_text(text, encoding="utf-8")
     return paths

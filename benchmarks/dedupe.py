@@ -1,11 +1,11 @@
-"""Time and memory to find duplicates among up to a million questions.
+"""Measures time and memory to find duplicates among up to a million questions.
 
     python benchmarks/dedupe.py [--questions 10000 100000 1000000]
 
-The questions are made of words of ``samples/`` with a fixed seed: four in five are new, one
-in ten repeats an earlier one in other case and punctuation, one in ten asks an earlier one
-with other function words or endings. Each size and method runs in a process of its own, whose
-peak memory includes the questions, the interpreter and what the module imports.
+The questions are made of words from ``samples/`` with a fixed seed. Four in five are new, one in
+ten repeats an earlier question in other case and punctuation, and one in ten is an earlier
+question with other function words or endings. Each size and method runs in a new process, whose
+peak memory includes the questions, the interpreter and the imported modules.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ _RELATION = ("of", "in", "near", "before", "under", "without", "made of", "known
 
 
 def make_questions(n_questions: int) -> Iterator[str]:
-    """Questions of two to four words of ``samples/``, a third of them with a year or a name."""
-    draw = random.Random(7)
+    """Yield questions with two to four words from ``samples/``, a third of them with a year or a name."""
+    rng = random.Random(7)
     text = " ".join(path.read_text(encoding="utf-8") for path in sorted(SAMPLES.glob("*.txt")))
     vocabulary = sorted(set(re.findall(r"\b[a-z]{4,}\b", text)))
     names = sorted(set(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{3,}\b", text)))
     made: list[str] = []
     for _ in range(n_questions):
-        kind = draw.random() if made else 1.0
+        kind = rng.random() if made else 1.0
         if kind < 0.1:
-            yield draw.choice(made).upper().replace("?", " ?")
+            yield rng.choice(made).upper().replace("?", " ?")
             continue
         if kind < 0.2:
-            asking, _, rest = draw.choice(made).partition(" the ")
+            asking, _, rest = rng.choice(made).partition(" the ")
             yield f"{asking} a {rest}".replace(" of ", " of the ")
             continue
-        nouns = draw.sample(vocabulary, draw.randint(2, 4))
-        question = f"{draw.choice(_ASKING)} the {f' {draw.choice(_RELATION)} the '.join(nouns)}"
-        if draw.random() < 1 / 3:
-            question += f" in {draw.choice([str(draw.randint(1600, 2026)), draw.choice(names)])}"
-        if len(made) < 100_000:  # else the benchmark's own memory would be the greater part
+        nouns = rng.sample(vocabulary, rng.randint(2, 4))
+        question = f"{rng.choice(_ASKING)} the {f' {rng.choice(_RELATION)} the '.join(nouns)}"
+        if rng.random() < 1 / 3:
+            question += f" in {rng.choice([str(rng.randint(1600, 2026)), rng.choice(names)])}"
+        if len(made) < 100_000:  # more would take most of the measured memory
             made.append(f"{question}?")
         yield f"{question}?"
 
 
 def measure(n_questions: int, method: DedupeMethod) -> dict[str, float]:
-    """Seconds of one search, and how many it dropped for which reason."""
+    """Return the seconds of one search, and the number of dropped questions by reason."""
     questions = list(make_questions(n_questions))
-    draw = random.Random(8)
-    scores = [round(-draw.random(), 4) for _ in questions]
+    rng = random.Random(8)
+    scores = [round(-rng.random(), 4) for _ in questions]
     start = time.perf_counter()
     reasons = list(find_duplicates(questions, scores, method, 0.9).values())
     took = time.perf_counter() - start
@@ -70,13 +70,11 @@ def measure(n_questions: int, method: DedupeMethod) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--one", nargs=3, help=argparse.SUPPRESS
-    )  # what the processes of it are called with
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # for the processes that it starts
     arguments = parser.parse_args()
     if arguments.one:
         size, method, path = arguments.one

@@ -1,10 +1,10 @@
-"""What ``--runner ray`` costs beside a local run, and what more workers give.
+"""Measures the cost of ``--runner ray`` compared with a local run, and the gain of more workers.
 
     python benchmarks/distributed.py [--documents 200] [--rounds 2]
 
-Runs ``qgbatch run`` as a process of its own, start-up included, over made documents without a
-cache: here and on Ray, with both cores for one process and with one core each. Rounds are
-interleaved. "While generating" leaves out what starts and ends the run.
+Runs ``qgbatch run`` as a new process, start-up included, over generated documents without a
+cache: locally and on Ray, with both cores for one process and with one core per process. Rounds
+are interleaved. "While generating" excludes the start and the end of a run.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ CONTENDERS: dict[str, tuple[list[str], str]] = {
     "Ray, one worker with one core": (["--runner", "ray", "--num-workers", "1"], "1"),
     "Ray, two workers with one core each": (["--runner", "ray", "--num-workers", "2"], "1"),
 }
-"""What each adds to the command line, and the threads of a process."""
+"""Additional words of each command line, and the number of threads per process."""
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)

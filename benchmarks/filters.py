@@ -1,4 +1,4 @@
-"""What the filters drop of questions that people asked, which are good ones as a rule.
+"""Measures how many human-written questions the filters drop; most of them should be kept.
 
 python benchmarks/filters.py SQUAD.json
 """
@@ -15,7 +15,7 @@ from qgbatch.questions.filters import grounding, is_standalone, is_well_formed_e
 
 
 def main() -> None:
-    """Count and print."""
+    """Count and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
     articles = json.loads(parser.parse_args().squad.read_text(encoding="utf-8"))["data"]
@@ -31,10 +31,14 @@ def main() -> None:
         "--min-grounding 0.5": [q for q, text in pairs if grounding(q, text, "english") < 0.5],
     }
     rows = [
-        {"filter": name, "drops": f"{len(some) / len(pairs):.1%}", "such as": some[0] if some else ""}
-        for name, some in dropped.items()
+        {
+            "filter": name,
+            "drops": f"{len(questions) / len(pairs):.1%}",
+            "such as": questions[0] if questions else "",
+        }
+        for name, questions in dropped.items()
     ]
-    show(f"{len(pairs):,} questions of people", rows)
+    show(f"{len(pairs):,} human-written questions", rows)
 
 
 if __name__ == "__main__":

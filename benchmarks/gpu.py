@@ -1,23 +1,23 @@
-"""Generation, memory, parity and training on a CUDA GPU, in under eight minutes.
+"""Measures generation, memory, parity and training on a CUDA GPU, in under eight minutes.
 
     python benchmarks/gpu.py [--squad dev-v1.1.json] [--train train-v1.1.json] [--seconds 420]
 
-Shapes of T5 with random weights that always write 64 tokens, in bfloat16, with 4 beams and
-the notebook's settings; rows of random ids as long as SQuAD's paragraphs are in T5's tokens,
-and of 512. Each contender has the same share of the seconds and is timed batch by batch, after
-a batch to warm up; rates are of whole batches. Every part prints a table of its own when it is
-done, so that what was measured is there if the rest is cut off:
+Uses models of T5's sizes with random weights that always write 64 tokens, in bfloat16, with 4
+beams and the notebook's settings. Inputs are rows of random ids, with the lengths of SQuAD's
+paragraphs and with 512 tokens. Each contender gets the same share of the time and is timed batch
+by batch, after one batch to warm up; rates are of whole batches. Each part prints its table when
+it is finished, so that an interrupted benchmark loses nothing:
 
-- what the card reaches: a large matrix product, a large copy
-- chunks a second: the notebook's loop, transformers in batches, unsorted and sorted, qgbatch's
-  torch engine; its busy share, peak memory, and its share of the least time in which the card
-  could do the operations and move the bytes that are counted here
-- memory: one batch of far too many rows, halved until it fits
-- `--squad`: embedded model on 100 paragraphs, float32 here and on the CPU, and bfloat16
-- training steps of a T5-base: static padding in float32 and bfloat16, and as qgbatch does it
-- `--train`: the losses of float32 and bfloat16 over the same 60 steps
+- the speed of the GPU: a large matrix product and a large copy
+- chunks per second: the notebook's loop, transformers in unsorted and sorted batches, and
+  qgbatch's torch engine; its busy share, its peak memory, and its share of the minimum time that
+  the counted operations and bytes take on this GPU
+- memory: one batch of far too many rows, which is halved until it fits
+- ``--squad``: the embedded model on 100 paragraphs, in float32 on GPU and CPU, and in bfloat16
+- training steps of a T5-base: static padding in float32 and bfloat16, and qgbatch's batches
+- ``--train``: the losses of float32 and bfloat16 over the same 60 steps
 
-``--dry-run`` does all of it on a CPU with a tiny shape.
+``--dry-run`` runs all of it on a CPU with a tiny model.
 """
 
 from __future__ import annotations
@@ -56,28 +56,28 @@ NEW_TOKENS = 64
 DECODING = Decoding(max_new_tokens=NEW_TOKENS)
 SPECIAL = SpecialIds(pad=0, eos=1, unk=2, separators=frozenset({3}))
 N_PARAGRAPHS, N_EPOCHS = 18_896, 7
-"""Of SQuAD v1.1's training set, and of the notebook's training."""
+"""Size of SQuAD v1.1's training set, and epochs of the notebook's training."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Where everything runs, and what it reaches."""
+    """The device of the benchmark and its measured speed."""
 
     device: str
     dtype: torch.dtype
     operations: float
-    """A second, of a large matrix product in ``dtype``."""
+    """Operations per second of a large matrix product in ``dtype``."""
     n_bytes: float
-    """A second, read and written by a large copy."""
+    """Bytes per second that a large copy reads and writes."""
 
     def wait(self) -> None:
-        """Until what was started is done."""
+        """Wait until the device has finished."""
         if self.device == "cuda":
             torch.cuda.synchronize()
 
 
 def measure_card(device: str, *, is_small: bool) -> Card:
-    """Time a matrix product of random numbers and a copy, the best of ten each."""
+    """Time a matrix product of random numbers and a copy, and take the best of ten."""
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     card = Card(device, dtype, 0, 0)
     n = 256 if is_small else 8192
@@ -90,7 +90,7 @@ def measure_card(device: str, *, is_small: bool) -> Card:
 
 
 def seconds(card: Card, work: Callable[[], object]) -> float:
-    """Wall time until the device is done."""
+    """Return the wall time of work in seconds, until the device has finished."""
     card.wait()
     start = time.perf_counter()
     work()
@@ -98,19 +98,19 @@ def seconds(card: Card, work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def draw_rows(lengths: str, n_rows: int) -> list[tuple[int, ...]]:
-    """Rows of random ids; SQuAD's paragraphs have 155 of T5's tokens on average."""
-    draw = random.Random(7)
-    drawn = (round(draw.lognormvariate(4.97, 0.38)) for _ in range(n_rows))
-    sizes = [512 if lengths == "full" else min(512, max(25, size)) for size in drawn]
-    return [(*(draw.randrange(10, 7_000) for _ in range(size - 2)), 1, 1) for size in sizes]
+def make_rows(lengths: str, n_rows: int) -> list[tuple[int, ...]]:
+    """Make rows of random ids; SQuAD's paragraphs have 155 tokens of T5's vocabulary on average."""
+    rng = random.Random(7)
+    lengths_in_tokens = (round(rng.lognormvariate(4.97, 0.38)) for _ in range(n_rows))
+    sizes = [512 if lengths == "full" else min(512, max(25, size)) for size in lengths_in_tokens]
+    return [(*(rng.randrange(10, 7_000) for _ in range(size - 2)), 1, 1) for size in sizes]
 
 
-def least_seconds(card: Card, config: Any, batch: Batch) -> float:
-    """The floor of a batch: its operations and its bytes at what the card reaches, the larger one.
+def minimum_seconds(card: Card, config: Any, batch: Batch) -> float:
+    """Return the minimum time of a batch: of its operations or its bytes, whichever takes longer.
 
-    Counted are matrix products, and of bytes the weights once a step, the encoder's keys and
-    values once a row and the beams' own ones; nothing else, so no version gets below it.
+    Counted are the matrix products, and as bytes the weights once per step, the encoder's keys and
+    values once per row, and those of the beams. Every implementation needs at least these.
     """
     d_model, d_ff = config.d_model, config.d_ff
     inner, n_layers, beams = config.d_kv * config.num_heads, config.num_layers, DECODING.num_beams
@@ -130,7 +130,7 @@ def least_seconds(card: Card, config: Any, batch: Batch) -> float:
 
 
 def rate(card: Card, batches: Sequence[Batch], run: Callable[[Batch], object], limit: float) -> float:
-    """Chunks a second over as many batches as the time allows, after one to warm up."""
+    """Return the chunks per second over as many batches as the time allows, after one to warm up."""
     run(batches[0])
     n_done = 0
     start = time.perf_counter()
@@ -144,7 +144,7 @@ def rate(card: Card, batches: Sequence[Batch], run: Callable[[Batch], object], l
 
 
 def through_transformers(engine: TorchEngine, batch: Batch) -> object:
-    """``generate`` with its own ban on n-grams and its own caches."""
+    """Run transformers' ``generate`` with its own n-gram filter and caches."""
     input_ids, attention_mask = engine.pad(batch)
     return engine._model.generate(
         input_ids=input_ids,
@@ -156,12 +156,12 @@ def through_transformers(engine: TorchEngine, batch: Batch) -> object:
 
 
 def in_batches(rows: Sequence[tuple[int, ...]], size: int) -> list[Batch]:
-    """Of one size, in the order of the rows."""
+    """Cut rows into batches of equal size, in order."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def busy_share(card: Card, work: Callable[[], object]) -> float:
-    """The share of the wall time in which the GPU runs a kernel."""
+    """Return the share of the wall time in which the GPU runs a kernel."""
     kind = ProfilerActivity.CUDA if card.device == "cuda" else ProfilerActivity.CPU
     with profile(activities=[kind]) as profiler:
         wall = seconds(card, work)
@@ -171,7 +171,7 @@ def busy_share(card: Card, work: Callable[[], object]) -> float:
 
 
 def print_profile(card: Card, lengths: str, work: Callable[[], object]) -> None:
-    """What a batch of qgbatch's spends its time on, on the device and on the host."""
+    """Print where a batch of qgbatch spends its time, on the device and on the host."""
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if card.device == "cuda" else [])]
     with profile(activities=kinds) as profiler:
         seconds(card, work)
@@ -180,12 +180,12 @@ def print_profile(card: Card, lengths: str, work: Callable[[], object]) -> None:
 
 
 def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_rows: int) -> None:
-    """All contenders on both kinds of lengths."""
+    """Measure all contenders on both kinds of lengths."""
     model = find_model(str(make_model(shape, place, NEW_TOKENS)))
     precision = str(card.dtype).removeprefix("torch.")
     engine = TorchEngine(EngineChoice("torch", card.device, precision), model, DECODING, SPECIAL)
     for lengths in ("squad", "full"):
-        rows = draw_rows(lengths, n_rows)
+        rows = make_rows(lengths, n_rows)
         ours = [
             [rows[index] for index in batch]
             for batch in make_batches([len(row) for row in rows], engine.budget)
@@ -210,7 +210,7 @@ def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_r
             its_rate = rate(card, batches, run, limit)
             peak = torch.cuda.max_memory_allocated() / 2**30 if card.device == "cuda" else float("nan")
             middle = batches[len(batches) // 2]
-            floor = least_seconds(card, engine._model.config, middle) / len(middle)
+            minimum = minimum_seconds(card, engine._model.config, middle) / len(middle)
             table.append(
                 {
                     "": name,
@@ -218,7 +218,7 @@ def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_r
                     "tokens/s": f"{its_rate * NEW_TOKENS:,.0f}",
                     "GPU busy": f"{busy_share(card, partial(run, middle)):.0%}",
                     "peak GiB": f"{peak:.1f}",
-                    "of the least time": f"{floor * its_rate:.1%}",
+                    "of the minimum time": f"{minimum * its_rate:.1%}",
                 }
             )
         if shape != "t5-large":
@@ -228,12 +228,12 @@ def measure_generation(card: Card, shape: str, place: Path, limit: float, *, n_r
         show(
             f"{shape}, {lengths} lengths: qgbatch is {ratio:.1f} times transformers at its best",
             table,
-            **facts(card),
+            **conditions(card),
         )
 
 
-def facts(card: Card) -> dict[str, Any]:
-    """What a table is to be read with."""
+def conditions(card: Card) -> dict[str, Any]:
+    """Return the conditions under which a table was measured."""
     return {
         "accelerator": torch.cuda.get_device_name() if card.device == "cuda" else "none",
         "teraops": round(card.operations / 1e12, 2),
@@ -244,11 +244,11 @@ def facts(card: Card) -> dict[str, Any]:
 
 
 def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
-    """A batch of all rows at once, which is to be halved until it fits, against the engine's own sizes."""
+    """Compare one batch of all rows, which is halved until it fits, with the engine's batch sizes."""
     model = find_model(str(place))
     precision = str(card.dtype).removeprefix("torch.")
     engine = TorchEngine(EngineChoice("torch", card.device, precision), model, DECODING, SPECIAL)
-    rows = draw_rows("full", n_rows)
+    rows = make_rows("full", n_rows)
     halved: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: halved.append(record.getMessage())  # type: ignore[method-assign]
@@ -272,11 +272,11 @@ def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
             }
         )
     logging.getLogger("qgbatch").removeHandler(handler)
-    show(f"Memory: {n_rows} rows of 512 tokens", table, **facts(card))
+    show(f"Memory: {n_rows} rows of 512 tokens", table, **conditions(card))
 
 
 def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
-    """Outputs of the embedded model: here and on the CPU in float32, and here in bfloat16."""
+    """Compare the embedded model's outputs on the CPU in float32, and on the GPU in float32 and bfloat16."""
     model = find_model("mini")
     tokenizer = load_tokenizer(model, None)
     special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
@@ -297,23 +297,21 @@ def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
         equal = statistics.mean(ours == theirs for ours, theirs in zip(its, first, strict=True))
         overlap = score_overlap(its, references)["rougeL"]
         table.append({"": name, "outputs equal to the CPU's": f"{equal:.0%}", "ROUGE-L": f"{overlap:.4f}"})
-    show(f"Parity on {len(rows)} paragraphs", table, **facts(card))
+    show(f"Parity on {len(rows)} paragraphs", table, **conditions(card))
 
 
-def draw_examples(n_examples: int) -> list[Example]:
-    """Random ids as long as SQuAD's paragraphs and their questions, cut at 64."""
-    draw = random.Random(5)
+def random_examples(n_examples: int) -> list[Example]:
+    """Make examples of random ids with the lengths of SQuAD's paragraphs and of up to 64 target tokens."""
+    rng = random.Random(5)
     return [
-        Example(
-            input_ids=list(row), labels=[draw.randrange(10, 7_000) for _ in range(draw.randint(20, 64))]
-        )
-        for row in draw_rows("squad", n_examples)
+        Example(input_ids=list(row), labels=[rng.randrange(10, 7_000) for _ in range(rng.randint(20, 64))])
+        for row in make_rows("squad", n_examples)
     ]
 
 
 def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
-    """Samples a second of the same steps, and the notebook's seven epochs at that rate."""
-    examples = draw_examples(max(2, n_steps) * step)
+    """Measure samples per second of equal steps, and project the notebook's seven epochs."""
+    examples = random_examples(max(2, n_steps) * step)
     has_bf16 = card.device == "cuda"
     contenders = {
         "static padding, float32": (4, False, True),
@@ -343,11 +341,11 @@ def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
                 "7 epochs of SQuAD v1.1, projected": f"{N_EPOCHS * N_PARAGRAPHS / samples / 60:.1f} min",
             }
         )
-    show(f"Training, {n_steps} steps of {step} paragraphs", table, **facts(card))
+    show(f"Training, {n_steps} steps of {step} paragraphs", table, **conditions(card))
 
 
 def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
-    """The embedded model trained on in float32 and bfloat16: the same examples in the same order."""
+    """Train the embedded model in float32 and bfloat16, on the same examples in the same order."""
     tokenizer = load_tokenizer(find_model("mini"), None)
     paragraphs = read_split(path).paragraphs[: n_steps * 64]
     examples = make_examples(
@@ -363,11 +361,11 @@ def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
         )  # fmt: skip
         _, losses = train(settings, examples, static=False)
         table.append({"": precision, "losses": ", ".join(f"{loss:.3f}" for loss in losses)})
-    show(f"Losses over {n_steps} steps of 64 paragraphs", table, **facts(card))
+    show(f"Losses over {n_steps} steps of 64 paragraphs", table, **conditions(card))
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--squad", help="SQuAD's development set, for parity")
     parser.add_argument("--train", help="SQuAD's training set, for the losses")
@@ -381,15 +379,15 @@ def main() -> None:
         raise SystemExit("No CUDA GPU here: --dry-run tries the script on a CPU.")
     card = measure_card("cpu" if is_dry else "cuda", is_small=is_dry)
     shapes = ["tiny"] if is_dry else ["t5-base", "t5-small", "t5-large"]
-    # Half of the time is generation's, over shapes, lengths and contenders; half of that goes
-    # into warming up, profiling and the last batch of each.
+    # Generation gets half of the time, divided among shapes, lengths and contenders. Half of that
+    # is for warming up, profiling and the last batch of each.
     limit = arguments.seconds / 2 / (len(shapes) * 2 * 8) / 2
     deadline = time.perf_counter() + arguments.seconds / 2
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         for shape in shapes:
             if time.perf_counter() > deadline and shape == "t5-large":
-                print("t5-large is left out: the time is up.")
+                print("No time left for t5-large.")
                 continue
             measure_generation(card, shape, place, limit, n_rows=8 if is_dry else 2048)
         base = place / shapes[0]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved rounds, processes with their peak memory, tables."""
+"""Functions that the benchmarks share: interleaved rounds, processes with their peak memory, tables."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 
 def interleave(contenders: Mapping[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:
-    """What each contender returns in each round.
+    """Return the result of each contender in each round.
 
-    Rounds go through all of them, each round beginning with another one, so that what else
-    the machine does falls on all alike.
+    Each round runs all contenders and starts with another one, so that other load on the machine
+    affects all contenders alike.
     """
     names = list(contenders)
     results: dict[str, list[float]] = {name: [] for name in names}
@@ -37,7 +37,7 @@ def interleave(contenders: Mapping[str, Callable[[], float]], n_rounds: int) -> 
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall seconds of a call."""
+    """Return the wall time of a call in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -45,18 +45,18 @@ def seconds(work: Callable[[], object]) -> float:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process took."""
+    """Time and memory of a process."""
 
     seconds: float
     """Wall time, start-up included."""
     cpu_seconds: float
-    """Over all cores."""
+    """CPU time over all cores, user and system."""
     peak_mib: float
     """Peak resident memory."""
 
 
 def run_python(*words: str) -> Usage:
-    """Run ``python words...`` as a process of its own; what it prints is shown only if it fails."""
+    """Run ``python words...`` as a new process; its output is only printed if it fails."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -72,20 +72,20 @@ def run_python(*words: str) -> Usage:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Median, least and greatest value."""
+    """Format the median, the minimum and the maximum of values."""
     median = statistics.median(values)
     return f"{median:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def show(title: str, rows: Sequence[Mapping[str, Any]], **facts: Any) -> None:
-    """Print rows as a Markdown table, then the same and what it was measured on as a line of JSON."""
+def show(title: str, rows: Sequence[Mapping[str, Any]], **conditions: Any) -> None:
+    """Print rows as a Markdown table, and again as one line of JSON with the machine and the conditions."""
     columns = list(rows[0])
     print(f"\n{title}\n")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
         print(f"| {' | '.join(str(row[column]) for column in columns)} |")
     command = " ".join(["python", *sys.argv])
-    record = {"title": title, "command": command, **_machine(), **facts, "rows": list(rows)}
+    record = {"title": title, "command": command, **_machine(), **conditions, "rows": list(rows)}
     print(f"\n{json.dumps(record)}", flush=True)
 
 

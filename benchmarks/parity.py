@@ -1,12 +1,12 @@
-"""How much the engines and precisions agree, and how well each asks, on held-out paragraphs.
+"""Compares the outputs of engines and precisions, and their quality, on held-out paragraphs.
 
     python benchmarks/parity.py SQUAD.json [--paragraphs 300]
 
-Draws paragraphs of a SQuAD-format file with a fixed seed and lets each engine ask with the
-model's own settings, each paragraph in one chunk. The table has the share of paragraphs whose
-output has exactly the ids that transformers gives in float32, the share of CTranslate2's
-float32 questions that are asked word for word, the mean ROUGE-L of the questions against
-their best reference of that paragraph, and the share of pieces kept as questions.
+Samples paragraphs of a SQuAD file with a fixed seed and generates questions with each engine and
+the model's own settings, each paragraph as one chunk. The table shows the share of paragraphs
+whose output has exactly the ids of transformers in float32, the share of CTranslate2's float32
+questions that are generated word for word, the mean ROUGE-L of the questions against the best
+reference of their paragraph, and the share of pieces that are kept as questions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CONTENDERS: dict[str, Options] = {
 
 
 def read_paragraphs(path: Path, n_paragraphs: int) -> list[tuple[str, list[str]]]:
-    """Contexts with their reference questions, drawn by a fixed seed."""
+    """Sample contexts with their reference questions, with a fixed seed."""
     articles = json.loads(path.read_text(encoding="utf-8"))["data"]
     paragraphs = [
         (paragraph["context"], [qa["question"] for qa in paragraph["qas"]])
@@ -48,7 +48,7 @@ def read_paragraphs(path: Path, n_paragraphs: int) -> list[tuple[str, list[str]]
 
 
 def ask(components: Components, contexts: list[str]) -> list[Generation]:
-    """Outputs of an engine, each paragraph in one chunk."""
+    """Generate with an engine, each paragraph as one chunk."""
     inputs = components.tokenizer.encode(contexts)
     outputs = {
         input_ids: generation
@@ -62,7 +62,7 @@ def ask(components: Components, contexts: list[str]) -> list[Generation]:
 def read_questions(
     components: Components, contexts: list[str], generations: list[Generation]
 ) -> tuple[Asked, float]:
-    """The questions of each paragraph, and the share of pieces that they are."""
+    """Return the questions of each paragraph, and the share of pieces that are kept."""
     dropped: Counter[str] = Counter()
     asked, form = [], OUTPUT_FORMATS["questions"]
     for generation, context in zip(generations, contexts, strict=True):
@@ -74,7 +74,7 @@ def read_questions(
 
 
 def rouge_l(asked: Asked, references: list[list[str]]) -> float:
-    """Mean F1 of the questions against their best reference."""
+    """Return the mean F1 of the questions against their best reference."""
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
     scores = [
         max(scorer.score(reference, question)["rougeL"].fmeasure for reference in its_references)
@@ -85,13 +85,13 @@ def rouge_l(asked: Asked, references: list[list[str]]) -> float:
 
 
 def share_of(ours: Asked, theirs: Asked) -> float:
-    """How many of their questions are ours too, paragraph by paragraph."""
+    """Return the share of the questions of ``theirs`` that are also in ``ours``, by paragraph."""
     n_same = sum(len(set(a) & set(b)) for a, b in zip(ours, theirs, strict=True))
     return n_same / sum(len(set(questions)) for questions in theirs)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
     parser.add_argument("--paragraphs", type=int, default=300)
@@ -125,7 +125,7 @@ def main() -> None:
 
 
 def share_of_equal(ours: list[Generation], theirs: list[Generation]) -> float:
-    """Share of outputs with the very same ids."""
+    """Return the share of outputs with identical ids."""
     return sum(a.pieces == b.pieces for a, b in zip(ours, theirs, strict=True)) / len(theirs)
 
 

@@ -1,10 +1,10 @@
-"""What the cache costs a first run, and what a rerun over an unchanged corpus takes.
+"""Measures the cost of the cache in a first run, and the time of a rerun over an unchanged corpus.
 
     python benchmarks/rerun.py [DIRECTORY] [--documents 1000] [--rounds 2]
 
-Runs ``qgbatch run`` as a process of its own, start-up included, over a directory of text
-files, or over that many made documents: with an empty cache, without one, and again with the
-full one. Rounds are interleaved and begin with each in turn; the table has medians.
+Runs ``qgbatch run`` as a new process, start-up included, over a directory of text files or over
+generated documents: with an empty cache, without a cache, and again with the full cache. Rounds
+are interleaved and start with each contender in turn; the table shows medians.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from measuring import interleave, run_python, show, spread
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, nargs="?")
     parser.add_argument("--documents", type=int, default=1000)

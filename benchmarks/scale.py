@@ -1,10 +1,10 @@
-"""Time and peak memory of runs over corpora that grow tenfold.
+"""Measures time and peak memory of runs over corpora that grow tenfold.
 
     python benchmarks/scale.py [--documents 30 300 3000]
 
-Runs ``qgbatch run`` with an empty cache as a process of its own, start-up included, over
-that many documents of some ten chunks each, no two alike; with short greedy outputs, so that
-it takes minutes.
+Runs ``qgbatch run`` with an empty cache as a new process, start-up included. The documents have
+about ten chunks each, and no two chunks are equal. Outputs are short and greedy, so that the
+benchmark takes minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FAST = ("--num-beams", "1", "--max-new-tokens", "8")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, nargs="+", default=[30, 300, 3000])
     parser.add_argument("--rounds", type=int, default=2)

@@ -1,4 +1,4 @@
-"""Models of T5's sizes with random weights, for measuring speed where no weights can be had."""
+"""Makes models of T5's sizes with random weights, to measure speed without downloading weights."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SHAPES = {
 
 
 def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
-    """A checkpoint that writes ``max_new_tokens`` tokens for any input, with mini's tokenizer.
+    """Make a checkpoint that writes ``max_new_tokens`` tokens for any input, with mini's tokenizer.
 
-    Its end token has an embedding of zeros, so that many others always score higher.
+    The embedding of its end token is zero, so that many other tokens always have a higher score.
     """
     torch.manual_seed(3)
     d_model, d_ff, num_layers, num_heads = SHAPES[shape]
@@ -41,19 +41,19 @@ def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
     )
     with torch.no_grad():
         model.get_input_embeddings().weight[model.config.eos_token_id] = 0
-    place = directory / shape
-    model.save_pretrained(place)
-    (place / "generation_config.json").write_text(
+    checkpoint = directory / shape
+    model.save_pretrained(checkpoint)
+    (checkpoint / "generation_config.json").write_text(
         json.dumps({"max_new_tokens": max_new_tokens, "num_beams": 4, "decoder_start_token_id": 0}),
         encoding="utf-8",
     )
     for path in find_model("mini").directory.glob("tokenizer*"):
-        shutil.copy(path, place)
-    return place
+        shutil.copy(path, checkpoint)
+    return checkpoint
 
 
 def converted(components: Components) -> str:
-    """The directory of a model as CTranslate2 has it."""
+    """Return the directory of a model that was converted to CTranslate2."""
     components.load()
     name = f"{components.model.sha256[:32]}-{components.engine_choice.precision}-*"
     (directory,) = (components.cache_dir / CONVERTED_MODELS).glob(name)

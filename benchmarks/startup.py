@@ -1,9 +1,9 @@
-"""What starting up takes: wall time of whole processes, from ``--version`` to a cached rerun.
+"""Measures the start-up time of whole processes, from ``--version`` to a cached rerun.
 
     python benchmarks/startup.py [--rounds 5]
 
-Runs over ``samples/``; "again" is with everything in the cache, "first" with an empty one but
-the converted model.
+Runs over ``samples/``. "Again" means that all results are in the cache; "first" means that only
+the converted model is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from measuring import SAMPLES, interleave, run_python, show, spread
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

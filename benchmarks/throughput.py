@@ -1,19 +1,19 @@
-"""Chunks per second on the same weights and documents, from the notebook's loop to ``qgbatch run``.
+"""Measures chunks per second of ``qgbatch run``, the notebook's loop and the bare libraries.
 
     python benchmarks/throughput.py [--model mini|t5-small|t5-base] [--rounds 3]
 
-mini has its own weights, chunks of 64 tokens and stops where it likes. The shapes of T5 have
-random weights, chunks of up to 512 tokens and always write 64 tokens. All do beam search with
-4 beams. What is timed:
+All contenders have the same weights and documents and use beam search with 4 beams. mini has its
+trained weights, chunks of 64 tokens, and outputs that end by themselves. The T5 shapes have random
+weights, chunks of up to 512 tokens, and outputs of exactly 64 tokens. The contenders are:
 
-- the notebook's loop: one text after the other through transformers' ``generate``
+- the notebook's loop: one text after another through transformers' ``generate``
 - transformers in batches of 8, in the order of the documents and sorted by length
-- CTranslate2's ``translate_batch`` on tokens that are ready, sorted by length over all
-  chunks and handed over at once: what the engine can do where nothing else costs time
-- ``qgbatch run``, files to Parquet with an empty cache, from the moment the model is loaded
+- CTranslate2's ``translate_batch`` on prepared tokens, sorted by length over all chunks and
+  passed at once: the speed of the engine if nothing else took time
+- ``qgbatch run``, from files to Parquet with an empty cache, timed after the model is loaded
 
-Slow ones get fewer documents, drawn evenly. Rounds are interleaved and begin with each in
-turn; the table has medians, and compares ``qgbatch`` with plain CTranslate2 round by round.
+Slow contenders get fewer documents, evenly spaced. Rounds are interleaved and start with each
+contender in turn. The table shows medians, and compares ``qgbatch`` with bare CTranslate2 round by round.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ NEW_TOKENS = 64
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many documents each kind of contender gets."""
+    """Number of documents for each kind of contender."""
 
     loop: int
     torch: int
@@ -61,7 +61,7 @@ SIZES = {"mini": Sizes(4, 16, 100, 160), "t5-small": Sizes(6, 16, 40, 100), "t5-
 
 
 class Bench:
-    """A model, documents and what is done with them."""
+    """A model, its documents, and the contenders that process them."""
 
     def __init__(self, model: str, paths: list[Path], place: Path) -> None:
         self.model, self.paths, self.place = model, paths, place
@@ -75,21 +75,21 @@ class Bench:
         )
 
     def find(self, **options: Any) -> Components:
-        """Stages for this model."""
+        """Load the components of a run for this model."""
         return Components.find(Settings(model=self.model, **options), self.cache.directory)
 
-    def drawn(self, n_documents: int) -> list[Path]:
-        """That many documents, drawn evenly."""
+    def select(self, n_documents: int) -> list[Path]:
+        """Return evenly spaced documents."""
         return self.paths[:: len(self.paths) // n_documents][:n_documents]
 
     def inputs(self, n_documents: int) -> list[InputIds]:
-        """The chunks of that many documents, as token ids."""
-        return [chunk.input_ids for path in self.drawn(n_documents) for chunk in self.chunks[path]]
+        """Return the input ids of the chunks of evenly spaced documents."""
+        return [chunk.input_ids for path in self.select(n_documents) for chunk in self.chunks[path]]
 
     def notebook_loop(self, n_documents: int) -> float:
-        """Chunks a second of the notebook's ``hf_run_model``."""
+        """Return the chunks per second of the notebook's ``hf_run_model``."""
         tokenizer = self.components.tokenizer.hf_tokenizer
-        chunks: list[Chunk] = [chunk for path in self.drawn(n_documents) for chunk in self.chunks[path]]
+        chunks: list[Chunk] = [chunk for path in self.select(n_documents) for chunk in self.chunks[path]]
         start = time.perf_counter()
         for chunk in chunks:
             ids = self.generate([tokenizer.encode(f"generate questions: {chunk.text}")])
@@ -97,7 +97,7 @@ class Bench:
         return len(chunks) / (time.perf_counter() - start)
 
     def transformers(self, n_documents: int, *, by_length: bool) -> float:
-        """Chunks a second of ``generate`` in batches of 8."""
+        """Return the chunks per second of ``generate`` in batches of 8."""
         inputs = self.inputs(n_documents)
         start = time.perf_counter()
         if by_length:
@@ -107,7 +107,7 @@ class Bench:
         return len(inputs) / (time.perf_counter() - start)
 
     def generate(self, rows: Sequence[Sequence[int]]) -> Any:
-        """Ids of a padded batch."""
+        """Generate with transformers for one padded batch."""
         longest = max(map(len, rows))
         return self.transformer.generate(
             input_ids=torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows]),
@@ -120,7 +120,7 @@ class Bench:
         )
 
     def translator(self, precision: str) -> ctranslate2.Translator:
-        """The converted model, one worker a core as in qgbatch."""
+        """Load the converted model, with one worker per core as in qgbatch."""
         if precision not in self.translators:
             components = self.find(engine="ctranslate2", compute_type=precision)
             self.translators[precision] = ctranslate2.Translator(
@@ -129,7 +129,7 @@ class Bench:
         return self.translators[precision]
 
     def ctranslate2(self, precision: str, n_documents: int) -> float:
-        """Chunks per second of ``translate_batch``."""
+        """Return the chunks per second of ``translate_batch``."""
         translator = self.translator(precision)
         inputs = self.inputs(n_documents)
         batches = [
@@ -145,11 +145,11 @@ class Bench:
         return len(inputs) / (time.perf_counter() - start)
 
     def run(self, n_documents: int, **options: Any) -> float:
-        """Chunks a second of a run, loading the model left out."""
+        """Return the chunks per second of a run, without the time to load the model."""
         for path in self.cache.directory.glob("results-*"):
             path.unlink()
         report = qgbatch.run(
-            self.drawn(n_documents),
+            self.select(n_documents),
             self.place / "questions.parquet",
             Settings(model=self.model, **options),
             cache=self.cache,
@@ -159,7 +159,7 @@ class Bench:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=SIZES, default="mini")
     parser.add_argument("--rounds", type=int, default=3)

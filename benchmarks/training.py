@@ -1,12 +1,12 @@
-"""How many steps a second `qgbatch finetune` takes, against the notebook's static padding.
+"""Measures the training steps of ``qgbatch finetune`` against the notebook's static padding.
 
     python benchmarks/training.py SQUAD.json [--base mini] [--lengths-of TOKENIZER] [--steps 2] [--rounds 3]
 
-Both are the same Trainer on the same examples in steps of 64; one pads every source to 512
-and every target to 64 tokens, the other to the longest of its batch, the examples of a step
-sorted by length. Only lengths matter to the time: `--lengths-of` takes them from another tokenizer,
-as a larger vocabulary has fewer tokens, its ids modulo the base's vocabulary. Rounds are
-interleaved; nothing that is trained here is kept.
+Both use the same Trainer on the same examples in steps of 64. One pads every source to 512 and
+every target to 64 tokens; the other pads to the longest of its batch, with the examples of a step
+sorted by length. Only lengths affect the time, so ``--lengths-of`` takes them from another
+tokenizer, such as one with a larger vocabulary and fewer tokens; its ids are taken modulo the
+base's vocabulary. Rounds are interleaved, and the trained models are not kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from qgbatch.training.trainer import QuestionTrainer, make_arguments
 
 
 def pad_statically(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
-    """The notebook's batch: tensors (rows, 512) and (rows, 64), int64."""
+    """Pad a batch as the notebook does: sources to shape (rows, 512), labels to (rows, 64), int64."""
 
     def pad(rows: list[list[int]], length: int, value: int) -> torch.Tensor:
         return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows])
@@ -48,7 +48,7 @@ def pad_statically(examples: Sequence[Example], pad_id: int) -> dict[str, torch.
 def train(
     settings: TrainingSettings, examples: list[Example], *, static: bool
 ) -> tuple[float, list[float]]:
-    """Seconds of a whole training of ``settings.max_steps`` steps, and the losses that it logged."""
+    """Train ``settings.max_steps`` steps and return the seconds and the logged losses."""
     base: Any = load_base(settings)
     with tempfile.TemporaryDirectory() as directory:
         arguments = make_arguments(settings, Path(directory), has_validation=False)
@@ -63,7 +63,7 @@ def train(
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
     parser.add_argument("--base", default="mini")

@@ -1,9 +1,9 @@
-"""What the settings of the CPU engine were chosen from: one changed at a time.
+"""Measures the CPU engine with other settings than the defaults, one changed at a time.
 
     python benchmarks/tuning.py [--model mini|t5-small|t5-base] [--documents 100] [--rounds 3]
 
-CTranslate2 in int8 on tokens that are ready, in the batches that a run would make of them and
-handed over as a run does. Rounds are interleaved.
+CTranslate2 runs in int8 on prepared tokens, in the batches that a run would make. Rounds are
+interleaved.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NEW_TOKENS = 64
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to set what there is to set."""
+    """One combination of settings."""
 
     workers: int = n_cores()
     threads: int = 1
@@ -60,7 +60,7 @@ CHOICES = {
 
 
 class Bench:
-    """A model and chunks."""
+    """A model and the input ids of its chunks."""
 
     def __init__(self, components: Components, inputs: list[InputIds]) -> None:
         self.inputs = inputs
@@ -68,7 +68,7 @@ class Bench:
         self.options = translate_options(components.decoding)
 
     def rate(self, choice: Choice) -> float:
-        """Chunks a second."""
+        """Return the chunks per second with these settings."""
         translator = ctranslate2.Translator(
             self.directory,
             compute_type="int8",
@@ -87,7 +87,7 @@ class Bench:
         return len(self.inputs) / (time.perf_counter() - start)
 
     def batches(self, choice: Choice) -> list[list[list[str]]]:
-        """Batches of tokens, window by window."""
+        """Make the batches of tokens, one chunk window after another."""
         batches = []
         for first in range(0, len(self.inputs), choice.window_chunks):
             window = self.inputs[first : first + choice.window_chunks]
@@ -100,7 +100,7 @@ class Bench:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=("mini", *SHAPES), default="mini")
     parser.add_argument("--documents", type=int, default=100)
