@@ -17,7 +17,7 @@ test:
 	python -m pytest
 
 faults:
-	python -m pytest -m faults
+	python -m pytest -m faults --timeout 1800
 
 docs:
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict

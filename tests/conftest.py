@@ -32,9 +32,9 @@ SAMPLES = ROOT / "samples"
 
 collect_ignore_glob = ["support/*"]  # modules that are no tests, and have no doctests
 
-# The number of examples per property. Loading a model for the first time takes longer than any deadline.
+# Examples per property. No deadline, because the first example may load a model.
 settings.register_profile("dev", max_examples=25, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None)
+settings.register_profile("ci", max_examples=60, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

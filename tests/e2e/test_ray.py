@@ -105,18 +105,18 @@ def rows(path: Path) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    "scope",
+    ("scope", "pattern"),
     [
-        "document",
-        pytest.param("chunk", marks=pytest.mark.faults),
-        pytest.param("corpus", marks=pytest.mark.faults),
+        ("document", "[0e]?[05p]*.txt"),  # every fifth of the first hundred, and the empty one
+        *[pytest.param(scope, "*", marks=pytest.mark.faults) for scope in ("document", "chunk", "corpus")],
     ],
 )
 def test_rows_are_those_of_a_local_run(
-    qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path, scope: str
+    qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path, scope: str, pattern: str
 ) -> None:
     local, parts, report = tmp_path / "local.parquet", tmp_path / "parts", tmp_path / "report.json"
-    words: list[str | Path] = [corpus, corpus.with_suffix(".jsonl"), "--dedupe-scope", scope]
+    table = corpus.with_suffix(".jsonl")
+    words: list[str | Path] = [corpus / pattern, table, "--dedupe-scope", scope]
     here = qgbatch("run", *words, "-o", local, "--report", tmp_path / "local.json", *GREEDY)
     assert here.exit_code == ExitCode.PARTIAL
     there = run_on(ray_address, *words, "-o", parts, "--num-workers", "2", "--report", report)

@@ -140,11 +140,10 @@ def random_moment(dice: random.Random, n_batches: int) -> tuple[int, float]:
     return dice.randint(1, n_batches), dice.uniform(0, 0.05)
 
 
-def test_a_run_that_is_killed_again_and_again_loses_nothing(
+def test_a_run_that_is_killed_twice_loses_nothing(
     make_place: Callable[[str], Place], qgbatch: Qgbatch
 ) -> None:
     place, dice = make_place("chain"), random.Random(5)
-    place.kill(0, dice.uniform(0, START_UP_S))
     for _ in range(2):
         place.kill(dice.randint(1, place.undisturbed.n_batches // 3), dice.uniform(0, 0.05))
     assert 0 < count_generations(place.cache) < place.undisturbed.n_distinct
