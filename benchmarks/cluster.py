@@ -32,7 +32,7 @@ from qgbatch.records import Provenance
 
 MEDIAN_CHUNKS, SIGMA = 10, 1.2
 CHUNKS_PER_S = 300.0
-"""Speed of a worker with a GPU. docTTTTTquery reports 8.8 million passages in 8 hours on one accelerator."""
+"""Speed of a GPU worker. docTTTTTquery reports 8.8 million passages in 8 hours on one accelerator."""
 START_S = 20.0
 """Time until a worker has loaded its model, for a large model on a local disk."""
 

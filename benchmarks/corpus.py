@@ -13,7 +13,7 @@ _SENTENCE = re.compile(r"^|(?<=[.!?:;] )|(?<=\n)(?!\n)")
 
 
 def make_documents(directory: Path, n_documents: int) -> list[Path]:
-    """Write documents of three paragraphs from ``samples/``, with the document's number in each sentence."""
+    """Write documents of three paragraphs from ``samples/``, with the document number in each sentence."""
     rng = random.Random(5)
     paragraphs = [
         paragraph

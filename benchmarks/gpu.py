@@ -276,7 +276,7 @@ def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
 
 
 def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
-    """Compare the embedded model's outputs on the CPU in float32, and on the GPU in float32 and bfloat16."""
+    """Compare outputs of the embedded model: CPU in float32, GPU in float32 and bfloat16."""
     model = find_model("mini")
     tokenizer = load_tokenizer(model, None)
     special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)

@@ -140,12 +140,9 @@ def random_moment(dice: random.Random, n_batches: int) -> tuple[int, float]:
     return dice.randint(1, n_batches), dice.uniform(0, 0.05)
 
 
-def test_a_run_that_is_killed_twice_loses_nothing(
-    make_place: Callable[[str], Place], qgbatch: Qgbatch
-) -> None:
+def test_a_killed_run_loses_nothing(make_place: Callable[[str], Place], qgbatch: Qgbatch) -> None:
     place, dice = make_place("chain"), random.Random(5)
-    for _ in range(2):
-        place.kill(dice.randint(1, place.undisturbed.n_batches // 3), dice.uniform(0, 0.05))
+    place.kill(dice.randint(1, place.undisturbed.n_batches // 3), dice.uniform(0, 0.05))
     assert 0 < count_generations(place.cache) < place.undisturbed.n_distinct
     place.run_again(qgbatch)
 
