@@ -58,8 +58,8 @@ class Document:
             digest = hashlib.sha256(text.encode()).hexdigest()
         except UnicodeEncodeError as error:
             raise DocumentError(
-                f"{source}: half of a surrogate pair at offset {error.start}.",
-                "Decode the text again, or replace such characters first.",
+                f"{source}: a lone surrogate at offset {error.start} cannot be encoded as UTF-8.",
+                "Decode the source with the right encoding, or replace the character.",
             ) from error
         return cls(source, text, digest, page_starts)
 
@@ -182,7 +182,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What decides an output besides the documents, as stored in Parquet metadata and run reports."""
+    """Everything except the documents that determines an output; stored in Parquet metadata and reports."""
 
     qgbatch: str
     """Version of qgbatch."""
@@ -212,7 +212,7 @@ class Provenance:
         """Read what :meth:`to_json` returned.
 
         Raises:
-            ValueError: A key is missing or its value has another type.
+            ValueError: A key is missing or its value has the wrong type.
         """
         known = _known_fields(cls, values, optional=("answers_sha256", "extra"))
         assert isinstance(values, Mapping)
@@ -232,7 +232,7 @@ class RunFacts:
     error: str | None
     """The error that ended the run early, if any."""
     workers: int
-    """Processes that shared the work; the times of their stages add up."""
+    """Number of processes that shared the work. ``seconds`` is summed over them."""
     n_inputs: int
     n_documents: int
     n_chunks: int
@@ -264,7 +264,7 @@ class RunFacts:
         """Read what :meth:`to_json` returned.
 
         Raises:
-            ValueError: A key is missing or its value has another type.
+            ValueError: A key is missing or its value has the wrong type.
         """
         if not isinstance(values, Mapping) or values.get("schema") != REPORT_SCHEMA:
             raise ValueError(f"not a report of schema {REPORT_SCHEMA}")
@@ -275,7 +275,7 @@ class RunFacts:
             for name in ("dropped", "skipped", "seconds")
             for number in known[name].values()
         ):
-            raise ValueError("failures, dropped, skipped or seconds: of another type")
+            raise ValueError("failures, dropped, skipped or seconds: of the wrong type")
         known["failures"] = tuple(Failure(**_known_fields(Failure, failure)) for failure in failures)
         known["provenance"] = Provenance.from_json(facts) if facts else None
         return cls(**known)
@@ -295,5 +295,5 @@ def _known_fields(record: type[Any], values: object, optional: tuple[str, ...] =
         if spec.name in values and isinstance(value, _JSON_TYPES.get(str(spec.type), Mapping)):
             known[spec.name] = value
         elif spec.name in values or spec.name not in optional:
-            raise ValueError(f"{spec.name}: missing or of another type")
+            raise ValueError(f"{spec.name}: missing or of the wrong type")
     return known

@@ -288,8 +288,8 @@ class Settings(BaseSettings):
     dedupe: DedupeMethod = setting(
         "exact",
         "Duplicates",
-        "Duplicates to drop: none, exact (ignores case, punctuation and spacing) or near (also similar "
-        "wording with the same numbers, names and content words).",
+        "Duplicates to drop: none, exact (ignores case, punctuation and spacing) or near (also questions "
+        "that differ only in function words and word endings).",
         metavar="METHOD",
         common=True,
     )

@@ -89,7 +89,7 @@ def _text(value: Any, place: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise _invalid(place, f"half of a surrogate pair at offset {error.start}") from error
+        raise _invalid(place, f"a lone surrogate at offset {error.start}") from error
     return value
 
 

@@ -46,7 +46,7 @@ OUTPUT_FORMATS: Mapping[str, OutputFormat] = {
         question_label="question:",
     ),
     "query": OutputFormat(
-        description="search queries, drawn", has_separator=False, needs_question_mark=False
+        description="search queries, sampled", has_separator=False, needs_question_mark=False
     ),
 }
 """Output formats by the value of ``parser`` in :class:`ModelMetadata`."""
@@ -56,13 +56,13 @@ OUTPUT_FORMATS: Mapping[str, OutputFormat] = {
 class ModelMetadata:
     """Prompt, output format and sizes of a checkpoint, from ``qgbatch.json`` beside its weights.
 
-    The defaults are the notebook's, for checkpoints without this file.
+    The defaults, for checkpoints without this file, are those of the notebook (see README, Speed).
     """
 
     prefix: str = "generate questions: "
     suffix: str = " </s>"
-    """Text between the chunk and the end token. The notebook writes the end token here, so its
-    inputs end with two of them."""
+    """Text after the chunk; the tokenizer then adds the end token. The default is ``</s>`` itself, as
+    in the notebook, so inputs end with two end tokens."""
     separator: str = "<sep>"
     """Token between two questions; ignored if the output format has no separator."""
     parser: str = "questions"

@@ -176,19 +176,19 @@ def lock_output(path: Path, wait_lock: float) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            # Before the release: a waiting run then notices that the file is gone and creates a new one.
+            # Deleted before the lock is released: a waiting run sees that and creates a new lock file.
             lock_file.unlink()
         lock.release()
 
 
 def _open_partial(target: Path, path: Path) -> tuple[Path, _OutputFile]:
-    """Create a partial file beside the target. It is locked while it is open; a leftover file is not."""
+    """Create a partial file beside the target. It is locked while open; without a lock it is a leftover."""
     while True:
         partial = _hidden_sibling(target, f"{secrets.token_hex(4)}.partial")
         raw = _OutputFile(partial, "xb", path)
         with suppress(OSError):  # a file system without locks, where leftover files are not removed
             if not lock_descriptor(raw.fileno(), blocking=False) or not partial.exists():
-                raw.close()  # before the lock, another process mistook the file for a leftover
+                raw.close()  # another process took the file for a leftover before it was locked
                 continue
         return partial, raw
 

@@ -55,8 +55,8 @@ class Components:
             settings: What decides the questions.
             cache_dir: The directory of the cache, which also holds converted models.
             load_engine: Loads the engine when it is first needed. Tests pass the ``load`` method
-                of a :class:`qgbatch.engines.fake.FakeEngine`. The results of another engine than
-                the default have their own keys in the cache.
+                of a :class:`qgbatch.engines.fake.FakeEngine`. The results of other engines have
+                their own keys in the cache.
 
         Raises:
             ModelError: The model is missing.
@@ -205,12 +205,12 @@ class Components:
             "precision": choice.precision,
             **asdict(self.decoding),
             **_versions(choice.name),
-            **self._other_loader(),
+            **self._custom_loader(),
         }
         return Cache(store, chunking, generating, self._answering())
 
-    def _other_loader(self) -> dict[str, str]:
-        """The name of the function that loads the engine, unless it is the default or wraps the default."""
+    def _custom_loader(self) -> dict[str, str]:
+        """The name of a custom engine loader, for the cache key; empty for the default and its wrappers."""
         name = _qualified_name(self.load_engine)
         return {} if name == _qualified_name(load_engine) else {"loaded by": name}
 

@@ -45,7 +45,7 @@ class RunReport:
     error: BaseException | None = None
     """The error that ended the run early, if any."""
     workers: int = 1
-    """Processes that share the work; the times of their stages add up."""
+    """Number of processes that share the work. ``seconds`` is summed over them."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property

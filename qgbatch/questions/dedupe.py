@@ -1,8 +1,8 @@
 """Finds exact and near duplicates among questions and keeps the one with the best score.
 
-Near duplicates are found without comparing every question with every other. Two near duplicates
-must have the same numbers, names and word beginnings, so these form a key, and only questions
-with the same key are compared. This finds all near duplicates, and a million questions take seconds.
+Near duplicates must have the same numbers, names and word beginnings. Questions are grouped by
+these, and only questions in the same group are compared. No pair is missed, and a million
+questions take seconds (``python benchmarks/dedupe.py``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def find_duplicates(
     - Both have the same numbers and names.
     - They only differ in function words and word endings (:func:`differ_in_meaning`).
 
-    Takes linear time, except among questions with exactly the same content words.
+    The time grows linearly with the number of questions, and quadratically within a group that
+    shares its content words.
 
     Args:
         questions: The texts.
@@ -66,7 +67,7 @@ def find_duplicates(
             dropped[index] = "duplicate"
             continue
         if method == "near":
-            candidates = kept[_near_key(questions[index], key)]
+            candidates = kept[_near_group(questions[index], key)]
             if candidates and _is_near_duplicate(key, candidates, near_threshold):
                 dropped[index] = "near_duplicate"
                 continue
@@ -149,7 +150,7 @@ def _has_inflection(word: str, others: set[str]) -> bool:
     )
 
 
-def _near_key(question: str, key: str) -> bytes:
+def _near_group(question: str, key: str) -> bytes:
     """Return a hash that is equal for near duplicates, of numbers, names and word beginnings.
 
     If two near duplicates differ in a content word, one word is the other with an ending, so

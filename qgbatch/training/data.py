@@ -275,7 +275,7 @@ def _valid_text(text: str, place: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{place}: half of a surrogate pair at offset {error.start}.", "Correct the data."
+            f"{place}: a lone surrogate at offset {error.start}.", "Correct the data."
         ) from error
     return text
 

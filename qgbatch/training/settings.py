@@ -104,7 +104,7 @@ class TrainingSettings(BaseSettings):
     gradient_accumulation_steps: int = setting(
         16,
         "Training",
-        "Number of batches per optimizer step, shared among the devices.",
+        "Number of batches per optimizer step, in total over all devices.",
         minimum=1,
         common=True,
     )

@@ -119,7 +119,7 @@ def without(row: Row, name: str) -> Row:
         ({"start_char": 9, "end_char": 8}, "line 2: end_char is before start_char"),
         ({"question": None}, "line 2: question is missing, not text"),
         ({"context": None}, "line 2: context is missing, not text"),
-        ({"question": "\ud800?"}, "line 2: question is half of a surrogate pair at offset 0"),
+        ({"question": "\ud800?"}, "line 2: question is a lone surrogate at offset 0"),
         ({"question_id": "q1\tx"}, "line 2: question_id is 'q1\\tx', which qgbatch does not write"),
         ({"document_sha256": "../../etc"}, "line 2: document_sha256 is '../../etc', which"),
         ({"answer": "hives"}, "line 2: has 'answer', unlike line 1"),
