@@ -28,7 +28,10 @@ def models() -> None:
 
     embedded = [(name, find_model(name).metadata) for name in EMBEDDED_MODELS]
     known = [(name, model.metadata) for name, model in KNOWN_MODELS.items()]
-    width = max(len(name) for name, _ in known)
-    for name, metadata in [*embedded, *known]:
-        license_name = metadata.license or "licence: see its page"
-        click.echo(f"{name:<{width}}  {metadata.output_format.description:<21}  {license_name}")
+    lines = [
+        (name, metadata.output_format.description, metadata.license or "licence: see its page")
+        for name, metadata in [*embedded, *known]
+    ]
+    name_width, output_width = (max(map(len, column)) for column in list(zip(*lines, strict=True))[:2])
+    for name, output, license_name in lines:
+        click.echo(f"{name:<{name_width}}  {output:<{output_width}}  {license_name}")

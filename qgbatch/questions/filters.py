@@ -106,7 +106,8 @@ def _reason_to_drop(question: Question, settings: Settings) -> str | None:
         return "not_standalone"
     if settings.min_grounding is not None:
         share = grounding(question.question, question.chunk.text, settings.language)
-        return "not_grounded" if share < settings.min_grounding else None
+        if share < settings.min_grounding:
+            return "not_grounded"
     return None
 
 

@@ -14,6 +14,7 @@ from click.testing import Result
 
 from qgbatch.cli import main
 from qgbatch.cli.options import LongCommand
+from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES
 from tests.conftest import ROOT
 
 Qgbatch = Callable[..., Result]
@@ -30,6 +31,12 @@ COMMANDS = dict(_all_commands(main))
 LONG = [words for words, command in COMMANDS.items() if isinstance(command, LongCommand)]
 PAGES = [f"{words} --help".strip() for words in COMMANDS] + [f"{words} --help-all" for words in LONG]
 DOCS = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+
+
+def test_the_help_of_run_names_every_format(qgbatch: Qgbatch) -> None:
+    text = qgbatch("run", "--help").stdout
+    names = {suffix.removesuffix(".gz") for suffix in (*SUFFIXES, *TABLE_SUFFIXES)} - {".htm"}
+    assert names <= set(re.findall(r"\.\w+", text))
 
 
 @pytest.fixture(params=COMMANDS, ids=lambda words: words or "qgbatch")
