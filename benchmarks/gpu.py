@@ -13,7 +13,7 @@ it is finished, so that an interrupted benchmark loses nothing:
   qgbatch's torch engine; its busy share, its peak memory, and its share of the minimum time that
   the counted operations and bytes take on this GPU
 - memory: one batch of far too many rows, which is halved until it fits
-- ``--squad``: the embedded model on 100 paragraphs, in float32 on GPU and CPU, and in bfloat16
+- ``--squad``: the built-in model on 100 paragraphs, in float32 on GPU and CPU, and in bfloat16
 - training steps of a T5-base: static padding in float32 and bfloat16, and qgbatch's batches
 - ``--train``: the losses of float32 and bfloat16 over the same 60 steps
 
@@ -276,7 +276,7 @@ def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
 
 
 def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
-    """Compare outputs of the embedded model: CPU in float32, GPU in float32 and bfloat16."""
+    """Compare outputs of the built-in model: CPU in float32, GPU in float32 and bfloat16."""
     model = find_model("mini")
     tokenizer = load_tokenizer(model, None)
     special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
@@ -345,7 +345,7 @@ def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
 
 
 def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
-    """Train the embedded model in float32 and bfloat16, on the same examples in the same order."""
+    """Train the built-in model in float32 and bfloat16, on the same examples in the same order."""
     tokenizer = load_tokenizer(find_model("mini"), None)
     paragraphs = read_split(path).paragraphs[: n_steps * 64]
     examples = make_examples(

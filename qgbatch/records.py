@@ -223,7 +223,7 @@ class Provenance:
 class RunFacts:
     """Everything that a run reports: counts, times, failures, files and provenance.
 
-    ``n_raw == n_written + sum(dropped.values())`` for a run that ended.
+    :class:`qgbatch.pipeline.run_report.RunReport` describes the counts.
     """
 
     started: str

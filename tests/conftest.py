@@ -60,8 +60,8 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def embedded_tokenizer_is_loaded_once() -> Iterator[None]:
-    """Load the tokenizer of the embedded model once per process; that takes longer than most tests."""
+def built_in_tokenizer_is_loaded_once() -> Iterator[None]:
+    """Load the tokenizer of the built-in model once per process; that takes longer than most tests."""
     make = tokenizer._make_tokenizer
     loaded: dict[ModelMetadata, tokenizer.PromptTokenizer] = {}
 

@@ -2,7 +2,7 @@
 
     python models/recipe/passages.py --examples examples.jsonl --out passages.jsonl
 
-An example has one to three sentences, as a chunk of the embedded model does, and all questions
+An example has one to three sentences, as a chunk of the built-in model does, and all questions
 about them. Whole passages of SQuAD are added, so that the model also works with longer chunks.
 """
 

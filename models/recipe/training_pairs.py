@@ -27,7 +27,7 @@ SOURCE_WEIGHTS = {
 }  # fmt: skip
 """Relative frequency of a source. Questions about facts, written for the passage, are the best."""
 WIDTHS = (1, 1, 2, 2, 3)
-"""Numbers of sentences per example to sample from; a chunk of the embedded model has one to three."""
+"""Numbers of sentences per example to sample from; a chunk of the built-in model has one to three."""
 SPAN_TOKENS = (48, 64, 96, 128)
 """Lengths of the texts for span corruption, in tokens, to sample from."""
 CORRUPTED, SPAN_LENGTH = 0.15, 3.0

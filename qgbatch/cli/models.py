@@ -23,14 +23,14 @@ def models() -> None:
     Any other checkpoint is used like the notebook's models. A file qgbatch.json beside its weights can set
     another prompt and separator.
     """
-    from qgbatch.models.checkpoint import EMBEDDED_MODELS, find_model
+    from qgbatch.models.checkpoint import BUILT_IN_MODELS, find_model
     from qgbatch.models.known_models import KNOWN_MODELS
 
-    embedded = [(name, find_model(name).metadata) for name in EMBEDDED_MODELS]
+    built_in = [(name, find_model(name).metadata) for name in BUILT_IN_MODELS]
     known = [(name, model.metadata) for name, model in KNOWN_MODELS.items()]
     lines = [
         (name, metadata.output_format.description, metadata.license or "licence: see its page")
-        for name, metadata in [*embedded, *known]
+        for name, metadata in [*built_in, *known]
     ]
     name_width, output_width = (max(map(len, column)) for column in list(zip(*lines, strict=True))[:2])
     for name, output, license_name in lines:

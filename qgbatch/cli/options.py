@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 import click
 from click.shell_completion import CompletionItem
 
-from qgbatch.models.checkpoint import EMBEDDED_MODELS
+from qgbatch.models.checkpoint import BUILT_IN_MODELS
 from qgbatch.models.known_models import KNOWN_MODELS
 from qgbatch.settings import BaseSettings, choices, explain_invalid_choice, option_name
 
@@ -51,7 +51,7 @@ _COMPLETION_BY_METAVAR: dict[str | None, Complete] = {
     "DIR": _complete("dir"),
     "DIR|ID": _complete("dir"),
     "auto|DIR": _complete("dir", "auto"),
-    "MODEL": _complete("dir", *EMBEDDED_MODELS, *KNOWN_MODELS),
+    "MODEL": _complete("dir", *BUILT_IN_MODELS, *KNOWN_MODELS),
     "DEVICE": _complete(None, "auto", "cpu", "cuda", "mps"),
     "ENCODING": _complete(None, *_ENCODINGS),
 }

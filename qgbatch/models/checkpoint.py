@@ -39,11 +39,11 @@ from qgbatch.settings import Decoding, Settings
 
 METADATA = "qgbatch.json"
 """Name of the file beside the weights that contains :class:`ModelMetadata`."""
-EMBEDDED_MODELS = ("mini",)
+BUILT_IN_MODELS = ("mini",)
 """Names of the models that come with the package."""
 _PACKAGE = Path(__file__).parent.parent
-_EMBEDDED_HOMES = (_PACKAGE / "_models", _PACKAGE.parent / "models")
-"""Directory of the embedded models in an installed package, and in a checkout."""
+_BUILT_IN_HOMES = (_PACKAGE / "_models", _PACKAGE.parent / "models")
+"""Directory of the built-in models in an installed package, and in a checkout."""
 
 _WEIGHTS = (
     "model.safetensors",
@@ -93,7 +93,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     The network is only used for a hub id, and only if ``HF_HUB_OFFLINE`` is not set.
 
     Args:
-        name: An embedded model, a directory or a hub id.
+        name: A built-in model, a directory or a hub id.
         revision: Branch, tag or commit of a hub id.
 
     Raises:
@@ -115,16 +115,16 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
 
 
 def _model_directory(name: str, revision: str | None) -> Path:
-    """Return the directory of an embedded model or of any other checkpoint."""
-    if name not in EMBEDDED_MODELS:
-        hint = f"Give a directory, a hub id, or one of: {', '.join(EMBEDDED_MODELS)}."
+    """Return the directory of a built-in model or of any other checkpoint."""
+    if name not in BUILT_IN_MODELS:
+        hint = f"Give a directory, a hub id, or one of: {', '.join(BUILT_IN_MODELS)}."
         return find_directory(name, revision, ("spiece.model",), hint)
     if revision:
         raise _no_revisions(name, revision)
-    for home in _EMBEDDED_HOMES:
+    for home in _BUILT_IN_HOMES:
         if (home / name).is_dir():
             return home / name
-    raise ModelError(f"The embedded model {name} is missing.", "Install qgbatch again.")
+    raise ModelError(f"The built-in model {name} is missing.", "Install qgbatch again.")
 
 
 def find_directory(name: str, revision: str | None, tokenizer_files: Sequence[str], hint: str) -> Path:

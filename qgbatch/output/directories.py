@@ -59,7 +59,7 @@ def prepare_directory(
         remove_empty(created)
         raise OutputError(
             f"{directory}: cannot be used as the output directory ({error.strerror}).",
-            "Check the rights and the free space there, or name another directory.",
+            "Check the permissions and the free space there, or name another directory.",
         ) from error
     return created
 

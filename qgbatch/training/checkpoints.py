@@ -202,7 +202,7 @@ def replacing_model(checkpoint: Path, output_dir: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(
             f"{output_dir}: the model cannot be written ({error.strerror}).",
-            "Check the rights and the free space there. The same command then resumes the training.",
+            "Check the permissions and the free space there. The same command then resumes the training.",
         ) from error
 
 

@@ -25,7 +25,7 @@ class TrainingSettings(BaseSettings):
     base: str = setting(
         "google/flan-t5-base",
         "Model",
-        "T5 model to start from: directory, hub id or embedded model.",
+        "T5 model to start from: directory, hub id or built-in model.",
         metavar="MODEL",
         common=True,
     )

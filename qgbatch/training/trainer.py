@@ -194,7 +194,7 @@ class QuestionTrainer(Trainer):
                 shutil.rmtree(checkpoint, ignore_errors=True)
             raise OutputError(
                 f"{checkpoint}: the checkpoint cannot be written ({str(error).partition(chr(10))[0]}).",
-                "Check the rights and the free space there. The same command then resumes the training.",
+                "Check the permissions and the free space there. The same command resumes the training.",
             ) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

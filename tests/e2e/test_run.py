@@ -1,4 +1,4 @@
-"""The whole way from files to rows, with the embedded model."""
+"""The whole way from files to rows, with the built-in model."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def canary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path, canary: Path) -> Path:
-    """A copy of the embedded model with code beside it under every name that could be looked for."""
+    """A copy of the built-in model with code beside it under every name that could be looked for."""
     directory = tmp_path / "model"
     shutil.copytree(MINI, directory)
     code = f"import os\nos.mkdir({str(canary)!r})\nclass Evil: pass\n"

@@ -50,7 +50,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-def test_the_embedded_model_is_found_by_name() -> None:
+def test_the_built_in_model_is_found_by_name() -> None:
     model = find_model("mini")
     assert (model.name, model.vocab_size) == ("mini", 8128)
     assert model.metadata.suffix == ""

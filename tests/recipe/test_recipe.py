@@ -1,4 +1,4 @@
-"""The recipe of the embedded model, step by step on data that fits a page."""
+"""The recipe of the built-in model, step by step on data that fits a page."""
 
 from __future__ import annotations
 

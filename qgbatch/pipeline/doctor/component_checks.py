@@ -19,7 +19,7 @@ from qgbatch.engines.base import EngineChoice
 from qgbatch.engines.choice import choose_engine
 from qgbatch.engines.devices import find_device, n_cores
 from qgbatch.errors import ModelError, SettingsError, require_package
-from qgbatch.models.checkpoint import EMBEDDED_MODELS
+from qgbatch.models.checkpoint import BUILT_IN_MODELS
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.doctor.findings import INSTALL, CautionError
 from qgbatch.questions.extraction import decode_generation, extract_questions
@@ -132,7 +132,7 @@ class ComponentChecks:
             directories = (self._components.model.directory, self._components.tokenizer_dir)
             is_hub_used = any(path.is_relative_to(constants.HF_HUB_CACHE) for path in directories)
         else:
-            is_hub_used = name not in EMBEDDED_MODELS and not os.path.isdir(name)
+            is_hub_used = name not in BUILT_IN_MODELS and not os.path.isdir(name)
         variable = f"HF_HUB_OFFLINE is {'set' if constants.HF_HUB_OFFLINE else 'not set'}"
         if not is_hub_used:
             return f"not needed; {variable}"
