@@ -177,9 +177,10 @@ def _no_revisions(name: str, revision: str) -> SettingsError:
     return SettingsError(f"--revision {revision}: {name} has no revisions.", "Use it with a hub id only.")
 
 
-_TEXTS = ("prefix", "suffix", "separator", "license")
+_TOKENS = ("separator", "answer_separator", "context_separator")
+_TEXTS = ("prefix", "suffix", "license", *_TOKENS)
 _NUMBERS = ("max_source_tokens", "target_tokens")
-_NULLABLE = ("target_tokens", "license")
+_NULLABLE = ("target_tokens", "license", "answer_separator", "context_separator")
 
 
 def _read_metadata(path: Path, default: ModelMetadata) -> ModelMetadata:
@@ -202,7 +203,7 @@ def _is_valid(key: str, value: object) -> bool:
     """Return whether a field of the metadata has a value of its type and range."""
     if key == "parser":
         return isinstance(value, str) and value in OUTPUT_FORMATS
-    if key == "separator" and not value:
+    if key in _TOKENS and not value:
         return False
     return is_valid_text(value, _MAX_CHARS) if key in _TEXTS else is_int_in_range(value, 1, MAX_TOKENS)
 

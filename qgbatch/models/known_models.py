@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qgbatch.settings import DEFAULT_MAX_TOKENS
@@ -65,6 +65,10 @@ class ModelMetadata:
     in the notebook, so inputs end with two end tokens."""
     separator: str = "<sep>"
     """Token between two questions; ignored if the output format has no separator."""
+    answer_separator: str | None = None
+    """Token between a question and its answer; ``None`` if the model writes no such token."""
+    context_separator: str | None = None
+    """Token between the text before a chunk and the chunk; ``None`` if the model only reads the chunk."""
     parser: str = "questions"
     """A key of :data:`OUTPUT_FORMATS`."""
     max_source_tokens: int = DEFAULT_MAX_TOKENS
@@ -76,7 +80,18 @@ class ModelMetadata:
     @property
     def output_format(self) -> OutputFormat:
         """The form in which this model writes its questions."""
-        return OUTPUT_FORMATS[self.parser]
+        output_format = OUTPUT_FORMATS[self.parser]
+        if self.answer_separator is None:
+            return output_format
+        pair = rf"(?P<question>.+?) ?{re.escape(self.answer_separator)} ?(?P<answer>.+)"
+        return replace(output_format, description="questions and answers", pair_pattern=re.compile(pair))
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that the vocabulary needs besides those of T5."""
+        separator = self.separator if self.output_format.has_separator else None
+        wanted = (separator, self.answer_separator, self.context_separator)
+        return tuple(token for token in wanted if token is not None)
 
 
 @dataclass(frozen=True, slots=True)

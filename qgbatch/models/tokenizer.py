@@ -72,7 +72,7 @@ def tokenizer_sha256(directory: Path) -> str:
 def load_tokenizer(
     model: ModelFiles, tokenizer_name: str | None = None, *, embedding_grows: bool = False
 ) -> PromptTokenizer:
-    """Load the tokenizer of a model, and add the separator if the vocabulary lacks it.
+    """Load the tokenizer of a model, and add the separators that the vocabulary lacks.
 
     Args:
         model: The model.
@@ -106,18 +106,17 @@ def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer
     from tokenizers import AddedToken
 
     tokenizer = open_tokenizer(directory)
-    if metadata.output_format.has_separator and not _separator_ids(tokenizer, metadata):
-        # Without normalization, which could replace characters of the separator.
-        tokenizer.add_tokens([AddedToken(metadata.separator, normalized=False)])
+    missing = [token for token in metadata.tokens if not _token_ids(tokenizer, token)]
+    # Without normalization, which could replace characters of the separators.
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in missing])
     return PromptTokenizer(tokenizer, metadata)
 
 
-def _separator_ids(tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> frozenset[int]:
-    """Return the ids of the separator, with and without a space before it."""
-    if not metadata.output_format.has_separator:
-        return frozenset()
-    forms = (metadata.separator, SPACE + metadata.separator)
-    return frozenset(tokenizer.get_vocab()[form] for form in forms if form in tokenizer.get_vocab())
+def _token_ids(tokenizer: PreTrainedTokenizerBase, token: str | None) -> frozenset[int]:
+    """Return the ids of a token, with and without a space before it; none for ``None``."""
+    vocabulary = tokenizer.get_vocab()
+    forms = () if token is None else (token, SPACE + token)
+    return frozenset(vocabulary[form] for form in forms if form in vocabulary)
 
 
 def _tokenizer_directory(name: str, owner: str) -> Path:
@@ -172,7 +171,9 @@ class PromptTokenizer:
         self._backend.no_padding()
         self._backend.no_truncation()  # chunking keeps inputs below the limit
         self.vocab_size = len(tokenizer)
-        self.separator_ids = _separator_ids(tokenizer, metadata)
+        has_separator = metadata.output_format.has_separator
+        self.separator_ids = _token_ids(tokenizer, metadata.separator if has_separator else None)
+        self.answer_separator_ids = _token_ids(tokenizer, metadata.answer_separator)
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id
@@ -196,8 +197,13 @@ class PromptTokenizer:
         return [end for _, end in self._backend.encode(text, add_special_tokens=False).offsets]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of generated ids, without special tokens."""
-        return self._backend.decode(list(ids), skip_special_tokens=True)
+        """Return the text of generated ids, without special tokens except the answer separator."""
+        at = next((i for i, token in enumerate(ids) if token in self.answer_separator_ids), None)
+        if at is None:
+            return self._backend.decode(list(ids), skip_special_tokens=True)
+        parts = (ids[:at], ids[at + 1 :])
+        question, answer = (self._backend.decode(list(p), skip_special_tokens=True) for p in parts)
+        return f"{question} {self._metadata.answer_separator} {answer}"
 
     def _encode(self, texts: Sequence[str]) -> list[InputIds]:
         encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=True)
