@@ -88,6 +88,16 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class PairScore:
+    """Log-probabilities of a question and its answer, given the chunk only, in nats; at most 0."""
+
+    question: float
+    """Mean over the tokens of the question."""
+    answer: float
+    """Sum over the tokens of the answer, given the question."""
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """The output of the model for one chunk."""
 
@@ -97,6 +107,9 @@ class Generation:
     """Mean log-probability per generated token including the end token, in nats; at most 0."""
     finish_reason: FinishReason
     """``eos`` if the model wrote its end token, ``length`` if it reached the token limit."""
+    pair_scores: tuple[PairScore | None, ...] = ()
+    """The score of each piece that is a question with its answer, else ``None``; empty if the model
+    writes no answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,8 @@ class DecodedGeneration:
     score: float
     """As :attr:`Generation.score`, rounded to :data:`SCORE_DECIMALS`."""
     finish_reason: FinishReason
+    pair_scores: tuple[PairScore | None, ...] = ()
+    """As :attr:`Generation.pair_scores`, rounded to :data:`SCORE_DECIMALS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +134,16 @@ class Question:
     question_index: int
     """Position among the pieces of the chunk's generation."""
     score: float
-    """:attr:`DecodedGeneration.score` of the generation that contains the question."""
+    """Probability that a reader would find the question and its answer good, if the model has a
+    ranker; otherwise :attr:`DecodedGeneration.score` of the generation that contains the question."""
     chunk: Chunk
     answer: str | None = None
     answer_start_char: int | None = None
     """Offset of the answer in :attr:`Document.text`; ``None`` if the text does not contain it literally."""
     answer_score: float | None = None
-    """Probability of the answer by the answer model, 0 to 1."""
+    """Probability of the answer given question and chunk, 0 to 1."""
+    log_probability: float | None = None
+    """:attr:`PairScore.question` of a model that writes answers."""
 
     @property
     def question_id(self) -> str:
@@ -143,25 +161,6 @@ def make_question_id(document_sha256: str, start_char: int, end_char: int, quest
     """
     identity = f"{document_sha256}:{start_char}:{end_char}:{question}"
     return "q" + hashlib.sha256(identity.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The best answer to a question in a text, with its scores."""
-
-    text: str
-    """Equals ``context[start_char:end_char]``; empty if the text offers no candidate."""
-    start_char: int
-    end_char: int
-    """Offsets into the context, in code points, half open."""
-    score: float
-    """Probability of this span's start times that of its end, 0 to 1. Both are normalised over the
-    tokens of the text and the first token of the input, which stands for "no answer"."""
-    no_answer_score: float
-    """Probability that the text contains no answer, 0 to 1; the minimum over strides of a long text. It
-    is meaningful for models trained on unanswerable questions, such as those of SQuAD 2. Wherever it
-    exceeds ``score``, ``score`` is below 0.5, so one threshold on ``score`` is enough.
-    """
 
 
 @dataclass(frozen=True, slots=True)

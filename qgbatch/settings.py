@@ -264,7 +264,8 @@ class Settings(BaseSettings):
     num_return_sequences: int | None = setting(
         None,
         "Generation",
-        "Number of outputs per chunk; more than 1 needs --do-sample.  [default: the model's value, else 1]",
+        "Number of outputs per chunk whose questions are used; at most --num-beams without --do-sample.  "
+        "[default: the model's value, else 1]",
         minimum=1,
         maximum=1_000,
     )
@@ -310,9 +311,11 @@ class Settings(BaseSettings):
     min_score: float | None = setting(
         None,
         "Filters",
-        "Minimum score of a question: the mean log-probability per token, 0 or less.  [default: no limit]",
+        "Minimum score of a question: the probability that it is good, if the model has a ranker; "
+        "otherwise the mean log-probability per token, 0 or less.  [default: the model's value, else no "
+        "limit]",
         metavar="SCORE",
-        maximum=0,
+        maximum=1,
     )
     max_questions_per_chunk: int | None = setting(
         None,
@@ -349,8 +352,8 @@ class Settings(BaseSettings):
     min_answer_score: float | None = setting(
         None,
         "Answers",
-        "Minimum score of an answer, from 0 to 1; questions with a lower score are dropped. Needs "
-        "--answers.  [default: no limit]",
+        "Minimum score of an answer, from 0 to 1; questions with a lower score are dropped.  "
+        "[default: no limit]",
         metavar="SCORE",
         minimum=0,
         maximum=1,
@@ -358,8 +361,6 @@ class Settings(BaseSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.min_answer_score is not None and not self.answers:
-            raise SettingsError("--min-answer-score needs --answers.", "Add --answers MODEL.")
         if self.language != "english" and (self.well_formed or self.standalone):
             option = option_name("well_formed" if self.well_formed else "standalone")
             raise SettingsError(

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from qgbatch.chunking.packing import Unit, pack
+from qgbatch.chunking.text_before import TextBefore
 from qgbatch.errors import DocumentError, SettingsError
 from qgbatch.records import Chunk, Document
 
@@ -61,8 +62,11 @@ class Encoder(Protocol):
     def token_ends(self, text: str) -> list[int]:
         """Return the offsets, in code points, at which the tokens of a text end, ascending."""
 
-    def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        """Return the input ids of each text with its prompt."""
+    reads_text_before: bool
+    """Whether the model also reads the text before a chunk."""
+
+    def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[tuple[int, ...]]:
+        """Return the input ids of each text with its prompt and the text before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,9 @@ def chunk_document(
     """
     max_content = limits.max_tokens - encoder.n_prompt_tokens
     target_content = limits.target_tokens - encoder.n_prompt_tokens
-    units = _units(document.text, encoder, split_sentences, max_content, target_content)
+    text_before = TextBefore(document.text, split_sentences) if encoder.reads_text_before else None
+    split = text_before.split_sentences if text_before else split_sentences
+    units = _units(document.text, encoder, split, max_content, target_content)
     spans = (
         (group[0].start_char, group[-1].end_char, any(unit.hard_split for unit in group))
         for group in pack(units, target_content)
@@ -112,8 +118,20 @@ def chunk_document(
     chunk_index = 0
     while batch := list(islice(spans, _CHUNKS_PER_BATCH)):
         for start, end, ids, hard_split in _encode_spans(document, batch, encoder, limits.max_tokens):
+            if text_before:
+                ids = _encode_after(text_before.find(start), document.text[start:end], ids, encoder, limits)
             yield Chunk(document, chunk_index, start, end, ids, hard_split)
             chunk_index += 1
+
+
+def _encode_after(
+    before: str, text: str, ids: tuple[int, ...], encoder: Encoder, limits: ChunkLimits
+) -> tuple[int, ...]:
+    """Return the input ids with the text before a chunk, or ``ids``, without it, if they are too many."""
+    if not before:
+        return ids
+    [with_before] = encoder.encode([text], [before])
+    return with_before if len(with_before) <= limits.max_tokens else ids
 
 
 def _units(

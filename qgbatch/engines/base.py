@@ -7,13 +7,13 @@ needs no engine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal, Protocol, TypeAlias
 
 from qgbatch.engines.batching import BatchBudget
-from qgbatch.records import Generation, InputIds
+from qgbatch.records import Generation, InputIds, PairScore
 
 Batch: TypeAlias = Sequence[InputIds]
 """Rows of input ids, unpadded; one row per chunk."""
@@ -66,6 +66,7 @@ class SpecialIds:
     eos: int
     unk: int
     separators: frozenset[int]
+    answer_separators: frozenset[int] = frozenset()
 
 
 def make_generation(ids: Sequence[int], log_probability: float, special: SpecialIds) -> Generation:
@@ -94,3 +95,44 @@ def merge_generations(outputs: Sequence[Generation]) -> Generation:
     pieces = tuple(piece for output in outputs for piece in output.pieces)
     score = sum(output.score for output in outputs) / len(outputs)
     return Generation(pieces, score, outputs[-1].finish_reason)
+
+
+Piece: TypeAlias = tuple[int, ...]
+"""Token ids between two separators."""
+
+
+def find_pairs(outputs: Sequence[Generation], special: SpecialIds) -> dict[Piece, int]:
+    """Find the pieces that are a question with its answer, in the outputs for one chunk.
+
+    A last piece that was cut off by the length limit is left out.
+
+    Returns:
+        The index of the answer separator, by piece.
+    """
+    pairs = {}
+    for output in outputs:
+        complete = output.pieces if output.finish_reason == "eos" else output.pieces[:-1]
+        for piece in complete:
+            places = [index for index, token in enumerate(piece) if token in special.answer_separators]
+            if len(places) == 1 and 0 < places[0] < len(piece) - 1:
+                pairs[piece] = places[0]
+    return pairs
+
+
+def with_pair_scores(
+    outputs: Sequence[Generation], pairs: Mapping[Piece, int], log_probabilities: Iterable[Sequence[float]]
+) -> Generation:
+    """Combine the outputs for one chunk, and add the scores of their pairs; no piece occurs twice.
+
+    Args:
+        outputs: At least one.
+        pairs: The result of :func:`find_pairs`.
+        log_probabilities: For each pair, in order, those of its tokens, in nats.
+    """
+    scores = {
+        piece: PairScore(sum(tokens[:place]) / place, sum(tokens[place + 1 : len(piece)]))
+        for (piece, place), tokens in zip(pairs.items(), log_probabilities, strict=True)
+    }
+    merged = merge_generations(outputs)
+    pieces = tuple(dict.fromkeys(merged.pieces))
+    return replace(merged, pieces=pieces, pair_scores=tuple(scores.get(piece) for piece in pieces))

@@ -11,9 +11,9 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import ctranslate2
 import torch
@@ -21,14 +21,23 @@ from ctranslate2.converters import transformers as loaders
 from ctranslate2.converters.converter import Converter
 from ctranslate2.specs.model_spec import OPTIONAL
 
-from qgbatch.engines.base import CONVERTED_MODELS, Batch, EngineChoice, SpecialIds, make_generation
+from qgbatch.engines.base import (
+    CONVERTED_MODELS,
+    Batch,
+    EngineChoice,
+    SpecialIds,
+    find_pairs,
+    make_generation,
+    merge_generations,
+    with_pair_scores,
+)
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.devices import n_cores
 from qgbatch.engines.torch import load_weights
 from qgbatch.errors import ModelError, OutputError
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.known_models import ARCHITECTURES
-from qgbatch.records import Generation
+from qgbatch.records import Generation, InputIds
 from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
@@ -60,19 +69,25 @@ class CTranslate2Engine:
         self._length_penalty = decoding.length_penalty
         self._options = translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
+        self._n_scoring = self._n_workers if special.answer_separators else 0
         self._translator = _load_translator(
             model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers
         )
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order."""
-        waiting: deque[list[Any]] = deque()
+        translating: deque[tuple[Batch, list[Any]]] = deque()
+        scoring: deque[list[_Promise]] = deque()
         for batch in batches:
-            waiting.append(self._translate(batch) if batch else [])
-            if len(waiting) == _BATCHES_PER_WORKER * self._n_workers:
-                yield self._wait(waiting.popleft())
-        while waiting:
-            yield self._wait(waiting.popleft())
+            translating.append((batch, self._translate(batch) if batch else []))
+            if len(translating) == _BATCHES_PER_WORKER * self._n_workers:
+                scoring.append(self._finish(*translating.popleft()))
+            if len(scoring) > self._n_scoring:
+                yield [promise() for promise in scoring.popleft()]
+        while translating:
+            scoring.append(self._finish(*translating.popleft()))
+        while scoring:
+            yield [promise() for promise in scoring.popleft()]
 
     def _translate(self, batch: Batch) -> list[Any]:
         """Start the translation of a batch and return its asynchronous results, one per row."""
@@ -80,17 +95,50 @@ class CTranslate2Engine:
         promises: list[Any] = self._translator.translate_batch(inputs, asynchronous=True, **self._options)
         return promises
 
-    def _wait(self, promises: list[Any]) -> list[Generation | None]:
-        """Wait for the asynchronous results of a batch and return its generations."""
-        while not all(promise.done() for promise in promises):
-            time.sleep(_POLL_S)
-        return [self._make_generation(promise.result()) for promise in promises]
+    def _finish(self, batch: Batch, promises: list[Any]) -> list[_Promise]:
+        """Wait for the translations of a batch, and start to score the answers in them."""
+        results = [_wait(promise) for promise in promises]
+        return [self._score(row, result) for row, result in zip(batch, results, strict=True)]
 
-    def _make_generation(self, result: Any) -> Generation:
-        """Turn a result of CTranslate2 into a generation; undo the length penalty of its score."""
-        ids = [int(token) for token in result.hypotheses[0]]
-        log_probability = result.scores[0] * len(ids) ** self._length_penalty
-        return make_generation(ids, log_probability, self._special)
+    def _score(self, row: InputIds, result: Any) -> _Promise:
+        """Start to score the pairs of a chunk; return a function that waits for its generation.
+
+        The pairs of a chunk are a batch by themselves, so their scores do not depend on other chunks.
+        """
+        hypotheses = zip(result.hypotheses, result.scores, strict=True)
+        outputs = [self._make_generation(tokens, score) for tokens, score in hypotheses]
+        if not self._special.answer_separators:
+            merged = merge_generations(outputs)
+            return lambda: merged
+        pairs = find_pairs(outputs, self._special)
+        source = [str(token) for token in row]
+        promises = (
+            self._translator.score_batch(
+                [source] * len(pairs),
+                [[str(token) for token in piece] for piece in pairs],
+                max_input_length=0,
+                asynchronous=True,
+            )
+            if pairs
+            else []
+        )
+        return lambda: with_pair_scores(outputs, pairs, (_wait(p).log_probs for p in promises))
+
+    def _make_generation(self, tokens: list[str], score: float) -> Generation:
+        """Turn a hypothesis of CTranslate2 into a generation; undo the length penalty of its score."""
+        ids = [int(token) for token in tokens]
+        return make_generation(ids, score * len(ids) ** self._length_penalty, self._special)
+
+
+_Promise: TypeAlias = Callable[[], Generation]
+"""Waits for the generation of a chunk and returns it."""
+
+
+def _wait(promise: Any) -> Any:
+    """Return the result of CTranslate2's asynchronous call."""
+    while not promise.done():
+        time.sleep(_POLL_S)
+    return promise.result()
 
 
 def translate_options(decoding: Decoding) -> dict[str, Any]:
@@ -103,6 +151,7 @@ def translate_options(decoding: Decoding) -> dict[str, Any]:
         "max_decoding_length": decoding.max_new_tokens,
         "min_decoding_length": 0,  # an output may be empty; the default would forbid the end token first
         "length_penalty": decoding.length_penalty,
+        "num_hypotheses": decoding.num_return_sequences,
         "no_repeat_ngram_size": decoding.no_repeat_ngram_size,
         # With early stopping, a search ends with as many finished hypotheses as beams, else twice as many.
         "patience": 1 if decoding.early_stopping else 2,

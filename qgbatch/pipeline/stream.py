@@ -20,11 +20,10 @@ from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.questions.dedupe import find_duplicates
+from qgbatch.pipeline.selection import drop_duplicates, select_questions
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
-from qgbatch.questions.filters import filter_questions, limit_per_chunk
+from qgbatch.questions.filters import is_english_prose, limit_per_chunk
 from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
-from qgbatch.settings import Settings
 
 OnBatch = Callable[[float], None]
 """Called after each batch with the number of finished documents, such as 3.5 for three and a half."""
@@ -104,9 +103,11 @@ class Stream:
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
             with self._report.stopwatch.measure("filter"):
-                questions = filter_questions(questions, self._components.settings, dropped)
+                questions = select_questions(questions, self._components, dropped)
             self._report.dropped.update(dropped)
-            yield self._drop_duplicates(questions)
+            with self._report.stopwatch.measure("dedupe"):
+                questions = drop_duplicates(questions, self._components.settings, self._report.dropped)
+            yield questions
 
     def _add_answers(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
         """Add answers if there is an answer model, for enough questions at a time to fill its batches."""
@@ -252,37 +253,18 @@ class Stream:
         self, results: Iterable[tuple[Chunk, DecodedGeneration | None]], dropped: Counter[str]
     ) -> list[Question]:
         questions: list[Question] = []
-        output_format = self._components.model.metadata.output_format
+        metadata = self._components.model.metadata
         for chunk, generation in results:
-            if generation is not None:
-                with self._report.stopwatch.measure("questions"):
-                    questions += extract_questions(chunk, generation, output_format, dropped)
+            if generation is None:
+                continue
+            with self._report.stopwatch.measure("questions"):
+                if metadata.language == "english" and not is_english_prose(chunk.text):
+                    dropped["not_prose"] += sum(piece != "" for piece in generation.pieces)
+                else:
+                    questions += extract_questions(chunk, generation, metadata.output_format, dropped)
         return questions
-
-    def _drop_duplicates(self, questions: list[Question]) -> list[Question]:
-        scope = self._components.settings.dedupe_scope
-        if scope == "corpus":
-            return questions
-        with self._report.stopwatch.measure("dedupe"):
-            if scope == "document":
-                return unique(questions, self._components.settings, self._report)
-            by_chunk = groupby(questions, key=lambda question: question.chunk)
-            kept = (unique(list(group), self._components.settings, self._report) for _, group in by_chunk)
-            return [question for group in kept for question in group]
 
     def _fail(self, failure: Failure) -> None:
         self._report.failures.append(failure)
         if self._fail_fast:
             raise DocumentError(failure.message)
-
-
-def unique(questions: list[Question], settings: Settings, report: RunReport) -> list[Question]:
-    """Drop duplicates and count them in the report; the order stays."""
-    duplicates = find_duplicates(
-        [question.question for question in questions],
-        [question.score for question in questions],
-        settings.dedupe,
-        settings.near_threshold,
-    )
-    report.dropped.update(duplicates.values())
-    return [question for index, question in enumerate(questions) if index not in duplicates]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from qgbatch.models.known_models import OutputFormat
+from qgbatch.questions.answers.answer import Answer
+from qgbatch.questions.grounding import find_answer, is_informative
 from qgbatch.records import (
     SCORE_DECIMALS,
-    Answer,
     Chunk,
     DecodedGeneration,
     Generation,
+    PairScore,
     Question,
 )
 
@@ -26,8 +30,15 @@ def decode_generation(
     """Decode the pieces of a generation; a piece with an unknown token becomes ``None``."""
     pieces = (None if unk_id in piece else " ".join(decode(piece).split()) for piece in generation.pieces)
     return DecodedGeneration(
-        tuple(pieces), round(generation.score, SCORE_DECIMALS), generation.finish_reason
+        tuple(pieces),
+        round(generation.score, SCORE_DECIMALS),
+        generation.finish_reason,
+        tuple(pair and _round(pair) for pair in generation.pair_scores),
     )
+
+
+def _round(pair: PairScore) -> PairScore:
+    return PairScore(round(pair.question, SCORE_DECIMALS), round(pair.answer, SCORE_DECIMALS))
 
 
 def extract_questions(
@@ -37,8 +48,10 @@ def extract_questions(
 
     The reasons are ``truncated`` (cut off by the length limit), ``unknown_token`` (the
     vocabulary lacks a character of the piece), ``not_a_question`` (no question mark at the end,
-    or no word before it; the output format may not need one) and ``no_answer`` (the output
-    format has answers, and this question has none). Empty pieces are not counted.
+    or no word before it; the output format may not need one) and, if the output format has
+    answers, ``no_answer`` (the question has none), ``ungrounded_answer`` (the chunk does not
+    contain it) and ``uninformative_answer`` (it repeats the question, or most of the chunk).
+    Empty pieces are not counted.
     """
     questions = []
     last = len(generation.pieces) - 1
@@ -49,7 +62,14 @@ def extract_questions(
         elif not text:
             continue
         elif output_format.pair_pattern:
-            questions += _extract_pair(text, index, generation.score, chunk, output_format, dropped)
+            scores = generation.pair_scores[index] if generation.pair_scores else None
+            pair = _parse_pair(text, chunk, output_format)
+            if cut_off and scores is None:  # its answer may be incomplete
+                dropped["truncated"] += 1
+            elif isinstance(pair, str):
+                dropped[pair] += 1
+            else:
+                questions.append(_make_question(pair, index, generation.score, scores, chunk))
         elif not output_format.needs_question_mark and any(map(str.isalnum, text)):
             questions.append(Question(text, index, generation.score, chunk))
         elif reason := _reason_to_drop(text, cut_off):
@@ -59,27 +79,42 @@ def extract_questions(
     return questions
 
 
-def _extract_pair(
-    text: str,
-    index: int,
-    score: float,
-    chunk: Chunk,
-    output_format: OutputFormat,
-    dropped: Counter[str],
-) -> list[Question]:
-    """The question and answer of a piece, with the offset of the answer if the chunk contains it."""
+_Pair: TypeAlias = tuple[str, int, int]
+"""A question, and the offsets of its answer in the chunk, half open."""
+
+
+def _parse_pair(text: str, chunk: Chunk, output_format: OutputFormat) -> _Pair | str:
+    """Return the question and answer of a piece, or the reason to drop it."""
     assert output_format.pair_pattern
     match = output_format.pair_pattern.fullmatch(text)
     if not match:
-        has_question = text.startswith(output_format.question_label)
-        dropped["no_answer" if has_question else "not_a_question"] += 1
-        return []
-    if not is_well_formed(match["question"]):
-        dropped["not_a_question"] += 1
-        return []
-    offset = chunk.text.find(match["answer"])
-    start_char = chunk.start_char + offset if offset >= 0 else None
-    return [Question(match["question"], index, score, chunk, match["answer"], start_char)]
+        return "no_answer" if text.startswith(output_format.question_label) else "not_a_question"
+    question, answer = match["question"], match["answer"]
+    if not is_well_formed(question):
+        return "not_a_question"
+    place = find_answer(answer, question, chunk.text)
+    if place is None:
+        return "ungrounded_answer"
+    if not is_informative(answer, question, chunk.text):
+        return "uninformative_answer"
+    return question, *place
+
+
+def _make_question(
+    pair: _Pair, index: int, score: float, scores: PairScore | None, chunk: Chunk
+) -> Question:
+    """Return the question of a piece; the answer is spelled as in the chunk."""
+    question, start, end = pair
+    return Question(
+        question,
+        index,
+        score,
+        chunk,
+        chunk.text[start:end],
+        chunk.start_char + start,
+        round(math.exp(scores.answer), SCORE_DECIMALS) if scores else None,
+        scores.question if scores else None,
+    )
 
 
 def with_answer(question: Question, answer: Answer) -> Question:

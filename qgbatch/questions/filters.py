@@ -28,6 +28,16 @@ _FUNCTION_WORDS = {
     "name", "type", "kind", "many", "much", "long", "year", "date", "term", "called", "used",
 }  # fmt: skip
 """Words that occur in any question and say nothing about its topic."""
+_PROSE_WORDS = {
+    "the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "as", "was", "with", "be",
+    "by", "on", "not", "he", "his", "but", "at", "are", "this", "have", "from", "or", "had",
+    "an", "they", "which", "one", "were", "all", "her", "she", "there", "would", "their", "we",
+    "him", "been", "has", "when", "who", "will", "no", "more", "if", "out", "so", "its",
+    "into", "than", "them", "can", "only", "other", "some", "these", "do", "any",
+}  # fmt: skip
+"""The most frequent words of English."""
+_MIN_PROSE_WORDS = 10
+_MIN_PROSE_SHARE = 0.15
 _MIN_WORDS = 3
 _REPEATED_WORDS = 4
 """Number of words in a row whose repetition makes a question malformed.
@@ -60,20 +70,21 @@ _POSSESSIVE = re.compile(r"\b(?:his|her|their|its|my|our|your)\b", re.IGNORECASE
 
 
 def filter_questions(
-    questions: Iterable[Question], settings: Settings, dropped: Counter[str]
+    questions: Iterable[Question], settings: Settings, min_score: float | None, dropped: Counter[str]
 ) -> list[Question]:
     """Return the questions that pass all filters, in order, and count the others by reason.
 
-    The reasons are ``low_score``, ``malformed``, ``not_standalone`` and ``not_grounded``.
+    The reasons are ``low_score``, ``unanswered``, ``malformed``, ``not_standalone`` and ``not_grounded``.
 
     Args:
         questions: The questions to filter.
         settings: The thresholds, and which filters are on.
+        min_score: Minimum score, from the settings or the model; ``None`` for no limit.
         dropped: Counts by reason, which are increased here.
     """
     kept = []
     for question in questions:
-        if reason := _reason_to_drop(question, settings):
+        if reason := _reason_to_drop(question, settings, min_score):
             dropped[reason] += 1
         else:
             kept.append(question)
@@ -96,10 +107,45 @@ def limit_per_chunk(
     return kept
 
 
-def _reason_to_drop(question: Question, settings: Settings) -> str | None:
+def drop_alternatives(questions: Iterable[Question], dropped: Counter[str]) -> list[Question]:
+    """Return the best question per answer of each chunk; count the others as ``same_answer``.
+
+    A model that writes several outputs per chunk asks for the same fact in several ways. Two
+    questions have the same answer if the places of their answers overlap.
+    """
+    taken: dict[Chunk, list[tuple[int, int]]] = {}
+    kept = set()
+    questions = list(questions)
+    for question in sorted(questions, key=lambda question: -question.score):
+        start = question.answer_start_char
+        if start is not None and question.answer is not None:
+            end = start + len(question.answer)
+            spans = taken.setdefault(question.chunk, [])
+            if any(start < other_end and other_start < end for other_start, other_end in spans):
+                dropped["same_answer"] += 1
+                continue
+            spans.append((start, end))
+        kept.add(id(question))
+    return [question for question in questions if id(question) in kept]
+
+
+def is_english_prose(text: str) -> bool:
+    """Return whether a text has the share of function words that English sentences have.
+
+    Code, tables and other languages have few of them. Text of fewer than ten words is kept.
+    """
+    words = [word.casefold() for word in _WORD.findall(text)]
+    if len(words) < _MIN_PROSE_WORDS:
+        return True
+    return sum(word in _PROSE_WORDS for word in words) >= _MIN_PROSE_SHARE * len(words)
+
+
+def _reason_to_drop(question: Question, settings: Settings, min_score: float | None) -> str | None:
     """Return why a question is dropped, or ``None`` to keep it."""
-    if settings.min_score is not None and question.score < settings.min_score:
+    if min_score is not None and question.score < min_score:
         return "low_score"
+    if question.answer_score is not None and question.answer_score < (settings.min_answer_score or 0.0):
+        return "unanswered"
     if settings.well_formed and not is_well_formed_english(question.question):
         return "malformed"
     if settings.standalone and not is_standalone(question.question):
@@ -150,7 +196,7 @@ def is_standalone(question: str) -> bool:
     if subject and not _IMPERSONAL.search(question[subject.start() :]):
         return _names_someone(question[: subject.start()])
     possessive = _POSSESSIVE.search(question)
-    return not possessive or bool(_content_words(question[: possessive.start()]))
+    return not possessive or bool(content_words(question[: possessive.start()]))
 
 
 def _names_someone(text: str) -> bool:
@@ -168,14 +214,14 @@ def grounding(question: str, text: str, language: str) -> float:
     0.6666666666666666
     """
     stem = _stemmer(language)
-    question_stems = [stem(word) for word in _content_words(question)]
+    question_stems = [stem(word) for word in content_words(question)]
     text_stems = {stem(word.casefold()) for word in _WORD.findall(text)}
     n_found = sum(word in text_stems for word in question_stems)
     return n_found / len(question_stems) if question_stems else 0.0
 
 
-def _content_words(text: str) -> list[str]:
-    """Return the casefolded words of a text that are not function words."""
+def content_words(text: str) -> list[str]:
+    """Return the casefolded words of a text that are not function words, in order."""
     words = (word.casefold() for word in _WORD.findall(text))
     return [word for word in words if word not in _FUNCTION_WORDS]
 

@@ -18,6 +18,7 @@ class WordEncoder:
     """Two tokens of prompt, one for each word; a word with capitals only takes ten."""
 
     n_prompt_tokens = 2
+    reads_text_before = False
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(self.token_ends(text)) for text in texts]
@@ -28,8 +29,10 @@ class WordEncoder:
             ends.extend([word.end()] * (10 if word[0].isupper() else 1))
         return ends
 
-    def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        return [(0,) * (count + self.n_prompt_tokens) for count in self.count_tokens(texts)]
+    def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[tuple[int, ...]]:
+        n_before = self.count_tokens(before) if before else [0] * len(texts)
+        n_inside = self.count_tokens(texts)
+        return [(0,) * (a + b + self.n_prompt_tokens) for a, b in zip(n_before, n_inside, strict=True)]
 
 
 def chunk(text: str, *, target: int, bound: int = 100) -> list[Chunk]:
@@ -116,7 +119,7 @@ def test_the_limit_holds_for_the_final_ids_even_if_counts_are_wrong() -> None:
 
 
 class HugeEncoder(WordEncoder):
-    def encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+    def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[tuple[int, ...]]:
         return [(0,) * 200 for _ in texts]
 
 
@@ -155,3 +158,21 @@ def test_characters_without_tokens_count_as_one_token() -> None:
 class SilentEncoder(WordEncoder):
     def token_ends(self, text: str) -> list[int]:
         return []
+
+
+class ReadingEncoder(WordEncoder):
+    """Also reads the text before a chunk."""
+
+    reads_text_before = True
+
+
+def test_the_input_contains_the_text_before_the_chunk_if_it_fits() -> None:
+    text = " ".join([sentence(4)] * 5)
+    document, splitter = Document.from_text(text, "a.txt"), SentenceSplitter("english")
+
+    def lengths(max_tokens: int) -> list[int]:
+        limits = ChunkLimits(max_tokens, 15)
+        return [len(c.input_ids) for c in chunk_document(document, ReadingEncoder(), splitter, limits)]
+
+    assert lengths(100) == [15, 28, 41, 54, 67]
+    assert lengths(50) == [15, 28, 41, 15, 15]

@@ -66,4 +66,4 @@ def test_a_model_of_another_kind_is_refused_before_a_document_is_read(
     assert "Answers come from models of type" in result.stderr
     result = qgbatch(*words, "--min-answer-score", "0.5")
     assert result.exit_code == ExitCode.USAGE
-    assert "--min-answer-score needs --answers" in result.stderr
+    assert "--min-answer-score: mini does not score answers" in result.stderr

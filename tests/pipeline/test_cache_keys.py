@@ -19,7 +19,8 @@ import pytest
 
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.sqlite_store import SqliteStore
-from qgbatch.records import Answer, Chunk, DecodedGeneration, Document
+from qgbatch.questions.answers.answer import Answer
+from qgbatch.records import Chunk, DecodedGeneration, Document
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 from tests.conftest import MINI
 from tests.support.answering import make_answer_model

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from qgbatch.models.known_models import OUTPUT_FORMATS
+from qgbatch.models.known_models import OUTPUT_FORMATS, ModelMetadata
 from qgbatch.questions.extraction import decode_generation, extract_questions
-from qgbatch.records import Chunk, DecodedGeneration, Document, Generation
+from qgbatch.records import Chunk, DecodedGeneration, Document, Generation, PairScore, Question
 from tests.conftest import ROOT
 
 UNK = 2
@@ -39,13 +40,16 @@ def test_each_piece_becomes_a_question_or_a_counted_reason(case: dict[str, Any])
     [
         ("question: Who flew?, answer: Bees", "Who flew?", "Bees", None),
         (
-            "question: Who, if any, flew?,answer: Bees, and wasps",
+            "question: Who, if any, flew?,answer: bees, and wasps",
             "Who, if any, flew?",
             "Bees, and wasps",
             None,
         ),
         ("question: Who flew?", None, None, "no_answer"),
         ("question: Who flew?, answer:", None, None, "no_answer"),
+        ("question: Who flew?, answer: Birds", None, None, "ungrounded_answer"),
+        ("question: Who flew?, answer: Bee", None, None, "ungrounded_answer"),
+        ("question: Bees did what?, answer: Bees", None, None, "uninformative_answer"),
         ("question: Bees, answer: Bees", None, None, "not_a_question"),
         ("Who flew?", None, None, "not_a_question"),
     ],
@@ -53,14 +57,39 @@ def test_each_piece_becomes_a_question_or_a_counted_reason(case: dict[str, Any])
 def test_questions_with_answers_are_parsed(
     text: str, question: str | None, answer: str | None, reason: str | None
 ) -> None:
-    chunk = Chunk(Document.from_text("Once. Bees flew.", "a.txt"), 0, 6, 16, (1,), False)
+    chunk = Chunk(Document.from_text("Once. Bees, and wasps, flew.", "a.txt"), 0, 6, 28, (1,), False)
     dropped: Counter[str] = Counter()
     found = extract_questions(
         chunk, DecodedGeneration((text,), -1.0, "eos"), OUTPUT_FORMATS["question-answer"], dropped
     )
     assert [(q.question, q.answer) for q in found] == ([(question, answer)] if question else [])
     assert dropped == ({reason: 1} if reason else {})
-    assert all(q.answer_start_char in (6, None) for q in found)
+    assert all(q.answer_start_char == 6 for q in found)
+
+
+PAIRS = ModelMetadata(answer_separator="<ans>").output_format
+
+
+def extract_pairs(generation: DecodedGeneration) -> tuple[list[Question], Counter[str]]:
+    chunk = Chunk(Document.from_text("Bees flew to the hive in May.", "a.txt"), 0, 0, 29, (1,), False)
+    dropped: Counter[str] = Counter()
+    return extract_questions(chunk, generation, PAIRS, dropped), dropped
+
+
+def test_the_scores_of_a_pair_become_those_of_its_question() -> None:
+    pieces = ("Who flew? <ans> Bees", "When did bees fly? <ans> in May")
+    scores = (PairScore(-0.25, 0.0), PairScore(-0.5, math.log(0.5)))
+    questions, dropped = extract_pairs(DecodedGeneration(pieces, -1.0, "eos", scores))
+    assert [(q.log_probability, q.answer_score) for q in questions] == [(-0.25, 1.0), (-0.5, 0.5)]
+    assert not dropped
+
+
+def test_a_pair_without_a_score_was_cut_off() -> None:
+    pieces = ("Who flew? <ans> Bees", "When did bees fly? <ans> in")
+    generation = DecodedGeneration(pieces, -1.0, "length", (PairScore(-0.25, 0.0), None))
+    questions, dropped = extract_pairs(generation)
+    assert [q.question for q in questions] == ["Who flew?"]
+    assert dropped == {"truncated": 1}
 
 
 def test_a_query_needs_no_question_mark() -> None:

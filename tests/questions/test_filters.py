@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from qgbatch.questions.filters import (
+    drop_alternatives,
     filter_questions,
     grounding,
+    is_english_prose,
     is_standalone,
     is_well_formed_english,
     limit_per_chunk,
@@ -117,7 +120,6 @@ def test_words_are_compared_unchanged_in_a_language_without_stemmer() -> None:
 @pytest.mark.parametrize(
     ("settings", "question", "reason"),
     [
-        (Settings(min_score=-0.4), "When was the Eddystone automated?", "low_score"),
         (Settings(well_formed=True), "What keepers?", "malformed"),
         (Settings(standalone=True), "How did they leave?", "not_standalone"),
         (Settings(min_grounding=0.5), "Who discovered radium?", "not_grounded"),
@@ -126,13 +128,56 @@ def test_words_are_compared_unchanged_in_a_language_without_stemmer() -> None:
 def test_a_drop_is_counted_with_its_reason(settings: Settings, question: str, reason: str) -> None:
     good = asked("When was the Eddystone automated?", score=-0.4)
     dropped: Counter[str] = Counter()
-    assert filter_questions([*good, *asked(question)], settings, dropped) == good
+    assert filter_questions([*good, *asked(question)], settings, None, dropped) == good
     assert dropped == {reason: 1}
+
+
+def test_scores_below_the_minimum_are_dropped() -> None:
+    good = asked("When was the Eddystone automated?", score=-0.4)
+    dropped: Counter[str] = Counter()
+    assert filter_questions([*good, *asked("Who left?", score=-0.41)], Settings(), -0.4, dropped) == good
+    assert dropped == {"low_score": 1}
+
+
+def test_improbable_answers_are_dropped() -> None:
+    sure, unsure = (replace(asked("Who left?")[0], answer="Ann", answer_score=s) for s in (0.5, 0.49))
+    dropped: Counter[str] = Counter()
+    assert filter_questions([sure, unsure], Settings(min_answer_score=0.5), None, dropped) == [sure]
+    assert dropped == {"unanswered": 1}
+
+
+def test_the_best_question_for_each_answer_of_a_chunk_is_kept() -> None:
+    worse, best, other, unanswered = asked(
+        "When was it automated?", "When was the Eddystone automated?", "Who?", "Why?"
+    )
+    worse = replace(worse, score=0.4, answer="in 1982", answer_start_char=39)
+    best = replace(best, score=0.6, answer="1982", answer_start_char=42)
+    other = replace(other, score=0.2, answer="keepers", answer_start_char=52)
+    [elsewhere] = asked("When was the Eddystone automated?", chunk_index=1)
+    elsewhere = replace(elsewhere, score=0.1, answer="1982", answer_start_char=42)
+    dropped: Counter[str] = Counter()
+    questions = [worse, best, other, elsewhere, unanswered]
+    assert drop_alternatives(questions, dropped) == [best, other, elsewhere, unanswered]
+    assert dropped == {"same_answer": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_prose"),
+    [
+        (TEXT, True),
+        ("Too short to tell.", True),
+        ("Die Bienen fliegen im Sommer weit \u00fcber die Felder und sammeln dort den Nektar.", False),
+        ("def main(path): return open(path).read().split() if path else sys.stdin.read().split()", False),
+        ("1990 12.5 13.1 | 1991 12.7 13.0 | 1992 12.9 13.4 | 1993 13.2 13.9 | 1994 14.1 14.2", False),
+    ],
+)
+def test_english_prose_is_recognised(text: str, is_prose: bool) -> None:
+    assert is_english_prose(text) is is_prose
 
 
 def test_nothing_is_dropped_by_default() -> None:
     questions = asked("What?", "Who was he?", score=-9.0)
-    assert filter_questions(questions, Settings(), Counter()) == questions
+    assert filter_questions(questions, Settings(), None, Counter()) == questions
 
 
 def test_only_the_first_questions_of_each_chunk_are_kept() -> None:

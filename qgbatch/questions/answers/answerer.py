@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.devices import find_device, torch_precision
+from qgbatch.questions.answers.answer import Answer
 from qgbatch.questions.answers.checkpoint import check_answer_model, find_answer_model
-from qgbatch.records import Answer
 from qgbatch.settings import Dtype
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from qgbatch.engines.batching import BatchBudget
+from qgbatch.questions.answers.answer import Answer
 from qgbatch.questions.answers.answerer import Answerer
 from qgbatch.questions.answers.checkpoint import ANSWER_TYPES
 from qgbatch.questions.answers.spans import MAX_ANSWER_TOKENS, best_spans
-from qgbatch.records import Answer
 from tests.conftest import SAMPLES
 from tests.support.answering import N_POSITIONS, NAMES, PLACES, make_answer_model
 

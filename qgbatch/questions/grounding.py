@@ -1,0 +1,94 @@
+"""Finds the answer that a model wrote in the text of its chunk."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from qgbatch.questions.filters import content_words
+
+_MAX_SHARE = 0.5
+"""An answer that is longer than this share of its chunk answers nothing in particular."""
+_MIN_CHUNK_WORDS = 12
+"""In shorter chunks, an answer may be most of the text."""
+_NEARBY_CHARS = 150
+"""Distance around an answer in which the words of its question are counted; about one sentence."""
+_PARTICLES = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
+"""Words that are no answer by themselves."""
+_EDGE = " \t\n.,;:!?\"'\u2018\u2019\u201c\u201d"
+_QUOTES_AND_DASHES = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2212": "-",
+    }
+)
+
+
+def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None:
+    """Find an answer in a text as whole words.
+
+    Case, kinds of quotation marks and dashes, white space and Unicode compatibility forms are
+    ignored. Of several places, the one with the most words of the question nearby is returned.
+
+    Returns:
+        The offsets of the answer, half open, or ``None`` if the text does not contain it.
+    """
+    folded, places = _fold(text)
+    wanted, _ = _fold(answer.strip(_EDGE))
+    found = [(places[start], places[start + len(wanted) - 1] + 1) for start in _whole_words(wanted, folded)]
+    if len(found) <= 1:
+        return found[0] if found else None
+    asked = set(content_words(question))
+
+    def n_nearby(span: tuple[int, int]) -> int:
+        nearby = text[max(0, span[0] - _NEARBY_CHARS) : span[1] + _NEARBY_CHARS]
+        return len(asked & set(content_words(nearby)))
+
+    return max(found, key=n_nearby)  # the first one on a tie
+
+
+def is_informative(answer: str, question: str, text: str) -> bool:
+    """Return whether an answer says something that its question does not, and is not most of the text.
+
+    >>> is_informative("the capital", "What is the capital of Peru?", "Lima is the capital of Peru.")
+    False
+    """
+    told = _words(answer) - _words(question) - _PARTICLES
+    n_words = len(text.split())
+    is_most_of_text = n_words >= _MIN_CHUNK_WORDS and len(answer.split()) > _MAX_SHARE * n_words
+    return bool(told) and not is_most_of_text
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """Return a text without differences that do not matter, and the offset of each of its characters."""
+    characters: list[str] = []
+    places: list[int] = []
+    for index, character in enumerate(text):
+        if character.isspace():
+            if characters and characters[-1] != " ":
+                characters.append(" ")
+                places.append(index)
+            continue
+        folded = unicodedata.normalize("NFKC", character).translate(_QUOTES_AND_DASHES).casefold()
+        characters += folded
+        places += [index] * len(folded)
+    return "".join(characters), places
+
+
+def _whole_words(wanted: str, text: str) -> Iterator[int]:
+    """Yield the offsets at which a text contains the wanted words, not as part of other words."""
+    if not wanted:
+        return
+    start, end = (r"\b" if character.isalnum() else "" for character in (wanted[0], wanted[-1]))
+    for match in re.finditer(start + re.escape(wanted) + end, text):
+        yield match.start()

@@ -1,0 +1,140 @@
+"""Estimates how likely a reader finds a question and its answer good.
+
+The ranker is a logistic regression over a few features. It was fitted on questions that readers
+marked (``models/recipe``), and a checkpoint carries its weights in ``ranker.json``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qgbatch.errors import ModelError
+from qgbatch.models.checkpoint import RANKER
+from qgbatch.models.validation import read_json, short_repr
+from qgbatch.questions.filters import content_words, is_standalone, is_well_formed_english
+from qgbatch.records import SCORE_DECIMALS, Question
+
+_MIN_LOG_PROBABILITY = -8.0
+"""Answers that are less likely than this are all wrong."""
+_WORD = re.compile(r"[\w'\u2019-]+")
+_PRONOUN = re.compile(
+    r"\b(?:he|she|they|it|him|her|his|their|its|them|this|these|those|we|i|you|my|our|your)\b",
+    re.IGNORECASE,
+)
+_QUESTION_WORDS = ("how many", "how", "what", "when", "where", "which", "who", "why")
+
+
+def _answer_log_probability(question: Question) -> float:
+    score = question.answer_score or 0.0
+    return max(math.log(score), _MIN_LOG_PROBABILITY) if score > 0 else _MIN_LOG_PROBABILITY
+
+
+def _copied_share(question: Question) -> float:
+    """Return the longest run of words copied from the chunk, as a share of the question's words."""
+    words = _WORD.findall(question.question.casefold())
+    text = f" {' '.join(_WORD.findall(question.chunk.text.casefold()))} "
+    longest = 0
+    for start in range(len(words)):
+        while f" {' '.join(words[start : start + longest + 1])} " in text:
+            if start + longest + 1 > len(words):
+                break
+            longest += 1
+    return longest / len(words) if words else 0.0
+
+
+def _known_share(question: Question) -> float:
+    """Return the share of the question's content words that occur in the chunk."""
+    asked = content_words(question.question)
+    known = {word[:_STEM_CHARS] for word in content_words(question.chunk.text)}
+    return sum(word[:_STEM_CHARS] in known for word in asked) / len(asked) if asked else 0.0
+
+
+def _repeated_share(question: Question) -> float:
+    """Return the share of the answer's content words that occur in the question."""
+    told, asked = content_words(question.answer or ""), set(content_words(question.question))
+    return sum(word in asked for word in told) / len(told) if told else 1.0
+
+
+_STEM_CHARS = 6
+"""Words with the same first letters count as forms of one word."""
+
+
+def _begins_with(word: str) -> Callable[[Question], float]:
+    others = [other for other in _QUESTION_WORDS if other.startswith(word) and other != word]
+
+    def feature(question: Question) -> float:
+        text = question.question.casefold()
+        return float(text.startswith(word) and not any(map(text.startswith, others)))
+
+    return feature
+
+
+FEATURES: Mapping[str, Callable[[Question], float]] = {
+    "question_log_probability": lambda q: max(q.log_probability or 0.0, _MIN_LOG_PROBABILITY),
+    "answer_log_probability": _answer_log_probability,
+    "question_words": lambda q: min(len(q.question.split()), 20) / 10,
+    "answer_words": lambda q: min(len((q.answer or "").split()), 15) / 10,
+    "content_words": lambda q: min(len(content_words(q.question)), 10) / 10,
+    "copied_share": _copied_share,
+    "known_share": _known_share,
+    "repeated_share": _repeated_share,
+    "has_pronoun": lambda q: float(bool(_PRONOUN.search(q.question))),
+    "has_name": lambda q: float(any(word[0].isupper() for word in q.question.split()[1:])),
+    "answer_has_digit": lambda q: float(any(map(str.isdigit, q.answer or ""))),
+    "answer_has_name": lambda q: float(any(map(str.isupper, q.answer or ""))),
+    "is_standalone": lambda q: float(is_standalone(q.question)),
+    "is_well_formed": lambda q: float(is_well_formed_english(q.question)),
+    "asks_for_name_of": lambda q: float("name of" in q.question),
+    "starts_what_is_the": lambda q: float(q.question.startswith("What is the")),
+    **{f"starts_{word.replace(' ', '_')}": _begins_with(word) for word in _QUESTION_WORDS},
+}
+"""The features by name, each roughly from 0 to 1 except the log-probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """The weights of a ranker."""
+
+    weights: Mapping[str, float]
+    """By names of :data:`FEATURES`."""
+    intercept: float
+    min_score: float
+    """The default minimum of the score."""
+
+    def score(self, question: Question) -> float:
+        """Return the probability, 0 to 1, that a reader finds a question and its answer good."""
+        total = self.intercept + sum(
+            weight * FEATURES[name](question) for name, weight in self.weights.items()
+        )
+        return round(1 / (1 + math.exp(min(-total, _MAX_EXPONENT))), SCORE_DECIMALS)
+
+
+def load_ranker(directory: Path) -> Ranker | None:
+    """Return the ranker of a checkpoint, or ``None`` if it has none.
+
+    Raises:
+        ModelError: The file is damaged, or names a feature that does not exist.
+    """
+    path = directory / RANKER
+    if not path.exists():
+        return None
+    values = read_json(path)
+    weights = values.pop("weights", None)
+    if not isinstance(weights, dict) or set(values) != {"intercept", "min_score"}:
+        raise ModelError(f"{path}: needs weights, intercept and min_score.", "Get the checkpoint again.")
+    for name, value in {**weights, **values}.items():
+        if type(value) not in (int, float) or not abs(value) <= _MAX_WEIGHT:
+            raise ModelError(f"{path}: {name} is {short_repr(value)}.", "Get the checkpoint again.")
+    if unknown := sorted(set(weights) - set(FEATURES)):
+        raise ModelError(f"{path}: unknown feature {short_repr(unknown[0])}.", "Install a newer qgbatch.")
+    return Ranker(weights, values["intercept"], values["min_score"])
+
+
+_MAX_EXPONENT = 700.0
+"""The exponential of more than 709 overflows."""
+_MAX_WEIGHT = 1_000.0
+"""Far above any weight of a fit; keeps the score finite."""

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qgbatch.questions.grounding import find_answer, is_informative
+
+TEXT = "In May the \u201cold\u201d  queen\u2019s hive held 1\u2013200 bees. Caf\u00e9s. Bees like May."
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("May", "May"),
+        ("the 'old' queen's hive".replace("'old'", '"old"'), "the \u201cold\u201d  queen\u2019s hive"),
+        ("1-200 BEES.", "1\u2013200 bees"),
+        ("Cafe\u0301s", None),  # a base letter and a combining mark: folding works letter by letter
+        ("CAF\u00c9S", "Caf\u00e9s"),
+        ("bee", None),
+        ("ay", None),
+        ("...", None),
+        ("", None),
+    ],
+)
+def test_an_answer_is_found_as_whole_words(answer: str, found: str | None) -> None:
+    place = find_answer(answer, "When?", TEXT)
+    assert (TEXT[slice(*place)] if place else None) == found
+
+
+def test_of_several_places_the_one_near_the_words_of_the_question_is_found() -> None:
+    text = f"Anna left in May. {'Nothing else happened. ' * 10}The hive was founded in May."
+    assert find_answer("May", "When was the hive founded?", text) == (len(text) - 4, len(text) - 1)
+    assert find_answer("May", "When did Anna leave?", text) == (13, 16)
+
+
+@given(st.text(max_size=40), st.text(max_size=10))
+def test_places_are_inside_the_text(text: str, answer: str) -> None:
+    place = find_answer(answer, "Who?", text)
+    assert place is None or 0 <= place[0] < place[1] <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "informative"),
+    [
+        ("Lima", True),
+        ("the capital", False),
+        ("of", False),
+        ("Lima is the capital of Peru, a country in", False),
+    ],
+)
+def test_an_answer_says_something_new_but_not_everything(answer: str, informative: bool) -> None:
+    text = "Lima is the capital of Peru, a country in the west of South America."
+    assert is_informative(answer, "What is the capital of Peru?", text) is informative

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qgbatch.errors import ModelError
+from qgbatch.questions.ranker import FEATURES, Ranker, load_ranker
+from qgbatch.records import Chunk, Document, Question
+
+TEXT = "Anna Bond founded the hive in May 1902, because the old hive was full."
+GOOD = {"weights": {"answer_log_probability": 2, "starts_who": 1.5}, "intercept": 0.5, "min_score": 0.4}
+
+
+def ask(question: str, answer: str = "Anna Bond", answer_score: float = 1.0) -> Question:
+    chunk = Chunk(Document.from_text(TEXT, "a.txt"), 0, 0, len(TEXT), (1,), False)
+    return Question(question, 0, -1.0, chunk, answer, TEXT.find(answer), answer_score, -0.5)
+
+
+def write(directory: Path, values: Any) -> Path:
+    (directory / "ranker.json").write_text(json.dumps(values))
+    return directory
+
+
+def test_the_score_is_the_logistic_function_of_the_weighted_features(tmp_path: Path) -> None:
+    ranker = load_ranker(write(tmp_path, GOOD))
+    assert ranker
+    assert ranker.score(ask("Who founded the hive?", answer_score=0.5)) == round(
+        1 / (1 + math.exp(-(0.5 + 1.5 + 2 * math.log(0.5)))), 4
+    )
+    assert ranker.min_score == 0.4
+
+
+def test_a_checkpoint_needs_no_ranker(tmp_path: Path) -> None:
+    assert load_ranker(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "answer", "expected"),
+    [
+        ("question_words", "Who founded the old hive?", "Anna Bond", 0.5),
+        ("answer_words", "Who founded it?", "Anna Bond", 0.2),
+        ("content_words", "Who founded the hive?", "Anna Bond", 0.2),
+        ("copied_share", "Who founded the hive?", "Anna Bond", 0.75),
+        ("known_share", "Who founded the city?", "Anna Bond", 0.5),
+        ("repeated_share", "Who was Anna?", "Anna Bond", 0.5),
+        ("has_pronoun", "Who founded it?", "Anna Bond", 1.0),
+        ("has_name", "When did Anna found the hive?", "May 1902", 1.0),
+        ("has_name", "When was the hive founded?", "May 1902", 0.0),
+        ("answer_has_digit", "When?", "May 1902", 1.0),
+        ("answer_has_name", "Why?", "the old hive was full", 0.0),
+        ("is_standalone", "When did she found the hive?", "May 1902", 0.0),
+        ("is_well_formed", "Anna founded the hive when?", "May 1902", 1.0),
+        ("starts_how_many", "How many hives were full?", "1902", 1.0),
+        ("starts_how", "How many hives were full?", "1902", 0.0),
+        ("starts_how", "How full was the hive?", "old", 1.0),
+        ("question_log_probability", "Who?", "Anna Bond", -0.5),
+    ],
+)
+def test_features(name: str, question: str, answer: str, expected: float) -> None:
+    assert FEATURES[name](ask(question, answer)) == pytest.approx(expected)
+
+
+def test_all_features_are_finite_for_an_empty_question() -> None:
+    assert all(math.isfinite(feature(ask("?", "", 0.0))) for feature in FEATURES.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"weights": {}, "intercept": 0.0}, "needs weights, intercept and min_score"),
+        (GOOD | {"weights": [1]}, "needs weights"),
+        (GOOD | {"weights": {"length": 1.0}}, "unknown feature 'length'"),
+        (GOOD | {"weights": {"starts_who": "1"}}, "starts_who is '1'"),
+        (GOOD | {"intercept": 1e9}, "intercept is 1000000000.0"),
+        (GOOD | {"min_score": float("nan")}, "min_score is nan"),
+        (GOOD | {"min_score": True}, "min_score is True"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, values: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_ranker(write(tmp_path, values))
+
+
+def test_scores_are_probabilities() -> None:
+    extreme = Ranker({"answer_log_probability": 1_000.0}, -1_000.0, 0.5)
+    assert extreme.score(ask("Who?", answer_score=0.0)) == 0.0
