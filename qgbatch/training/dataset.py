@@ -116,7 +116,7 @@ def _rows(split: Split, form: ModelMetadata) -> Iterator[dict[str, Any]]:
         pairs = [asdict(pair) for pair in paragraph.pairs]
         yield {
             "context": paragraph.context,
-            "questions": pairs if form.answer_separator else paragraph.questions,
+            "questions": pairs if form.answer_separator else list(paragraph.questions),
             "source": source_text(paragraph.context, form),
             "target": target_text(paragraph.questions, form, paragraph.answers),
         }

@@ -37,14 +37,14 @@ class Paragraph:
     pairs: tuple[QuestionAnswer, ...]
 
     @property
-    def questions(self) -> list[str]:
+    def questions(self) -> tuple[str, ...]:
         """The questions, in order."""
-        return [pair.question for pair in self.pairs]
+        return tuple(pair.question for pair in self.pairs)
 
     @property
-    def answers(self) -> list[str | None]:
+    def answers(self) -> tuple[str | None, ...]:
         """The answer of each question, or ``None``."""
-        return [pair.answer for pair in self.pairs]
+        return tuple(pair.answer for pair in self.pairs)
 
     def only_answered(self) -> Paragraph:
         """Return the paragraph without the questions that have no answer."""
@@ -131,7 +131,7 @@ def make_split(name: str, rows: Rows, selection: Selection, sha256: str = "") ->
 def _hash(paragraphs: Iterable[Paragraph], *, with_answers: bool) -> str:
     digest = hashlib.sha256()
     for paragraph in paragraphs:
-        answers = paragraph.answers if with_answers else []
+        answers = paragraph.answers if with_answers else ()
         digest.update(json.dumps([paragraph.context, *paragraph.questions, *answers]).encode())
     return digest.hexdigest()
 

@@ -33,8 +33,8 @@ def plain(context: str, *questions: str) -> Paragraph:
 BEES = plain("Bees live in hives. They make honey.", "Where do bees live?", "What do bees make?")
 SAND = plain("Rivers carry sand.", "What do rivers carry?")
 ROWS: list[dict[str, Any]] = [
-    {"context": BEES.context, "questions": BEES.questions},
-    {"context": SAND.context, "questions": SAND.questions},
+    {"context": BEES.context, "questions": list(BEES.questions)},
+    {"context": SAND.context, "questions": list(SAND.questions)},
 ]
 ANSWERS = ("hives", None)
 ANSWERED = Paragraph(BEES.context, tuple(map(QuestionAnswer, BEES.questions, ANSWERS)))
@@ -290,11 +290,11 @@ def test_rows_of_one_question_are_grouped_by_neighbouring_context(keep: bool, da
     split = load_splits(str(data_set), keep_unanswerable=keep)["train"]
     asked = [
         (BEES.context, BEES.questions),
-        (SAND.context, [*SAND.questions, "Who asks the sand?"] if keep else SAND.questions),
-        (BEES.context, ["Do bees sleep?"]),
+        (SAND.context, (*SAND.questions, "Who asks the sand?") if keep else SAND.questions),
+        (BEES.context, ("Do bees sleep?",)),
     ]
     assert [(paragraph.context, paragraph.questions) for paragraph in split.paragraphs] == asked
-    assert split.paragraphs[1].answers == (["hives", None] if keep else ["hives"])
+    assert split.paragraphs[1].answers == (("hives", None) if keep else ("hives",))
     assert split.skipped == ({} if keep else {"unanswerable questions": 1})
 
 
@@ -394,8 +394,8 @@ def test_squads_development_set_is_read_whole() -> None:
     assert (len(split.paragraphs), split.n_questions) == (2067, 10570)
     assert not split.skipped
     first = json.loads(SQUAD_DEV.read_text(encoding="utf-8"))["data"][0]["paragraphs"][0]
-    assert split.paragraphs[0].questions == [qa["question"].strip() for qa in first["qas"]]
-    assert split.paragraphs[0].answers == [qa["answers"][0]["text"] for qa in first["qas"]]
+    assert split.paragraphs[0].questions == tuple(qa["question"].strip() for qa in first["qas"])
+    assert split.paragraphs[0].answers == tuple(qa["answers"][0]["text"] for qa in first["qas"])
 
 
 def test_what_a_small_gz_may_unpack_to_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
