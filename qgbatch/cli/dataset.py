@@ -31,6 +31,12 @@ Examples:
     help="Keep the unanswerable questions of SQuAD v2.0.",
 )
 @option(
+    "--with-answers/--no-with-answers",
+    show_default=True,
+    group="Data",
+    help="Write each question with its answer. Questions without an answer are skipped.",
+)
+@option(
     "-o",
     "--output-dir",
     required=True,
@@ -56,6 +62,7 @@ def dataset(
     *,
     inputs: tuple[str, ...],
     keep_unanswerable: bool,
+    with_answers: bool,
     output_dir: Path,
     file_format: DataFormat,
     license_name: str | None,
@@ -66,8 +73,8 @@ def dataset(
     """Convert question data to a dataset for training or publishing.
 
     INPUT is SQuAD JSON (v1.1, v2.0), JSONL (both also .gz) or Parquet with the fields context and
-    questions, or a single directory or hub id of a dataset. The result has one example per paragraph, and a
-    dataset card.
+    questions, or a single directory or hub id of a dataset. A question is a text, or an object with
+    question and answer. The result has one example per paragraph, and a dataset card.
 
     A file whose name contains the word dev, val or validation becomes the split validation, one with the
     word test becomes test, and any other file becomes train.
@@ -75,11 +82,11 @@ def dataset(
     from qgbatch.models.hub import prepare_repository, publish
     from qgbatch.training.dataset import read_splits, write_dataset
 
-    splits = read_splits(inputs, keep_unanswerable=keep_unanswerable)
+    splits = read_splits(inputs, keep_unanswerable=keep_unanswerable, with_answers=with_answers)
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
-    written = write_dataset(splits, output_dir, file_format, license_name)
+    written = write_dataset(splits, output_dir, file_format, license_name, with_answers=with_answers)
     lines = [
         (name, f"{len(split.paragraphs):,} paragraphs, {split.n_questions:,} questions")
         for name, split in splits.items()

@@ -75,8 +75,8 @@ def evaluate(
     """Compare questions with reference questions.
 
     Generates questions for the paragraphs in --data, or reads them from --questions, and compares them with
-    the questions that people asked. Prints the metrics and the method as Markdown. The options of the model
-    and of generation are those of qgbatch run.
+    the questions that people asked. If there are answers, they are compared too. Prints the metrics and the
+    method as Markdown. The options of the model and of generation are those of qgbatch run.
     """
     settings = build_settings(Settings, values)
     source = click.get_current_context().get_parameter_source("model")

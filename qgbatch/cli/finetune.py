@@ -39,8 +39,8 @@ _METRIC_LABELS = {"step": "checkpoint step", "train_loss": "training loss", "eva
 def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:
     """Fine-tune a T5 to ask questions.
 
-    The training data are paragraphs with questions that people asked about them. To resume after an
-    interruption, run the same command again.
+    The training data are paragraphs with questions that people asked about them, and answers if the model
+    is to write answers. To resume after an interruption, run the same command again.
 
     The first place that sets an option wins: command line, environment variable (QGBATCH_MAX_STEPS=100),
     --config.

@@ -160,11 +160,25 @@ def source_text(context: str, metadata: ModelMetadata, before: str = "") -> str:
     return f"{metadata.prefix}{context}{metadata.suffix}"
 
 
-def target_text(questions: Sequence[str], metadata: ModelMetadata) -> str:
-    """Return the output that a model should write: each question followed by a separator.
+def target_text(
+    questions: Sequence[str], metadata: ModelMetadata, answers: Sequence[str | None] = ()
+) -> str:
+    """Return the output that a model should write, without the tokenizer's end token.
 
-    The tokenizer's end token is not included.
+    This is each question followed by a separator. If the model writes answers and they are given, it
+    is ``Q1 <ans> A1 <sep> Q2 <ans> A2`` instead.
+
+    Args:
+        questions: The questions about a text.
+        metadata: The separators of the model.
+        answers: The answer of each question; ``None`` for a question without an answer.
     """
+    if answers and metadata.answer_separator:
+        pairs = (
+            question if answer is None else f"{question} {metadata.answer_separator} {answer}"
+            for question, answer in zip(questions, answers, strict=True)
+        )
+        return f" {metadata.separator} ".join(pairs)
     joined = "".join(f"{question} {metadata.separator} " for question in questions)
     return joined.rstrip() + metadata.suffix
 
@@ -198,9 +212,25 @@ class PromptTokenizer:
         pairs = zip(texts, before or [""] * len(texts), strict=True)
         return self._encode([source_text(text, self._metadata, earlier) for text, earlier in pairs])
 
-    def encode_targets(self, questions: Sequence[Sequence[str]]) -> list[InputIds]:
-        """Return the target ids of each paragraph's questions with the end token, without truncation."""
-        return self._encode([target_text(asked, self._metadata) for asked in questions])
+    def encode_targets(
+        self,
+        questions: Sequence[Sequence[str]],
+        answers: Sequence[Sequence[str | None]] | None = None,
+    ) -> list[InputIds]:
+        """Return the target ids of each text with the end token, without truncation.
+
+        Args:
+            questions: The questions about each text.
+            answers: Their answers; ignored if the model writes no answers.
+        """
+        if answers is None or self._metadata.answer_separator is None:
+            return self._encode([target_text(asked, self._metadata) for asked in questions])
+        rows = zip(questions, answers, strict=True)
+        texts = [target_text(asked, self._metadata, given) for asked, given in rows]
+        # T5's tokenizer turns the space before an added token into a token of its own.
+        for token in (self._metadata.separator, self._metadata.answer_separator):
+            texts = [text.replace(f" {token}", token) for text in texts]
+        return self._encode(texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, without prompt and end token."""

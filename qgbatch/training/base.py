@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from qgbatch.models.checkpoint import find_model
 from qgbatch.models.known_models import ARCHITECTURES, ModelMetadata
 from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer, load_tokenizer
 from qgbatch.settings import Decoding
+from qgbatch.training.metadata import trained_metadata
 from qgbatch.training.settings import TrainingSettings
 
 
@@ -30,6 +31,7 @@ class Base:
     weights: Any
     tokenizer: PromptTokenizer
     metadata: ModelMetadata
+    """Of the trained model, see :func:`~qgbatch.training.metadata.trained_metadata`."""
 
 
 def load_base(settings: TrainingSettings) -> Base:
@@ -49,15 +51,18 @@ def load_base(settings: TrainingSettings) -> Base:
 
 def _load(settings: TrainingSettings) -> Base:
     model = find_model(settings.base)
+    metadata = trained_metadata(model.metadata, with_answers=settings.with_answers)
+    model = replace(model, metadata=metadata)
     tokenizer = load_tokenizer(model, settings.tokenizer, embedding_grows=True)
     weights = load_weights(model, torch.float32)
     weights.generation_config = _generation_config(model.decoding, tokenizer)
-    return Base(model.name, model.sha256, weights, tokenizer, model.metadata)
+    return Base(model.name, model.sha256, weights, tokenizer, metadata)
 
 
 def _create(settings: TrainingSettings) -> Base:
     path = Path(str(settings.init_from_scratch))
-    tokenizer = load_new_tokenizer(str(settings.tokenizer), ModelMetadata())
+    metadata = trained_metadata(ModelMetadata(), with_answers=settings.with_answers)
+    tokenizer = load_new_tokenizer(str(settings.tokenizer), metadata)
     try:
         content = path.read_bytes()
         config: dict[str, Any] = json.loads(content)
@@ -76,9 +81,7 @@ def _create(settings: TrainingSettings) -> Base:
             "Use a JSON file with the fields of T5Config in transformers.",
         ) from error
     weights.generation_config = _generation_config(Decoding(), tokenizer)
-    return Base(
-        f"new, {path.name}", hashlib.sha256(content).hexdigest(), weights, tokenizer, ModelMetadata()
-    )
+    return Base(f"new, {path.name}", hashlib.sha256(content).hexdigest(), weights, tokenizer, metadata)
 
 
 def _generation_config(decoding: Decoding, tokenizer: PromptTokenizer) -> GenerationConfig:

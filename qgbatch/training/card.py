@@ -43,7 +43,12 @@ def model_card(name: str, recipe: Mapping[str, Any]) -> str:
         recipe: See :func:`qgbatch.training.recipe.make_recipe`.
     """
     settings, metadata = recipe["settings"], recipe["identity"]["prompt"]
-    separator = metadata["separator"]
+    separator, answer_separator = metadata["separator"], metadata.get("answer_separator")
+    if answer_separator:
+        written = "questions, each with its answer,"
+        form = f"Q1 {answer_separator} A1 {separator} Q2 {answer_separator} A2 {separator} ..."
+    else:
+        written, form = "questions", f"Q1 {separator} Q2 {separator} ..."
     data = ModelCardData(
         base_model=recipe["base"] if "/" in recipe["base"] else None,
         datasets=settings["dataset"] if "/" in (settings["dataset"] or "") else None,
@@ -62,8 +67,8 @@ def model_card(name: str, recipe: Mapping[str, Any]) -> str:
 
 # {name}
 
-A T5 model that writes several questions about a text at once (end-to-end, answer-agnostic question
-generation): `Q1 {separator} Q2 {separator} ...`. Trained by `qgbatch finetune` from {recipe["base"]}.
+A T5 model that writes several {written} about a text at once (end-to-end, answer-agnostic question
+generation): `{form}`. Trained by `qgbatch finetune` from {recipe["base"]}.
 
 ```sh
 qgbatch run TEXTS -o questions.parquet --model {name}

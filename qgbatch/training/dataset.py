@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -19,7 +20,9 @@ from qgbatch.output.directories import CARD, card_contains, prepare_directory
 from qgbatch.output.writers import json_line
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.listing import Listing
-from qgbatch.training.data import Split, load_splits, read_split
+from qgbatch.training.data import load_splits, read_split
+from qgbatch.training.metadata import trained_metadata
+from qgbatch.training.paragraphs import Split
 
 DataFormat = Literal["parquet", "jsonl"]
 _SPLIT_NAMES = (
@@ -29,12 +32,13 @@ _SPLIT_NAMES = (
 _MADE_BY = "Made with `qgbatch dataset`"
 
 
-def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, Split]:
+def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool, with_answers: bool) -> dict[str, Split]:
     """Read the splits of a dataset.
 
     Args:
         inputs: Files, one per split (see :func:`split_name`); or one directory or hub id of a dataset.
         keep_unanswerable: Whether to keep the unanswerable questions of SQuAD v2.0.
+        with_answers: Whether to skip questions without an answer.
 
     Returns:
         The splits by their names.
@@ -45,7 +49,7 @@ def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, 
     """
     is_file = os.path.isfile(inputs[0]) or (Path(inputs[0]).suffix and not os.path.isdir(inputs[0]))
     if len(inputs) == 1 and not is_file:
-        return load_splits(inputs[0], keep_unanswerable=keep_unanswerable)
+        return load_splits(inputs[0], keep_unanswerable=keep_unanswerable, with_answers=with_answers)
     splits: dict[str, Split] = {}
     for path in inputs:
         name = split_name(path)
@@ -54,7 +58,7 @@ def read_splits(inputs: Sequence[str], *, keep_unanswerable: bool) -> dict[str, 
                 f"{splits[name].name} and {path} would both be the split {name}.",
                 "Merge the files, or rename them after their splits, such as train.json and dev.json.",
             )
-        splits[name] = read_split(path, keep_unanswerable=keep_unanswerable)
+        splits[name] = read_split(path, keep_unanswerable=keep_unanswerable, with_answers=with_answers)
     return splits
 
 
@@ -69,7 +73,12 @@ def split_name(path: str) -> str:
 
 
 def write_dataset(
-    splits: Mapping[str, Split], directory: Path, file_format: DataFormat, license_name: str | None
+    splits: Mapping[str, Split],
+    directory: Path,
+    file_format: DataFormat,
+    license_name: str | None,
+    *,
+    with_answers: bool = False,
 ) -> list[str]:
     """Write one file per split, and a card.
 
@@ -78,6 +87,7 @@ def write_dataset(
         directory: The output directory; it is created if it is missing.
         file_format: The format of the files.
         license_name: The licence to name in the card, as the hub spells it.
+        with_answers: Whether to write each question with its answer.
 
     Returns:
         The names of the files.
@@ -92,40 +102,48 @@ def write_dataset(
     made_from = Listing([split.name for split in splits.values()])
     check_output_conflicts(made_from, [str(path) for path in paths])
     write = _write_parquet if file_format == "parquet" else _write_jsonl
+    form = trained_metadata(ModelMetadata(), with_answers=with_answers)
     with ExitStack() as files:  # no file is replaced before all of them are complete
         for path, split in paths.items():
-            write(files.enter_context(replace_file(path)), split)
+            write(files.enter_context(replace_file(path)), split, form)
         card = files.enter_context(replace_file(directory / CARD))
-        card.write(_card(directory.absolute().name, splits, file_format, license_name).encode())
+        card.write(_card(directory.absolute().name, splits, file_format, license_name, form).encode())
     return [*(path.name for path in paths), CARD]
 
 
-def _rows(split: Split) -> Iterator[dict[str, Any]]:
-    metadata = ModelMetadata()
+def _rows(split: Split, form: ModelMetadata) -> Iterator[dict[str, Any]]:
     for paragraph in split.paragraphs:
+        pairs = [asdict(pair) for pair in paragraph.pairs]
         yield {
             "context": paragraph.context,
-            "questions": list(paragraph.questions),
-            "source": source_text(paragraph.context, metadata),
-            "target": target_text(paragraph.questions, metadata),
+            "questions": pairs if form.answer_separator else list(paragraph.questions),
+            "source": source_text(paragraph.context, form),
+            "target": target_text(paragraph.questions, form, paragraph.answers),
         }
 
 
-def _write_parquet(stream: IO[bytes], split: Split) -> None:
+def _write_parquet(stream: IO[bytes], split: Split, form: ModelMetadata) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text = pa.string()
-    columns = {"context": text, "questions": pa.list_(text), "source": text, "target": text}
-    table = pa.Table.from_pylist(list(_rows(split)), schema=pa.schema(columns.items()))
+    question = pa.struct({"question": text, "answer": text}) if form.answer_separator else text
+    columns = {"context": text, "questions": pa.list_(question), "source": text, "target": text}
+    table = pa.Table.from_pylist(list(_rows(split, form)), schema=pa.schema(columns.items()))
     pq.write_table(table, stream, compression="zstd")
 
 
-def _write_jsonl(stream: IO[bytes], split: Split) -> None:
-    stream.writelines(map(json_line, _rows(split)))
+def _write_jsonl(stream: IO[bytes], split: Split, form: ModelMetadata) -> None:
+    stream.writelines(map(json_line, _rows(split, form)))
 
 
-def _card(name: str, splits: Mapping[str, Split], file_format: DataFormat, license_name: str | None) -> str:
+def _card(
+    name: str,
+    splits: Mapping[str, Split],
+    file_format: DataFormat,
+    license_name: str | None,
+    form: ModelMetadata,
+) -> str:
     """Write the dataset card in the format of the Hugging Face hub."""
     data = DatasetCardData(
         license=license_name,
@@ -148,6 +166,12 @@ def _card(name: str, splits: Mapping[str, Split], file_format: DataFormat, licen
         for name, split in splits.items()
         for what, count in split.skipped.items()
     )
+    if form.answer_separator:
+        content = "its questions in the original order, each an object with `question` and `answer`"
+        also, target = ", and their answers", "Q1 <ans> A1 <sep> Q2 <ans> A2 <sep> ... Qn <ans> An"
+    else:
+        content, also = "its questions, in the original order", ""
+        target = f"Q1 <sep> Q2 <sep> ... Qn <sep>{form.suffix}"
     licence = license_name or "that of the original data"
     return f"""---
 {data.to_yaml()}
@@ -155,7 +179,7 @@ def _card(name: str, splits: Mapping[str, Split], file_format: DataFormat, licen
 
 # {name}
 
-Paragraphs, each with all the questions that people asked about it, to train models that write several
+Paragraphs, each with all the questions that people asked about it{also}, to train models that write several
 questions about a text at once (end-to-end, answer-agnostic question generation). {_MADE_BY}.
 
 | split | paragraphs | questions | original file | sha256 of the original file |
@@ -165,9 +189,9 @@ questions about a text at once (end-to-end, answer-agnostic question generation)
 | column | meaning |
 |---|---|
 | `context` | the paragraph |
-| `questions` | its questions, in the original order |
-| `source` | the input of the model: `{ModelMetadata().prefix}{{context}}{ModelMetadata().suffix}` |
-| `target` | the expected output: `Q1 <sep> Q2 <sep> ... Qn <sep>{ModelMetadata().suffix}` |
+| `questions` | {content} |
+| `source` | the input of the model: `{form.prefix}{{context}}{form.suffix}` |
+| `target` | the expected output: `{target}` |
 
 {skipped}Licence: {licence}.
 """

@@ -22,9 +22,12 @@ from qgbatch.questions.extraction import is_well_formed
 from qgbatch.readers.table_rows import read_intact_rows
 from qgbatch.records import Document
 from qgbatch.settings import CacheSettings, Settings
-from qgbatch.training.data import Paragraph, Split, field, file_sha256
+from qgbatch.training.answer_metrics import score_answers
+from qgbatch.training.data import file_sha256
+from qgbatch.training.fields import field
 from qgbatch.training.loss import validation_loss
-from qgbatch.training.metrics import METRICS, Asked, score_overlap, score_sets, score_variety
+from qgbatch.training.metrics import METRICS, score_overlap, score_sets, score_variety
+from qgbatch.training.paragraphs import Paragraph, QuestionAnswer, Split
 from qgbatch.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -78,8 +81,11 @@ def evaluate_model(
     components, report = Components.find(settings, CacheSettings().directory), RunReport()
     loss = validation_loss(components, paragraphs, _MAX_TARGET_LENGTH)
     asked = _ask(components, paragraphs, report, on_progress)
+    measured = loss | _shares(report)
+    if components.gives_answers:
+        measured |= score_answers(asked, paragraphs, report.dropped["no_answer"])
     protocol = _protocol(data, paragraphs) | _model_protocol(components)
-    return Evaluation(protocol, _all_metrics(asked, paragraphs, loss | _shares(report)))
+    return Evaluation(protocol, _all_metrics(asked, paragraphs, measured))
 
 
 def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> Evaluation:
@@ -87,6 +93,7 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
 
     The file can be an output of ``qgbatch run`` with one document per paragraph. A row is assigned to the
     paragraph with the hash in ``document_sha256`` or, without that column, with the text in ``context``.
+    If any row has an ``answer``, the answers are evaluated too.
 
     Args:
         data: Paragraphs and the questions that people asked.
@@ -100,37 +107,32 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     sha256, by_text = file_sha256(path), _read_questions(path)
     # A text file often ends with a line break that the paragraph does not have.
     keys = [[_hash(paragraph.context + end) for end in ("", "\n")] for paragraph in paragraphs]
-    asked = [[question for key in pair for question in by_text.get(key, [])] for pair in keys]
+    asked = [[pair for key in both for pair in by_text.get(key, [])] for both in keys]
     if not any(asked):
         raise InputError(
             f"{path}: no question belongs to a paragraph of {data.name}.",
             "Each row needs the document_sha256 of a paragraph, or its whole text as context.",
         )
-    others = by_text.keys() - {key for pair in keys for key in pair}
+    others = by_text.keys() - {key for both in keys for key in both}
     if others and limit is None:
         n_unmatched = sum(len(by_text[key]) for key in others)
         logger.warning(
             "%s: %s questions belong to no paragraph of %s.", path, f"{n_unmatched:,}", data.name
         )
-    n_without = sum(not questions for questions in asked)
+    n_without = sum(not pairs for pairs in asked)
     if n_without:
         logger.warning(
             "%s: no question for %d of %d paragraphs; their metrics are 0.", path, n_without, len(asked)
         )
-    generated = [question for questions in asked for question in questions]
-    n_duplicates = sum(
-        len(find_duplicates(questions, [0.0] * len(questions), "exact", 1.0)) for questions in asked
-    )
-    shares = {
-        "well_formed": sum(map(is_well_formed, generated)) / len(generated),
-        "duplicated": n_duplicates / len(generated),
-    }
+    measured = _shares_of_file(asked)
+    if any(pair.answer for pairs in asked for pair in pairs):
+        measured |= score_answers(asked, paragraphs, n_dropped=0)
     protocol = _protocol(data, paragraphs) | {
         "questions": Path(path).name,
         "questions_sha256": sha256,
         "paragraphs_without_questions": n_without,
     }
-    return Evaluation(protocol, _all_metrics(asked, paragraphs, shares))
+    return Evaluation(protocol, _all_metrics(asked, paragraphs, measured))
 
 
 def sample_paragraphs(paragraphs: Sequence[Paragraph], limit: int | None) -> list[Paragraph]:
@@ -146,19 +148,20 @@ def _ask(
     paragraphs: Sequence[Paragraph],
     report: RunReport,
     on_progress: OnProgress | None,
-) -> list[list[str]]:
-    """Generate the questions of each paragraph."""
+) -> list[list[QuestionAnswer]]:
+    """Generate the questions of each paragraph, with their answers if there are any."""
 
     def on_batch(inputs_done: float) -> None:
         if on_progress:
             on_progress(inputs_done / len(paragraphs), f"{int(inputs_done):,} paragraphs")
 
-    asked: list[list[str]] = [[] for _ in paragraphs]
+    asked: list[list[QuestionAnswer]] = [[] for _ in paragraphs]
     documents = (Document.from_text(p.context, str(index)) for index, p in enumerate(paragraphs))
     cache = components.open_cache(SqliteStore(None, 0))
     stream = Stream(components, cache, report, fail_fast=True, on_batch=on_batch)
     for question in stream.questions(documents):
-        asked[int(question.chunk.document.source)].append(question.question)
+        pair = QuestionAnswer(question.question, question.answer)
+        asked[int(question.chunk.document.source)].append(pair)
     return asked
 
 
@@ -172,13 +175,27 @@ def _shares(report: RunReport) -> dict[str, float]:
     }
 
 
+def _shares_of_file(asked: Sequence[Sequence[QuestionAnswer]]) -> dict[str, float]:
+    by_paragraph = [[pair.question for pair in pairs] for pairs in asked]
+    generated = [question for questions in by_paragraph for question in questions]
+    n_duplicates = sum(
+        len(find_duplicates(questions, [0.0] * len(questions), "exact", 1.0)) for questions in by_paragraph
+    )
+    return {
+        "well_formed": sum(map(is_well_formed, generated)) / len(generated),
+        "duplicated": n_duplicates / len(generated),
+    }
+
+
 def _all_metrics(
-    asked: Asked, paragraphs: Sequence[Paragraph], measured: dict[str, float]
+    asked: Sequence[Sequence[QuestionAnswer]], paragraphs: Sequence[Paragraph], measured: dict[str, float]
 ) -> dict[str, float]:
+    """Add the metrics of the questions to those that are measured already, in display order."""
+    questions = [[pair.question for pair in pairs] for pairs in asked]
     references = [paragraph.questions for paragraph in paragraphs]
     metrics = dict(measured)
     for score in (score_overlap, score_sets, score_variety):
-        metrics |= score(asked, references)
+        metrics |= score(questions, references)
     return {name: metrics[name] for name in METRICS if name in metrics}
 
 
@@ -207,19 +224,22 @@ def _model_protocol(components: Components) -> dict[str, Any]:
     }
 
 
-def _read_questions(path: str) -> dict[str, list[str]]:
-    """Read questions, grouped by the hash of their document's text."""
+def _read_questions(path: str) -> dict[str, list[QuestionAnswer]]:
+    """Read questions with their answers, grouped by the hash of their document's text."""
     if not path.lower().endswith(_TABLE_SUFFIXES):
         raise InputError(
             f"{path}: the file format is not supported.", f"Use one of: {', '.join(_TABLE_SUFFIXES)}."
         )
-    by_text: defaultdict[str, list[str]] = defaultdict(list)
-    for row in read_intact_rows(path, ("question", "document_sha256", "context"), "Write the file again."):
+    by_text: defaultdict[str, list[QuestionAnswer]] = defaultdict(list)
+    columns = ("question", "answer", "document_sha256", "context")
+    for row in read_intact_rows(path, columns, "Write the file again."):
         question = field(row.values, "question", str, row.place)
+        has_answer = row.values.get("answer") is not None
+        answer = field(row.values, "answer", str, row.place).strip() if has_answer else None
         column = "document_sha256" if row.values.get("document_sha256") else "context"
         value = field(row.values, column, str, row.place)
         key = value if column == "document_sha256" else _hash(value)
-        by_text[key].append(question)
+        by_text[key].append(QuestionAnswer(question, answer or None))
     return by_text
 
 

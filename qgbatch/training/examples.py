@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qgbatch.models.tokenizer import PromptTokenizer
+from qgbatch.records import InputIds
+from qgbatch.training.paragraphs import Paragraph
+
 Example = dict[str, list[int]]
 """The ``input_ids`` and ``labels`` of a paragraph, without padding."""
+
+
+def encode_paragraphs(
+    tokenizer: PromptTokenizer, paragraphs: Sequence[Paragraph]
+) -> tuple[list[InputIds], list[InputIds]]:
+    """Return the ids of sources and targets; targets contain answers if the model writes answers."""
+    sources = tokenizer.encode([paragraph.context for paragraph in paragraphs])
+    targets = tokenizer.encode_targets(
+        [paragraph.questions for paragraph in paragraphs], [paragraph.answers for paragraph in paragraphs]
+    )
+    return sources, targets
 
 
 def make_examples(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from qgbatch.training.base import Base, load_base
 from qgbatch.training.callbacks import LOG, OnProgress
 from qgbatch.training.card import draw_losses, model_card
 from qgbatch.training.checkpoints import RECIPE
-from qgbatch.training.data import Split, load_splits, read_split
-from qgbatch.training.examples import Example, make_examples
+from qgbatch.training.data import load_splits, read_split
+from qgbatch.training.examples import Example, encode_paragraphs, make_examples
+from qgbatch.training.paragraphs import Split
 from qgbatch.training.recipe import make_recipe
 from qgbatch.training.settings import TrainingSettings
 from qgbatch.training.trainer import QuestionTrainer, make_arguments
@@ -146,8 +148,12 @@ def _read_data(settings: TrainingSettings) -> _Data:
 
 
 def _read_dataset(settings: TrainingSettings) -> _Data:
-    keep = settings.keep_unanswerable
-    splits = load_splits(str(settings.dataset), keep_unanswerable=keep, only=("train", "validation"))
+    splits = load_splits(
+        str(settings.dataset),
+        keep_unanswerable=settings.keep_unanswerable,
+        with_answers=settings.with_answers,
+        only=("train", "validation"),
+    )
     if "train" not in splits:
         raise SettingsError(
             f"--dataset {settings.dataset}: it has no split train.",
@@ -157,11 +163,11 @@ def _read_dataset(settings: TrainingSettings) -> _Data:
 
 
 def _read_files(settings: TrainingSettings) -> _Data:
-    keep, path = settings.keep_unanswerable, settings.validation_file
-    return _Data(
-        read_split(str(settings.train_file), keep_unanswerable=keep),
-        read_split(path, keep_unanswerable=keep) if path else None,
+    read = partial(
+        read_split, keep_unanswerable=settings.keep_unanswerable, with_answers=settings.with_answers
     )
+    path = settings.validation_file
+    return _Data(read(str(settings.train_file)), read(path) if path else None)
 
 
 def _train(
@@ -225,8 +231,7 @@ def _training_errors(directory: Path) -> Iterator[None]:
 def _encode(split: Split, base: Base, settings: TrainingSettings) -> list[Example]:
     """Tokenize a split, and warn if sources or targets are truncated."""
     tokenizer = base.tokenizer
-    sources = tokenizer.encode([paragraph.context for paragraph in split.paragraphs])
-    targets = tokenizer.encode_targets([paragraph.questions for paragraph in split.paragraphs])
+    sources, targets = encode_paragraphs(tokenizer, split.paragraphs)
     for what, rows, limit in (
         ("source", sources, settings.max_source_length),
         ("target", targets, settings.max_target_length),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,10 @@ from qgbatch.engines.devices import find_device
 from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.torch import load_weights
 from qgbatch.pipeline.components import Components
-from qgbatch.training.data import Paragraph
-from qgbatch.training.examples import make_examples
+from qgbatch.training.examples import encode_paragraphs, make_examples
+from qgbatch.training.paragraphs import Paragraph
+
+logger = logging.getLogger(__name__)
 
 _BATCH_TOKENS = 4096
 
@@ -24,7 +27,8 @@ def validation_loss(
     """Compute the mean cross-entropy of the targets in nats, in float32.
 
     End tokens and separators are included. The loss per character makes models with different vocabularies
-    comparable.
+    comparable. For a model that writes answers, the targets are the questions that have an answer, with
+    their answers.
 
     Args:
         components: The loaded model and tokenizer.
@@ -32,12 +36,18 @@ def validation_loss(
         max_target_length: Number of tokens at which targets are cut.
 
     Returns:
-        ``validation_loss`` (per target token) and ``validation_loss_per_character``.
+        ``validation_loss`` (per target token) and ``validation_loss_per_character``; nothing if the model
+        writes answers and no question has one.
     """
     tokenizer, device = components.tokenizer, find_device(components.settings.device)
+    if components.model.metadata.answer_separator:
+        answered = (paragraph.only_answered() for paragraph in paragraphs)
+        paragraphs = [paragraph for paragraph in answered if paragraph.pairs]
+    if not paragraphs:
+        logger.warning("No validation loss: the model writes answers, and the data contain none.")
+        return {}
     examples = make_examples(
-        tokenizer.encode([paragraph.context for paragraph in paragraphs]),
-        tokenizer.encode_targets([paragraph.questions for paragraph in paragraphs]),
+        *encode_paragraphs(tokenizer, paragraphs),
         tokenizer.eos_id,
         components.model.metadata.max_source_tokens,
         max_target_length,

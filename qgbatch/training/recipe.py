@@ -13,7 +13,8 @@ from transformers import TrainingArguments
 
 from qgbatch.training.base import Base
 from qgbatch.training.card import environment
-from qgbatch.training.data import Split
+from qgbatch.training.metadata import metadata_fields
+from qgbatch.training.paragraphs import Split
 from qgbatch.training.settings import TrainingSettings
 
 
@@ -50,7 +51,7 @@ def make_recipe(
             "train_sha256": train.sha256,
             "train_questions": train.n_questions,
             "validation_sha256": validation.sha256 if validation else None,
-            "prompt": asdict(base.metadata),
+            "prompt": metadata_fields(base.metadata),
             "examples_per_step": settings.examples_per_step,
             **{name: getattr(settings, name) for name in identity_settings},
         },

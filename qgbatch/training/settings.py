@@ -66,6 +66,12 @@ class TrainingSettings(BaseSettings):
         common=True,
     )
     keep_unanswerable: bool = setting(False, "Data", "Keep the unanswerable questions of SQuAD v2.0.")
+    with_answers: bool = setting(
+        False,
+        "Data",
+        "Train the model to write an answer after each question. Questions without an answer are skipped.",
+        common=True,
+    )
     max_source_length: int = setting(
         512,
         "Data",

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ from qgbatch.training.callbacks import (
 )
 from qgbatch.training.checkpoints import RECIPE, mark_incomplete, read_state
 from qgbatch.training.examples import Example
+from qgbatch.training.metadata import metadata_fields
 from qgbatch.training.sampling import StepSampler
 from qgbatch.training.settings import TrainingSettings
 
@@ -149,7 +150,7 @@ class QuestionTrainer(Trainer):
             group_by_length=settings.group_by_length,
         )
         self._model_files = {
-            METADATA: asdict(replace(base.metadata, max_source_tokens=settings.max_source_length)),
+            METADATA: metadata_fields(replace(base.metadata, max_source_tokens=settings.max_source_length)),
             RECIPE: recipe,
         }
         self.remove_callback(PrinterCallback)

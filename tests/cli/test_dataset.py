@@ -51,6 +51,58 @@ def test_source_and_target_are_those_of_the_notebook(
     assert row["questions"] == ["When was the bridge of town 1 opened?", "Who designed the bridge?"]
 
 
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
+def test_answers_are_written_and_read_back(
+    qgbatch: Callable[..., Result], tmp_path: Path, file_format: str
+) -> None:
+    made = paragraphs(6, answers=True)
+    made[1]["qas"][0]["answers"] = []
+    path, out = write_squad(tmp_path / "train.json", made), tmp_path / "out"
+    result = qgbatch("dataset", path, "-o", out, "--with-answers", "--format", file_format)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "6 paragraphs, 11 questions" in result.stderr
+    assert "1 questions without an answer" in result.stderr
+    original = read_split(str(path), with_answers=True).paragraphs
+    assert load_splits(str(out))["train"].paragraphs == original
+    assert read_split(str(out / f"train.{file_format}")).paragraphs == original
+    card = (out / "README.md").read_text()
+    assert "1 questions without an answer of the split train were left out" in card
+    assert "`Q1 <ans> A1 <sep> Q2 <ans> A2 <sep> ... Qn <ans> An`" in card
+
+
+def test_source_and_target_with_answers_are_those_of_a_model_that_writes_answers(
+    qgbatch: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = write_squad(tmp_path / "train.json", paragraphs(2, answers=True))
+    qgbatch("dataset", path, "-o", tmp_path / "out", "--with-answers", "--format", "jsonl")
+    row = json.loads((tmp_path / "out" / "train.jsonl").read_text().splitlines()[1])
+    assert row["source"] == f"generate questions and answers: {row['context']} </s>"
+    first, second = "When was the bridge of town 1 opened?", "Who designed the bridge?"
+    assert row["target"] == f"{first} <ans> 1801 <sep> {second} <ans> engineer 7"
+    answers = ((first, "1801"), (second, "engineer 7"))
+    assert row["questions"] == [{"question": question, "answer": answer} for question, answer in answers]
+
+
+def test_answers_change_nothing_by_default(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "answered").mkdir()
+    answered = write_squad(tmp_path / "answered" / "train-v1.1.json", paragraphs(12, answers=True))
+    for path, out in ((files[0], "a"), (answered, "b")):
+        qgbatch("dataset", path, "-o", tmp_path / out)
+    written = [(tmp_path / out / "train.parquet").read_bytes() for out in "ab"]
+    assert written[0] == written[1]
+
+
+def test_data_without_answers_is_an_error(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    result = qgbatch("dataset", files[0], "-o", tmp_path / "out", "--with-answers")
+    assert result.exit_code == ExitCode.NO_INPUT
+    assert "train-v1.1.json: no question has an answer" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_card_names_data_licence_and_files(
     qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from click.testing import Result
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from qgbatch.engines.fake import FakeEngine
 from qgbatch.errors import ExitCode
+from qgbatch.pipeline.components import Components
 from qgbatch.training.metrics import METRICS
 from tests.conftest import MINI, SAMPLES, invoke
-from tests.support.training import paragraphs, write_squad
+from tests.support.training import make_base, paragraphs, write_squad
 
 QUESTIONS = ["What is written here?", "Who wrote it?"]
 
@@ -46,7 +49,7 @@ def evaluated(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 
 def test_a_model_gets_all_metrics_and_a_protocol(evaluated: tuple[str, dict[str, Any]]) -> None:
     printed, written = evaluated
-    assert list(written["metrics"]) == list(METRICS)
+    assert list(written["metrics"]) == [name for name in METRICS if not name.startswith("answer")]
     assert written["protocol"]["model"] == "mini"
     assert written["protocol"]["paragraphs"] == "5 of 5"
     assert written["protocol"]["no_repeat_ngram_size"] == 6
@@ -90,6 +93,78 @@ def test_validation_loss_is_the_mean_over_target_tokens_and_over_characters(
     metrics = evaluated[1]["metrics"]
     assert metrics["validation_loss"] == pytest.approx(total / n_tokens, rel=1e-4)
     assert metrics["validation_loss_per_character"] == pytest.approx(total / n_characters, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights whose metadata say that it writes answers."""
+    model = make_base(tmp_path_factory.mktemp("models") / "answering")
+    metadata = {"prefix": "generate questions and answers: ", "suffix": "", "answer_separator": "<ans>"}
+    (model / "qgbatch.json").write_text(json.dumps(metadata))
+    return model
+
+
+def evaluate_answers(
+    qgbatch: Callable[..., Result], made: list[dict[str, Any]], model: Path, home: Path
+) -> tuple[Result, dict[str, float]]:
+    """The metrics of a model that writes answers on these paragraphs."""
+    output = home / "metrics.json"
+    words = ("--data", write_squad(home / "dev.json", made), "--model", model, "-o", output)
+    result = qgbatch("evaluate", *words)
+    assert result.exit_code == ExitCode.OK, result.output
+    return result, json.loads(output.read_text())["metrics"]
+
+
+def test_answers_are_evaluated_apart_from_questions(
+    qgbatch: Callable[..., Result], answering: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = paragraphs(4, answers=True)
+    written = {}
+    for paragraph in made:
+        asked = [qa["question"] for qa in paragraph["qas"]]
+        right = paragraph["qas"][0]["answers"][0]["text"]
+        written[paragraph["context"]] = [f"{asked[0]} <ans> {right}", "Who sang?", *asked[1:]]
+    monkeypatch.setattr("qgbatch.engines.fake._make_questions", lambda text: written[text])
+    with_fake_engine = functools.partial(Components.find, load_engine=FakeEngine().load)
+    monkeypatch.setattr(Components, "find", with_fake_engine)
+    _, metrics = evaluate_answers(qgbatch, made, answering, tmp_path)
+    assert list(metrics) == list(METRICS)
+    assert metrics["questions_per_paragraph"] == metrics["set_precision"] == 1
+    assert [metrics[name] for name in METRICS if name.startswith("answer_")] == [1, 1, 1]
+    n_questions = sum(len(paragraph["qas"]) for paragraph in made)
+    assert metrics["answered"] == 4 / (n_questions + 4)
+
+
+def test_the_validation_loss_of_a_model_with_answers_needs_answers(
+    qgbatch: Callable[..., Result], answering: Path, tmp_path: Path
+) -> None:
+    made = paragraphs(3, answers=True)
+    _, complete = evaluate_answers(qgbatch, made, answering, tmp_path)
+    made.append({"context": "Bees dance.", "qas": [{"question": "Why do bees dance?"}]})
+    _, partial = evaluate_answers(qgbatch, made, answering, tmp_path)
+    assert partial["validation_loss"] == complete["validation_loss"]
+    result, none = evaluate_answers(qgbatch, paragraphs(3), answering, tmp_path)
+    assert "No validation loss" in result.stderr
+    assert "validation_loss" not in none
+
+
+def test_answers_in_a_file_are_evaluated(qgbatch: Callable[..., Result], tmp_path: Path) -> None:
+    made = paragraphs(2, answers=True)
+    data = write_squad(tmp_path / "dev.json", made)
+    questions, output = tmp_path / "questions.jsonl", tmp_path / "metrics.json"
+    rows = [
+        {"context": paragraph["context"], "question": qa["question"], "answer": answer}
+        for paragraph in made
+        for qa, answer in zip(paragraph["qas"], ("1800", None), strict=False)
+    ]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = qgbatch("evaluate", "--data", data, "--questions", questions, "-o", output)
+    assert result.exit_code == ExitCode.OK, result.output
+    metrics = json.loads(output.read_text())["metrics"]
+    answers = {name: value for name, value in metrics.items() if name.startswith("answer")}
+    assert answers == {
+        "answered": 2 / 3, "answer_in_text": 1 / 2, "answer_exact": 1 / 3, "answer_f1": 1 / 3,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

@@ -18,6 +18,7 @@ from transformers import AutoTokenizer
 
 from qgbatch.errors import ExitCode
 from qgbatch.models.checkpoint import find_model
+from qgbatch.models.known_models import ModelMetadata
 from tests.support.training import (
     LEFT,
     QUICK,
@@ -30,10 +31,12 @@ from tests.support.training import (
     logged,
     make_base,
     names,
+    paragraphs,
     read,
     run_command,
     snapshot,
     write_data_set,
+    write_squad,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -307,6 +310,50 @@ def test_an_embedding_that_lacks_the_separator_grows(
     assert load_file(tmp_path / "out" / "model.safetensors")["shared.weight"].shape == (8101, 32)
     assert find_model(str(tmp_path / "out")).vocab_size == 8101
     assert_runs(tmp_path / "out", tmp_path)
+
+
+def test_answers_are_learned_on_request(home: Path, finetune: Finetune, tmp_path: Path) -> None:
+    made = paragraphs(9, answers=True)
+    made[1]["qas"][0]["answers"] = []
+    data = write_squad(tmp_path / "train.json", made)
+    base = make_base(tmp_path / "base", vocab_size=8101)
+    words = ("--base", base, "--train-file", data, "--with-answers", "--max-steps", "1")
+    result = finetune(tmp_path / "out", *words)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "9 paragraphs, 17 questions, 1 questions without an answer skipped" in result.stderr
+    metadata = find_model(str(tmp_path / "out")).metadata
+    assert metadata == ModelMetadata(prefix="generate questions and answers: ", answer_separator="<ans>")
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert tokenizer("<ans>", add_special_tokens=False)["input_ids"] == [8101]
+    assert load_file(tmp_path / "out" / "model.safetensors")["shared.weight"].shape == (8102, 32)
+    assert "`Q1 <ans> A1 <sep> Q2 <ans> A2 <sep> ...`" in (tmp_path / "out" / "README.md").read_text()
+    assert_runs(tmp_path / "out", tmp_path)
+
+
+def test_answers_change_nothing_by_default(home: Path, finetune: Finetune, tmp_path: Path) -> None:
+    data = write_squad(tmp_path / "train.json", paragraphs(9, answers=True))
+    for out, path in (("with", data), ("without", home / "train.json")):
+        finetune(tmp_path / out, "--train-file", path, "--max-steps", "1")
+    for name in ("model.safetensors", "qgbatch.json", "tokenizer.json"):
+        assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+
+
+def test_a_base_that_writes_answers_learns_plain_questions_by_default(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    base = make_base(tmp_path / "base")
+    metadata = {"prefix": "ask and answer: ", "suffix": "", "answer_separator": "<ans>", "license": "mit"}
+    (base / "qgbatch.json").write_text(json.dumps(metadata))
+    result = finetune(tmp_path / "out", "--base", base, "--max-steps", "1")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert find_model(str(tmp_path / "out")).metadata == ModelMetadata(suffix="", license="mit")
+    assert_runs(tmp_path / "out", tmp_path)
+
+
+def test_training_with_answers_needs_answers(finetune: Finetune, tmp_path: Path) -> None:
+    result = finetune(tmp_path, "--with-answers", "--max-steps", "1")
+    assert result.exit_code == ExitCode.NO_INPUT
+    assert "train.json: no question has an answer" in result.stderr
 
 
 def test_a_base_that_decodes_greedily_stays_so(finetune: Finetune, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def make_base(directory: Path, *, dropout: float = 0.0, vocab_size: int = 8128) 
     return directory
 
 
-def paragraphs(n: int, start: int = 0) -> list[dict[str, Any]]:
-    """Paragraphs of several lengths in SQuAD's form."""
+def paragraphs(n: int, start: int = 0, *, answers: bool = False) -> list[dict[str, Any]]:
+    """Paragraphs of several lengths in SQuAD's form, with or without answers."""
     made: list[dict[str, Any]] = []
     for index in range(start, start + n):
         subject, year = SUBJECTS[index % len(SUBJECTS)], 1800 + index
@@ -68,7 +68,11 @@ def paragraphs(n: int, start: int = 0) -> list[dict[str, Any]]:
             f"How many steps can visitors climb in town {index}?",
         ]
         context = " ".join(sentences[: 1 + index % 3] * (1 + index % 4))
+        qas: list[dict[str, Any]]
         qas = [{"id": f"{index}-{n}", "question": question} for n, question in enumerate(asked)]
+        if answers:
+            for qa, answer in zip(qas, (f"{year}", f"engineer {index * 7}", f"{index * 3}"), strict=True):
+                qa["answers"] = [{"text": answer, "answer_start": context.find(answer)}]
         made.append({"context": context, "qas": qas[: 1 + index % 3]})
     return made
 

@@ -16,19 +16,28 @@ from transformers import AutoTokenizer
 
 from qgbatch.errors import InputError
 from qgbatch.models.known_models import ModelMetadata
-from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer
-from qgbatch.training.data import Paragraph, load_splits, read_split
-from qgbatch.training.examples import make_examples
+from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer, target_text
+from qgbatch.training.data import load_splits, read_split
+from qgbatch.training.examples import encode_paragraphs, make_examples
+from qgbatch.training.paragraphs import Paragraph, QuestionAnswer
 from tests.conftest import MINI, ROOT
 
 SQUAD_DEV = ROOT.parent / "shared" / "data" / "squad-dev-v1.1.json"
 
-BEES = Paragraph("Bees live in hives. They make honey.", ("Where do bees live?", "What do bees make?"))
-SAND = Paragraph("Rivers carry sand.", ("What do rivers carry?",))
+
+def plain(context: str, *questions: str) -> Paragraph:
+    """A paragraph whose questions have no answers."""
+    return Paragraph(context, tuple(map(QuestionAnswer, questions)))
+
+
+BEES = plain("Bees live in hives. They make honey.", "Where do bees live?", "What do bees make?")
+SAND = plain("Rivers carry sand.", "What do rivers carry?")
 ROWS: list[dict[str, Any]] = [
     {"context": BEES.context, "questions": list(BEES.questions)},
     {"context": SAND.context, "questions": list(SAND.questions)},
 ]
+ANSWERS = ("hives", None)
+ANSWERED = Paragraph(BEES.context, tuple(map(QuestionAnswer, BEES.questions, ANSWERS)))
 
 
 def squad(*articles: Sequence[Any]) -> dict[str, Any]:
@@ -37,9 +46,17 @@ def squad(*articles: Sequence[Any]) -> dict[str, Any]:
 
 
 def asked(paragraph: Paragraph) -> dict[str, Any]:
-    """A paragraph as SQuAD v1.1 has it."""
-    answers = [{"text": "hives", "answer_start": 13}]
-    qas = [{"id": f"{n}", "question": q, "answers": answers} for n, q in enumerate(paragraph.questions)]
+    """A paragraph as SQuAD v1.1 has it, with two annotators' answers to each question that has one."""
+    qas = [
+        {
+            "id": f"{n}",
+            "question": pair.question,
+            "answers": [
+                {"text": text, "answer_start": 0} for text in (pair.answer, "other") if pair.answer
+            ],
+        }
+        for n, pair in enumerate(paragraph.pairs)
+    ]
     return {"context": paragraph.context, "qas": qas}
 
 
@@ -110,7 +127,7 @@ def test_unanswerable_questions_are_left_out_and_counted_unless_kept(keep: bool,
         assert [len(paragraph.questions) for paragraph in split.paragraphs] == [2, 1]
         assert not split.skipped
     else:
-        assert split.paragraphs == (Paragraph(BEES.context, ("Where do bees live?",)),)
+        assert split.paragraphs == (plain(BEES.context, "Where do bees live?"),)
         assert split.skipped == {"unanswerable questions": 2, "paragraphs without questions": 1}
 
 
@@ -118,7 +135,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     rows = [*ROWS, {"context": "Nobody asks.", "questions": []}, {"context": "Nor here.", "questions": " "}]
     rows.append({"context": "Once.", "questions": [" ", " How often? ", ""]})
     split = read_split(write_lines(tmp_path / "a.jsonl", rows))
-    assert split.paragraphs == (BEES, SAND, Paragraph("Once.", ("How often?",)))
+    assert split.paragraphs == (BEES, SAND, plain("Once.", "How often?"))
     assert split.skipped == {"paragraphs without questions": 2, "empty questions": 2}
 
 
@@ -126,6 +143,42 @@ def test_blank_lines_and_a_byte_order_mark_are_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n\n".join(json.dumps(row) for row in ROWS).encode())
     assert read_split(str(path)).paragraphs == (BEES, SAND)
+
+
+OBJECTS = [{"question": BEES.questions[0], "answer": "hives"}, {"question": BEES.questions[1]}]
+OBJECT_ROWS = [{"context": BEES.context, "questions": OBJECTS}, ROWS[1]]
+ANSWER_WRITERS: dict[str, Callable[[Path], str]] = {
+    "squad": lambda home: write_json(home / "a.json", squad([asked(ANSWERED), asked(SAND)])),
+    "jsonl": lambda home: write_lines(home / "a.jsonl", OBJECT_ROWS),
+    "parquet": lambda home: write_parquet(home / "a.parquet", OBJECT_ROWS[:1]),
+}
+
+
+@pytest.mark.parametrize("write", ANSWER_WRITERS.values(), ids=list(ANSWER_WRITERS))
+def test_answers_are_kept_with_their_questions(write: Callable[[Path], str], tmp_path: Path) -> None:
+    split = read_split(write(tmp_path))
+    assert split.paragraphs[0] == ANSWERED
+    assert not split.skipped
+
+
+def test_questions_without_an_answer_are_skipped_and_counted_on_request(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", OBJECT_ROWS)
+    split = read_split(path, with_answers=True)
+    assert split.paragraphs == (ANSWERED.only_answered(),)
+    assert split.skipped == {"questions without an answer": 2, "paragraphs without questions": 1}
+    assert split.sha256 == read_split(path).sha256
+
+
+def test_data_without_any_answer_is_an_error_that_says_what_is_needed(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [*ROWS, {"context": "x", "questions": [{"question": "y"}]}])
+    with pytest.raises(InputError, match=r"a\.jsonl: no question has an answer") as caught:
+        read_split(path, with_answers=True)
+    assert '{"question": "Who came?", "answer": "Ann"}' in str(caught.value.hint)
+
+
+def with_object(**fields: object) -> bytes:
+    """A line of JSONL with one question that has these fields."""
+    return json.dumps({"context": "x", "questions": [{"question": "y", **fields}]}).encode()
 
 
 GOOD_LINE = json.dumps(ROWS[0]).encode()
@@ -158,6 +211,11 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     "half-character": ("a.jsonl", HALF, "line 1.context: a lone surrogate at offset 2"),
     "half-question": ("a.jsonl", b'{"context": "x", "questions": ["\\ud800"]}',
         r"line 1.questions\[0\]: a lone surrogate at offset 0"),
+    "answer-number": ("a.jsonl", with_object(answer=7), r"line 1.questions\[0\]: answer is number"),
+    "half-answer": ("a.jsonl", with_object(answer="\ud800"), r"\[0\].answer: a lone surrogate"),
+    "answers-text": ("a.jsonl", with_object(answers="z"), r"questions\[0\]: answers is text"),
+    "answers-of-text": ("a.jsonl", with_object(answers=["z"]), r"\.answers\[0\]: text, not an object"),
+    "answers-no-text": ("a.jsonl", with_object(answers=[{}]), r"\.answers\[0\]: no 'text'"),
     "empty-file": ("a.jsonl", b"", "a.jsonl: no paragraph with a question"),
     "no-parquet": ("a.parquet", b"PAR1", "a.parquet: damaged, or not a Parquet file"),
     "suffix": ("a.csv", b"context,questions", "a.csv: not a known kind of data"),
@@ -230,8 +288,13 @@ def test_rows_of_one_question_are_grouped_by_neighbouring_context(keep: bool, da
     ]
     write_parquet(data_set / "train.parquet", rows)
     split = load_splits(str(data_set), keep_unanswerable=keep)["train"]
-    sand = Paragraph(SAND.context, (*SAND.questions, "Who asks the sand?")) if keep else SAND
-    assert split.paragraphs == (BEES, sand, Paragraph(BEES.context, ("Do bees sleep?",)))
+    asked = [
+        (BEES.context, BEES.questions),
+        (SAND.context, (*SAND.questions, "Who asks the sand?") if keep else SAND.questions),
+        (BEES.context, ("Do bees sleep?",)),
+    ]
+    assert [(paragraph.context, paragraph.questions) for paragraph in split.paragraphs] == asked
+    assert split.paragraphs[1].answers == (("hives", None) if keep else ("hives",))
     assert split.skipped == ({} if keep else {"unanswerable questions": 1})
 
 
@@ -240,6 +303,26 @@ def test_answers_of_another_kind_do_not_matter(answers: object, data_set: Path) 
     row = {"context": SAND.context, "question": SAND.questions[0], "answers": answers}
     write_parquet(data_set / "train.parquet", [row])
     assert load_splits(str(data_set))["train"].paragraphs == (SAND,)
+
+
+def test_an_answer_of_another_type_on_the_hub_is_named(data_set: Path) -> None:
+    row = {"context": SAND.context, "question": SAND.questions[0], "answers": {"text": [7]}}
+    write_parquet(data_set / "train.parquet", [row])
+    with pytest.raises(InputError, match=r"set, train, row 0.questions\[0\]: answer is number"):
+        load_splits(str(data_set))
+
+
+def test_the_hash_of_a_data_set_includes_answers_only_if_they_are_used(data_set: Path) -> None:
+    hashes = []
+    for answer in ("sand", "gold"):
+        answers = {"text": [answer], "answer_start": [13]}
+        row = {"context": SAND.context, "question": SAND.questions[0], "answers": answers}
+        write_parquet(data_set / "train.parquet", [row])
+        hashes.append(
+            [load_splits(str(data_set), with_answers=used)["train"].sha256 for used in (False, True)]
+        )
+    assert hashes[0][0] == hashes[1][0]
+    assert len({sha256 for pair in hashes for sha256 in pair}) == 3
 
 
 @pytest.mark.parametrize("missing", ["context", "question"])
@@ -280,6 +363,23 @@ def test_what_is_encoded_are_the_notebooks_strings(tokenizer: PromptTokenizer) -
     assert targets[0][-2:] == (tokenizer.eos_id, tokenizer.eos_id)
 
 
+def test_answers_are_encoded_if_the_model_writes_them(tokenizer: PromptTokenizer) -> None:
+    metadata = ModelMetadata(prefix="ask: ", suffix="", answer_separator="<ans>")
+    writes_answers = load_new_tokenizer(str(MINI), metadata)
+    paragraph = Paragraph(BEES.context, tuple(map(QuestionAnswer, BEES.questions, ("hives", "honey"))))
+    text = "Where do bees live? <ans> hives <sep> What do bees make? <ans> honey"
+    assert target_text(paragraph.questions, metadata, paragraph.answers) == text
+    (target,) = encode_paragraphs(writes_answers, [paragraph])[1]
+    words = ("Where do bees live?", "hives", "What do bees make?", "honey")
+    ids = [encoded.ids for encoded in map(writes_answers.hf_tokenizer.backend_tokenizer.encode, words)]
+    answer, separator = *writes_answers.answer_separator_ids, *writes_answers.separator_ids
+    end = writes_answers.eos_id
+    question, *others = [[token for token in some if token != end] for some in ids]
+    expected = [*question, answer, *others[0], separator, *others[1], answer, *others[2], end]
+    assert list(target) == expected
+    assert encode_paragraphs(tokenizer, [paragraph])[1] == tokenizer.encode_targets([paragraph.questions])
+
+
 def test_examples_are_cut_with_the_end_token_kept() -> None:
     examples = make_examples([(5, 6, 7, 1), (5, 6, 1)], [(8, 1), (8, 9, 10, 11, 1, 1)], 1, 3, 4)
     assert examples == [
@@ -295,6 +395,7 @@ def test_squads_development_set_is_read_whole() -> None:
     assert not split.skipped
     first = json.loads(SQUAD_DEV.read_text(encoding="utf-8"))["data"][0]["paragraphs"][0]
     assert split.paragraphs[0].questions == tuple(qa["question"].strip() for qa in first["qas"])
+    assert split.paragraphs[0].answers == tuple(qa["answers"][0]["text"] for qa in first["qas"])
 
 
 def test_what_a_small_gz_may_unpack_to_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
