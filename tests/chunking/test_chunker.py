@@ -171,8 +171,8 @@ def test_the_input_contains_the_text_before_the_chunk_if_it_fits() -> None:
     document, splitter = Document.from_text(text, "a.txt"), SentenceSplitter("english")
 
     def lengths(max_tokens: int) -> list[int]:
-        limits = ChunkLimits(max_tokens, 15)
+        limits = ChunkLimits(max_tokens, 6)
         return [len(c.input_ids) for c in chunk_document(document, ReadingEncoder(), splitter, limits)]
 
-    assert lengths(100) == [15, 28, 41, 54, 67]
-    assert lengths(50) == [15, 28, 41, 15, 15]
+    assert lengths(100) == [6, 10, 14, 18, 22]
+    assert lengths(15) == [6, 10, 14, 6, 6]
