@@ -6,7 +6,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from qgbatch.engines.base import Batch, EngineChoice, SpecialIds, make_generation
+from qgbatch.engines.base import (
+    Batch,
+    EngineChoice,
+    SpecialIds,
+    find_pairs,
+    make_generation,
+    with_pair_scores,
+)
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
@@ -20,7 +27,8 @@ _QUESTIONS_PER_INPUT = 3
 class FakeEngine:
     """Asks up to three questions per input, and then the first one again.
 
-    The questions are deterministic. They are tokenized, cut off at ``max_new_tokens`` and split
+    If the model writes answers, each question asks for the word after those that it contains. The
+    questions are deterministic. They are tokenized, cut off at ``max_new_tokens`` and split
     at the separator as those of a model are, so that the later stages have real work.
 
     Pass :meth:`load` where a function that loads an engine is expected::
@@ -77,7 +85,10 @@ class FakeEngine:
 
     def _ask(self, batch: Batch) -> list[Generation | None]:
         texts = [self._tokenizer.decode(input_ids).removeprefix(self._prefix) for input_ids in batch]
-        outputs = self._tokenizer.encode_targets([_make_questions(text) for text in texts])
+        pairs = [_make_questions(text) for text in texts]
+        questions = [[question for question, _ in asked] for asked in pairs]
+        answers = [[answer for _, answer in asked] for asked in pairs]
+        outputs = self._tokenizer.encode_targets(questions, answers)
         return [
             None if any(words in text for words in self._too_large) else self._make_generation(ids)
             for text, ids in zip(texts, outputs, strict=True)
@@ -85,11 +96,22 @@ class FakeEngine:
 
     def _make_generation(self, output: InputIds) -> Generation:
         ids = output[: self._max_new_tokens]
-        return make_generation(ids, -float(sum(ids) % 97), self._special)
+        generation = make_generation(ids, -float(sum(ids) % 97), self._special)
+        if not self._special.answer_separators:
+            return generation
+        pairs = find_pairs([generation], self._special)
+        scores = [[-(token % 7) / 10 for token in piece] for piece in pairs]
+        return with_pair_scores([generation], pairs, scores)
 
 
-def _make_questions(text: str) -> list[str]:
+def _make_questions(text: str) -> list[tuple[str, str]]:
     words = [word.strip(".,;:!?") for word in text.split()]
     starts = range(0, len(words), _WORDS_PER_QUESTION)[:_QUESTIONS_PER_INPUT]
-    questions = [f"What of {' '.join(words[start : start + _WORDS_PER_QUESTION])}?" for start in starts]
-    return questions + questions[:1]
+    pairs = [
+        (
+            f"What of {' '.join(words[start : start + _WORDS_PER_QUESTION])}?",
+            " ".join(words[start + _WORDS_PER_QUESTION : start + _WORDS_PER_QUESTION + 1]),
+        )
+        for start in starts
+    ]
+    return pairs + pairs[:1]
