@@ -10,7 +10,7 @@ loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,8 @@ def quantize_rows(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     maxima = matrix.abs().amax(dim=1)
     maxima[maxima == 0] = _MAX_INT
     maxima = maxima.clamp(min=_MIN_ROW_MAXIMUM)
-    # Multiplied by this factor as in CTranslate2: dividing by the scale would round some values differently.
-    # So would an int as the dividend, for which torch multiplies by 1 / maxima.
+    # As in CTranslate2. A division by the scale would round some values differently, and so would
+    # an integer as the dividend, for which torch multiplies by 1 / maxima.
     factors = torch.full_like(maxima, _MAX_INT) / maxima
     return (matrix * factors[:, None]).round().to(torch.int8), maxima / _MAX_INT
 
@@ -66,8 +66,12 @@ def is_quantized(directory: Path) -> bool:
         return any(file.get_slice(name).get_dtype() == "I8" for name in file.keys())  # noqa: SIM118
 
 
-def read_weights(directory: Path) -> dict[str, torch.Tensor]:
+def read_weights(directory: Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, torch.Tensor]:
     """Read the weights of a checkpoint with int8 matrices in float32.
+
+    Args:
+        directory: The checkpoint.
+        shapes: The shapes of the model's weights by their names.
 
     Raises:
         ValueError: The file is damaged, or the type, shape or value of a tensor is not allowed.
@@ -76,11 +80,12 @@ def read_weights(directory: Path) -> dict[str, torch.Tensor]:
     with _open(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        return {
-            name: _to_float(name, tensors)
-            for name, tensor in tensors.items()
-            if not _is_scale(name, tensors)
-        }
+        names = [name for name in tensors if not _is_scale(name, tensors)]
+        for name in names:
+            expected = tuple(shapes.get(name, tensors[name].shape))
+            if tensors[name].shape != expected:
+                raise ValueError(f"{name} is {_describe(tensors[name])}, but config.json says {expected}")
+        return {name: _to_float(name, tensors) for name in names}
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
 
