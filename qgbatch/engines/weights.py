@@ -77,7 +77,7 @@ def _load(kind: Any, directory: Path, dtype: torch.dtype) -> tuple[Any, set[str]
     if is_quantized(directory):
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):  # without values
-            model = kind.from_config(config)
+            model = kind.from_config(config, trust_remote_code=False)
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
         state = read_weights(directory, shapes)
         source = {"pretrained_model_name_or_path": None, "config": config, "state_dict": state}
