@@ -33,7 +33,7 @@ from qgbatch.engines.base import (
 )
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.devices import n_cores
-from qgbatch.engines.torch import load_weights
+from qgbatch.engines.weights import load_weights
 from qgbatch.errors import ModelError, OutputError
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.known_models import ARCHITECTURES
@@ -259,8 +259,8 @@ class _Converter(Converter):
         loader = getattr(loaders, ARCHITECTURES[weights.config.model_type])()
         with torch.no_grad():
             spec = loader(weights, vocabulary)
-        if not _scales_outputs(weights.config):
-            spec.decoder.scale_outputs = OPTIONAL
+        d_model = weights.config.d_model
+        spec.decoder.scale_outputs = d_model**-0.5 if _scales_outputs(weights.config) else OPTIONAL
         return spec
 
 
@@ -268,7 +268,7 @@ def _scales_outputs(config: Any) -> bool:
     """Return whether the model scales its last hidden states.
 
     T5 does; T5 v1.1, Flan-T5 and mT5 do not. CTranslate2 4.8 decides this by whether embeddings
-    are tied, but transformers 5 reports tied embeddings for all of them and has its own field.
+    are tied, but transformers 5 has a field for it.
     """
     return bool(getattr(config, "scale_decoder_outputs", False))
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from transformers import (
-    AutoModelForSeq2SeqLM,
     DynamicCache,
     EncoderDecoderCache,
     GenerationConfig,
@@ -35,7 +33,7 @@ from qgbatch.engines.logits import GreedyLogProbabilities, NGramRepetitionFilter
 from qgbatch.engines.memory import budget_for_memory
 from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.sampling import SeededSampling
-from qgbatch.errors import ModelError
+from qgbatch.engines.weights import load_weights
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.records import Generation, InputIds
 from qgbatch.settings import Decoding
@@ -44,59 +42,6 @@ logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
-
-
-def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
-    """Load the weights of a T5 on the CPU; see :func:`load_checkpoint`."""
-    return load_checkpoint(AutoModelForSeq2SeqLM, model.name, model.directory, dtype)
-
-
-def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -> Any:
-    """Load a checkpoint on the CPU.
-
-    ``.bin`` files are read without running code in them (``weights_only``).
-
-    Args:
-        kind: One of transformers' AutoModel classes.
-        name: The checkpoint's name in messages.
-        directory: The checkpoint.
-        dtype: Precision of the loaded weights.
-
-    Returns:
-        The model in evaluation mode.
-
-    Raises:
-        ModelError: The weights are damaged, or some are missing, which transformers would
-            replace with random numbers.
-    """
-    try:
-        weights: Any
-        weights, info = kind.from_pretrained(
-            directory,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            weights_only=True,
-            output_loading_info=True,
-        )
-    except Exception as error:  # a parser of damaged files can raise anything
-        if type(error).__name__ == "UnpicklingError":  # torch's own message suggests running the code
-            raise ModelError(
-                f"{name}: the weights in {directory} contain more than weights.",
-                "qgbatch runs no code of a checkpoint: get the safetensors version.",
-            ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"{name}: the weights in {directory} cannot be loaded ({reason}).",
-            "Get the checkpoint again.",
-        ) from error
-    if info["missing_keys"]:
-        raise ModelError(
-            f"{name}: the weights in {directory} lack {min(info['missing_keys'])} "
-            f"and {len(info['missing_keys']) - 1} more.",
-            "Get the checkpoint again.",
-        )
-    return weights.eval()
 
 
 def run_with_halving(

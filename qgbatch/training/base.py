@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, GenerationConfig, set_seed
 
-from qgbatch.engines.torch import load_weights
+from qgbatch.engines.weights import load_weights
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.known_models import ARCHITECTURES, ModelMetadata

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.devices import find_device
 from qgbatch.engines.padding import pad_rows
-from qgbatch.engines.torch import load_weights
+from qgbatch.engines.weights import load_weights
 from qgbatch.pipeline.components import Components
 from qgbatch.training.examples import encode_paragraphs, make_examples
 from qgbatch.training.paragraphs import Paragraph

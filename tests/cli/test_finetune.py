@@ -16,9 +16,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+from qgbatch.engines.weights import load_weights
 from qgbatch.errors import ExitCode
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.known_models import ModelMetadata
+from tests.support.int8 import make_int8_base, make_untied_base
 from tests.support.training import (
     LEFT,
     QUICK,
@@ -354,6 +356,28 @@ def test_training_with_answers_needs_answers(finetune: Finetune, tmp_path: Path)
     result = finetune(tmp_path, "--with-answers", "--max-steps", "1")
     assert result.exit_code == ExitCode.NO_INPUT
     assert "train.json: no question has an answer" in result.stderr
+
+
+def test_a_base_in_int8_is_trained_and_saved_in_float32(
+    finetune: Finetune, bare_tokenizer: Path, tmp_path: Path
+) -> None:
+    source = make_untied_base(tmp_path / "float", vocab_size=8100)  # lacks a row for the separator
+    base = make_int8_base(tmp_path / "int8", source)
+    words = ("--base", base, "--tokenizer", bare_tokenizer, "--max-steps", "1", "--learning-rate", "0")
+    result = finetune(tmp_path / "out", *words)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "tie" not in result.stderr
+    saved = load_file(tmp_path / "out" / "model.safetensors")
+    assert saved.keys() == load_file(source / "model.safetensors").keys()
+    assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
+    assert read(tmp_path / "out" / "config.json")["tie_word_embeddings"] is False
+
+    ids = torch.arange(3, 40)[None]
+    models = [load_weights(find_model(str(path)), torch.float32) for path in (base, tmp_path / "out")]
+    with torch.inference_mode():
+        before, after = (model(input_ids=ids, decoder_input_ids=ids).logits for model in models)
+    assert torch.equal(after[..., :8100], before)
+    assert_runs(tmp_path / "out", tmp_path)
 
 
 def test_a_base_that_decodes_greedily_stays_so(finetune: Finetune, tmp_path: Path) -> None:

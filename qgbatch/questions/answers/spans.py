@@ -13,7 +13,8 @@ from torch.nn.functional import pad
 from transformers import AutoModelForQuestionAnswering
 
 from qgbatch.engines.padding import pad_rows
-from qgbatch.engines.torch import load_checkpoint, run_with_halving
+from qgbatch.engines.torch import run_with_halving
+from qgbatch.engines.weights import load_checkpoint
 from qgbatch.errors import ModelError
 from qgbatch.questions.answers.strides import ModelLimits, Stride
 
