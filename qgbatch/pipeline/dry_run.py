@@ -6,10 +6,11 @@ import math
 from contextlib import closing
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.engines.devices import n_cores
+from qgbatch.errors import ModelError
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -77,7 +78,10 @@ def _n_parameters(directory: Path) -> int:
     """Count the parameters in safetensors headers; for ``.bin`` files, assume four bytes per parameter."""
     n_parameters = 0
     for path in directory.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as tensors:
-            names = tensors.keys()
-            n_parameters += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                names = tensors.keys()
+                n_parameters += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        except SafetensorError as error:
+            raise ModelError(f"{path}: damaged ({error}).", "Get the checkpoint again.") from error
     return n_parameters or sum(path.stat().st_size for path in directory.glob("*.bin")) // 4

@@ -9,7 +9,7 @@ from qgbatch.models.known_models import ModelMetadata
 
 _PLAIN = ModelMetadata()
 _ANSWERS = ModelMetadata(prefix="generate questions and answers: ", answer_separator="<ans>")
-_OPTIONAL = ("answer_separator", "context_separator")
+_OPTIONAL = ("answer_separator", "context_separator", "language")
 
 
 def trained_metadata(base: ModelMetadata, *, with_answers: bool) -> ModelMetadata:
@@ -32,6 +32,6 @@ def trained_metadata(base: ModelMetadata, *, with_answers: bool) -> ModelMetadat
 
 
 def metadata_fields(metadata: ModelMetadata) -> dict[str, Any]:
-    """Return the fields for ``qgbatch.json``, without separators that the model does not have."""
+    """Return the fields for ``qgbatch.json``, without those that only some models have."""
     fields = asdict(metadata)
     return {name: value for name, value in fields.items() if name not in _OPTIONAL or value is not None}

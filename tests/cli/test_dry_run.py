@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
-from tests.conftest import SAMPLES
+from tests.conftest import MINI, SAMPLES
 
 Qgbatch = Callable[..., Result]
 
@@ -54,3 +56,11 @@ def test_a_dry_run_names_what_cannot_be_read(tmp_path: Path, qgbatch: Qgbatch) -
     assert result.exit_code == 3
     assert "empty.txt: the document is empty" in result.stderr
     assert lines(result)["failed"] == "1"
+
+
+def test_a_dry_run_finds_damaged_weights(tmp_path: Path, qgbatch: Qgbatch) -> None:
+    model = shutil.copytree(MINI, tmp_path / "model")
+    os.truncate(model / "model.safetensors", 1_000)
+    result = qgbatch("run", SAMPLES / "tea.md", "-o", tmp_path / "q.csv", "--model", model, "--dry-run")
+    assert result.exit_code == 5
+    assert "model.safetensors: damaged" in result.stderr

@@ -1,0 +1,91 @@
+"""The scores of questions and answers, against a plain forward pass of transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
+
+import pytest
+import torch
+
+from qgbatch.engines.base import EngineChoice, SpecialIds, find_pairs, make_generation
+from qgbatch.engines.ctranslate2 import CTranslate2Engine
+from qgbatch.engines.torch import TorchEngine
+from qgbatch.engines.weights import load_weights
+from qgbatch.models.checkpoint import find_model
+from qgbatch.records import Generation, PairScore
+from qgbatch.settings import Decoding
+from tests.conftest import MINI
+
+ANSWER, SEPARATOR, EOS = 300, 8100, 1
+SPECIAL = SpecialIds(0, EOS, 2, frozenset({SEPARATOR}), frozenset({ANSWER}))
+SOURCE = (21, 57, 400, 1203, 88, 9, EOS)
+PAIR, OTHER = (40, 7, 12, ANSWER, 57, 400), (40, 9, ANSWER, 88)
+CUT_OFF = (40, 7, ANSWER, 12)
+COMPLETE = [*PAIR, SEPARATOR, 5, 6, SEPARATOR, *OTHER, EOS]
+REACHED_THE_LIMIT = [*PAIR, SEPARATOR, *CUT_OFF]
+
+
+def reference(pair: tuple[int, ...]) -> PairScore:
+    """The score by one forward pass of transformers."""
+    model = load_weights(find_model(str(MINI)), torch.float32)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([SOURCE]), labels=torch.tensor([pair])).logits[0]
+    tokens = logits.log_softmax(-1)[range(len(pair)), list(pair)].tolist()
+    place = pair.index(ANSWER)
+    return PairScore(sum(tokens[:place]) / place, sum(tokens[place + 1 :]))
+
+
+def assert_scored(generation: Generation) -> None:
+    """The two pairs are scored; the piece without an answer and the one that was cut off are not."""
+    assert generation.pieces == (PAIR, (5, 6), OTHER, CUT_OFF)
+    first, plain, other, cut_off = generation.pair_scores
+    assert plain is cut_off is None
+    for score, pair in ((first, PAIR), (other, OTHER)):
+        assert score
+        wanted = reference(pair)
+        assert score.question == pytest.approx(wanted.question, abs=1e-3)
+        assert score.answer == pytest.approx(wanted.answer, abs=1e-3)
+
+
+def test_torch_scores_the_pairs_of_all_outputs() -> None:
+    engine = TorchEngine(
+        EngineChoice("torch", "cpu", "float32"), find_model(str(MINI)), Decoding(), SPECIAL
+    )
+    [generation] = engine._make_generations([SOURCE], [COMPLETE, REACHED_THE_LIMIT], [-1.0, -2.0])
+    assert_scored(generation)
+
+
+def test_ctranslate2_scores_the_pairs_of_all_outputs(tmp_path: Path) -> None:
+    choice = EngineChoice("ctranslate2", "cpu", "float32")
+    engine = CTranslate2Engine(choice, find_model(str(MINI)), Decoding(), SPECIAL, tmp_path)
+    result = SimpleNamespace(
+        hypotheses=[[str(token) for token in ids] for ids in (COMPLETE, REACHED_THE_LIMIT)],
+        scores=[-1.0, -2.0],
+    )
+    assert_scored(engine._score(SOURCE, result)())
+
+
+@pytest.mark.parametrize("name", ["torch", "ctranslate2"])
+def test_several_outputs_of_a_beam_search_are_merged(
+    name: Literal["torch", "ctranslate2"], tmp_path: Path
+) -> None:
+    decoding = Decoding(num_beams=3, num_return_sequences=3, max_new_tokens=12, no_repeat_ngram_size=0)
+    special = SpecialIds(0, EOS, 2, frozenset({SEPARATOR}))
+    model = find_model(str(MINI))
+    engine = (
+        TorchEngine(EngineChoice(name, "cpu", "float32"), model, decoding, special)
+        if name == "torch"
+        else CTranslate2Engine(EngineChoice(name, "cpu", "float32"), model, decoding, special, tmp_path)
+    )
+    [[generation]] = engine.generate([[SOURCE]])
+    assert generation
+    assert len(generation.pieces) >= 3
+    assert generation.pair_scores == ()
+
+
+def test_a_pair_has_one_answer_separator_with_text_on_both_sides() -> None:
+    pieces = [(ANSWER, 5), (5, ANSWER), (5, ANSWER, 6, ANSWER, 7), (5, 6), (5, ANSWER, 6)]
+    ids = [token for piece in pieces for token in (*piece, SEPARATOR)]
+    assert find_pairs([make_generation([*ids, EOS], -1.0, SPECIAL)], SPECIAL) == {(5, ANSWER, 6): 1}
