@@ -320,7 +320,7 @@ class Settings(BaseSettings):
     max_questions_per_chunk: int | None = setting(
         None,
         "Filters",
-        "Maximum number of questions per chunk; the first ones are kept.  [default: no limit]",
+        "Maximum number of questions per chunk; the best ones are kept.  [default: no limit]",
         minimum=1,
     )
     well_formed: bool = setting(

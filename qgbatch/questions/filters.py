@@ -94,17 +94,20 @@ def filter_questions(
 def limit_per_chunk(
     questions: Sequence[Question], maximum: int | None, dropped: Counter[str]
 ) -> list[Question]:
-    """Return the first ``maximum`` questions of each chunk; count the others as ``too_many``."""
+    """Return the best ``maximum`` questions of each chunk, in order; count the others as ``too_many``.
+
+    On a tie, the first ones are kept.
+    """
     if maximum is None:
         return list(questions)
-    seen: Counter[Chunk] = Counter()
-    kept = []
-    for question in questions:
-        seen[question.chunk] += 1
-        if seen[question.chunk] <= maximum:
-            kept.append(question)
+    n_kept: Counter[Chunk] = Counter()
+    kept = set()
+    for question in sorted(questions, key=lambda question: -question.score):
+        n_kept[question.chunk] += 1
+        if n_kept[question.chunk] <= maximum:
+            kept.add(id(question))
     dropped["too_many"] += len(questions) - len(kept)
-    return kept
+    return [question for question in questions if id(question) in kept]
 
 
 def drop_alternatives(questions: Iterable[Question], dropped: Counter[str]) -> list[Question]:

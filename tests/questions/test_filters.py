@@ -180,9 +180,12 @@ def test_nothing_is_dropped_by_default() -> None:
     assert filter_questions(questions, Settings(), None, Counter()) == questions
 
 
-def test_only_the_first_questions_of_each_chunk_are_kept() -> None:
-    one, other = asked("A?", "B?", "C?"), asked("D?", chunk_index=1)
+def test_only_the_best_questions_of_each_chunk_are_kept() -> None:
+    first, second, best = asked("A?", "B?", "C?")
+    one = [first, second, replace(best, score=-0.1)]
+    one = [replace(question, chunk=first.chunk) for question in one]
+    other = asked("D?", chunk_index=1)
     dropped: Counter[str] = Counter()
     kept = limit_per_chunk([*one, *other], 2, dropped)
-    assert [question.question for question in kept] == ["A?", "B?", "D?"]
+    assert [question.question for question in kept] == ["A?", "C?", "D?"]
     assert dropped == {"too_many": 1}
