@@ -215,10 +215,11 @@ def _model_protocol(components: Components) -> dict[str, Any]:
     provenance = components.provenance().to_json()
     decoding = ("num_beams", "max_new_tokens", "length_penalty", "no_repeat_ngram_size", "early_stopping")
     others = ("max_tokens", "target_tokens", "dedupe", "dedupe_scope")
+    ranking = ("num_return_sequences", "min_score") if components.ranker else ()
     settings: Any = provenance["settings"]
     return {
         **{key: provenance[key] for key in _MODEL_KEYS},
-        **{key: settings[key] for key in (*decoding, *others)},
+        **{key: settings[key] for key in (*decoding, *others, *ranking)},
         "loss": f"sources of at most {components.model.metadata.max_source_tokens} tokens, "
         f"targets of at most {_MAX_TARGET_LENGTH}, float32",
     }
