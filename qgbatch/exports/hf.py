@@ -25,7 +25,7 @@ _DESCRIPTION = f"""Questions that a model asked about passages, one row per ques
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
 | `chunk_index`, `question_index` | index of the passage in the document, and of the question |
 | `start_char`, `end_char` | span of the passage in the document's text, in code points, half open |
-| `score` | probability, 0 to 1, that a reader finds the question good; or, 0 or less, a mean log-probability per token in nats |
+| `score` | probability that the question is good; or, if 0 or less, mean log-probability per token |
 | `model` | the model that wrote the question |
 | `context` | the passage |
 | `answer`, `answer_start_char`, `answer_score` | the answer, its offset in the document, its probability |
