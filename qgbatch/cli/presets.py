@@ -46,6 +46,7 @@ PRESETS: Mapping[str, Values] = {
         "max_new_tokens": 255,
         "length_penalty": 1.5,
         "no_repeat_ngram_size": 3,
+        "num_return_sequences": 1,
         "dedupe": "none",
     },
 }

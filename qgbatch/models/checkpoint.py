@@ -41,7 +41,7 @@ RANKER = "ranker.json"
 """Name of the file beside the weights that contains the weights of a ranker."""
 METADATA = "qgbatch.json"
 """Name of the file beside the weights that contains :class:`ModelMetadata`."""
-BUILT_IN_MODELS = ("mini",)
+BUILT_IN_MODELS = ("small",)
 """Names of the models that come with the package."""
 _PACKAGE = Path(__file__).parent.parent
 _BUILT_IN_HOMES = (_PACKAGE / "_models", _PACKAGE.parent / "models")
@@ -245,6 +245,8 @@ def _read_decoding(path: Path, known: Mapping[str, Any]) -> Decoding:
 def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
     """Merge decoding settings: the user's take precedence, then the model's, then the notebook's.
 
+    A search with fewer beams than the model's number of outputs has as many outputs as beams.
+
     Raises:
         SettingsError: The merged settings contradict each other.
     """
@@ -258,6 +260,8 @@ def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
         raise SettingsError(
             f"--num-beams {chosen['num_beams']}: sampling uses one beam.", "Omit the option, or use 1."
         )
+    if settings.num_return_sequences is None and not chosen["do_sample"]:
+        chosen["num_return_sequences"] = min(chosen["num_return_sequences"], chosen["num_beams"])
     if chosen["num_return_sequences"] > chosen["num_beams"] and not chosen["do_sample"]:
         raise SettingsError(
             f"--num-return-sequences {chosen['num_return_sequences']}: a search with "

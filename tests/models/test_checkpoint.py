@@ -230,6 +230,14 @@ def test_a_setting_precedes_the_model_s_decoding(checkpoint: MakeCheckpoint) -> 
     )
 
 
+def test_fewer_beams_than_the_model_s_outputs_give_fewer_outputs(checkpoint: MakeCheckpoint) -> None:
+    model = find_model(str(checkpoint(generation_config={"num_beams": 4, "num_return_sequences": 4})))
+    assert choose_decoding(Settings(), model).num_return_sequences == 4
+    assert choose_decoding(Settings(num_beams=2), model).num_return_sequences == 2
+    with pytest.raises(SettingsError, match="--num-return-sequences 3: a search with 2 beams"):
+        choose_decoding(Settings(num_beams=2, num_return_sequences=3), model)
+
+
 def test_the_fingerprint_covers_configuration_and_weights(checkpoint: MakeCheckpoint) -> None:
     directory = checkpoint()
     before = find_model(str(directory)).sha256
