@@ -23,7 +23,7 @@ docs:
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 bench:
-	for model in mini t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
+	for model in small t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
 	for name in stages tuning dedupe scale startup rerun distributed cluster; do python benchmarks/$$name.py || exit; done
 
 build:

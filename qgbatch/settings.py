@@ -143,9 +143,9 @@ class Settings(BaseSettings):
     """
 
     model: str = setting(
-        "mini",
+        "small",
         "Model",
-        "Built-in model (mini), directory, or hub id such as valhalla/t5-base-e2e-qg.",
+        "Built-in model (small), directory, or hub id such as valhalla/t5-base-e2e-qg.",
         common=True,
     )
     revision: str | None = setting(None, "Model", "Branch, tag or commit of a model on the hub.")

@@ -16,26 +16,28 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 
 from qgbatch.engines.choice import LoadEngine
-from qgbatch.models import tokenizer
+from qgbatch.models import checkpoint, tokenizer
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.records import Document
+from qgbatch.settings import Settings
 from tests.support.warm_process import warm_process
 
 __all__ = ["warm_process"]
 
 ROOT = Path(__file__).parent.parent
-MINI = ROOT / "models" / "mini"
+MINI = ROOT / "tests" / "checkpoints" / "mini"
+"""A checkpoint that is eight times faster than the built-in model and writes questions without answers."""
 SAMPLES = ROOT / "samples"
 
 collect_ignore_glob = ["support/*"]  # modules that are no tests, and have no doctests
 
 # Examples per property. No deadline, because the first example may load a model.
-settings.register_profile("dev", max_examples=25, deadline=None)
-settings.register_profile("ci", max_examples=60, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+hypothesis_settings.register_profile("dev", max_examples=25, deadline=None)
+hypothesis_settings.register_profile("ci", max_examples=60, deadline=None)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,13 +62,23 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def built_in_tokenizer_is_loaded_once() -> Iterator[None]:
-    """Load the tokenizer of the built-in model once per process; that takes longer than most tests."""
+def built_in_model_is_mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Replace the built-in model by mini in this process. Other processes find the real one by its name."""
+    home = tmp_path_factory.mktemp("built-in")
+    (home / Settings().model).symlink_to(MINI)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "_BUILT_IN_HOMES", (home,))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mini_s_tokenizer_is_loaded_once() -> Iterator[None]:
+    """Load the tokenizer of mini once per process; that takes longer than most tests."""
     make = tokenizer._make_tokenizer
     loaded: dict[ModelMetadata, tokenizer.PromptTokenizer] = {}
 
     def make_once(directory: Path, metadata: ModelMetadata) -> tokenizer.PromptTokenizer:
-        if directory != MINI:
+        if directory.resolve() != MINI:
             return make(directory, metadata)
         if metadata not in loaded:
             loaded[metadata] = make(directory, metadata)
@@ -141,7 +153,7 @@ def bare_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights_only_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Laid out like ``ThomasSimonini/t5-end2end-question-generation``.
 
-    Configuration and ``pytorch_model.bin`` alone, one embedding row for each token of the
+    Only the configuration and ``pytorch_model.bin``, one embedding row for each token of the
     base tokenizer and one for ``<sep>``. The weights are mini's.
     """
     return _save_notebook_checkpoint(tmp_path_factory.mktemp("weights-only"), vocab_size=8101)

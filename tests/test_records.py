@@ -60,7 +60,7 @@ def test_provenance_survives_json() -> None:
         {"seconds": {"read": None}},
         {"failures": [{"source": "a.txt"}]},
         {"failures": {}},
-        {"facts": {"model": "mini"}},
+        {"facts": {"model": "small"}},
         {"facts": {**PROVENANCE.to_json(), "settings": 3}},
     ],
 )

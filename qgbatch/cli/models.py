@@ -17,8 +17,8 @@ Examples:
 def models() -> None:
     """List the models that qgbatch knows.
 
-    Each line has the name for --model, what the model writes, and its licence. The model mini is part of
-    qgbatch; the others are downloaded from the hub when they are first used.
+    Each line has the name for --model, what the model writes, and its licence. The model small is part
+    of qgbatch; the others are downloaded from the hub when they are first used.
 
     Any other checkpoint is used like the notebook's models. A file qgbatch.json beside its weights can set
     another prompt and separator.

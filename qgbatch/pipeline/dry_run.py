@@ -23,9 +23,9 @@ from qgbatch.settings import CacheSettings, FileSettings, Settings
 _CORE_SECONDS = {"ctranslate2": 0.9e-9, "torch": 9e-9}
 """Core seconds per chunk, model parameter and beam, by engine.
 
-Measured with 4 beams. With CTranslate2 in int8, the model mini took 0.7e-9 at 50 tokens per
-chunk, and a model of the size of T5-small took 1.0e-9 at 64 to 481 tokens per chunk. With
-torch, mini took ten times as long.
+Measured with 4 beams. With CTranslate2 in int8, a model of 8.8 million parameters took 0.7e-9 at
+50 tokens per chunk, and a model of the size of T5-small took 1.0e-9 at 64 to 481 tokens per
+chunk. With torch, the first of these took ten times as long.
 """
 
 

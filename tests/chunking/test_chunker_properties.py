@@ -10,12 +10,13 @@ from qgbatch.chunking.sentences import SentenceSplitter
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.records import Chunk, Document
+from tests.conftest import MINI
 from tests.support.strategies import documents
 
 
 @cache
 def tokenizer() -> PromptTokenizer:
-    return load_tokenizer(find_model("mini"))
+    return load_tokenizer(find_model(str(MINI)))
 
 
 @cache

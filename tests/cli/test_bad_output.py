@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from tests.conftest import MINI
+
 Qgbatch = Callable[..., Result]
 
 FAST = ("--num-beams", "1", "--max-new-tokens", "16")
-MINI = Path(__file__).parents[2] / "models" / "mini"
 
 
 @pytest.fixture
@@ -145,10 +146,10 @@ def test_model_without_weights_exits_5(here: Path, qgbatch: Qgbatch) -> None:
 
 
 def test_tokenizer_larger_than_the_embedding_exits_5(here: Path, qgbatch: Qgbatch) -> None:
-    shutil.copytree(MINI, here / "small")
+    shutil.copytree(MINI, here / "cut")
     config = json.loads((MINI / "config.json").read_text())
-    (here / "small" / "config.json").write_text(json.dumps(config | {"vocab_size": 4711}))
-    result = qgbatch("run", "good.txt", "-o", "q.csv", "--model", "small")
+    (here / "cut" / "config.json").write_text(json.dumps(config | {"vocab_size": 4711}))
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--model", "cut")
     assert result.exit_code == 5
     assert "4711" in result.stderr
     assert "tokenizer" in result.stderr
@@ -159,7 +160,7 @@ def test_model_that_is_nowhere_exits_5_and_says_what_to_give(here: Path, qgbatch
     result = qgbatch("run", "good.txt", "-o", "q.csv", "--model", "./no-such-model")
     assert result.exit_code == 5
     assert "./no-such-model" in result.stderr
-    assert "mini" in result.stderr
+    assert "small" in result.stderr
 
 
 @pytest.mark.parametrize("option", ["--max-tokens", "--target-tokens"])

@@ -124,7 +124,7 @@ def test_models_are_directories_and_known_names(offers: Offers) -> None:
     names = [("plain", "valhalla/t5-base-e2e-qg"), ("plain", "valhalla/t5-small-e2e-qg")]
     assert offers("bash", "qgbatch run --model v") == [("dir", "v"), *names]
     assert offers("bash", "qgbatch finetune --base v") == [("dir", "v"), *names]
-    assert offers("bash", "qgbatch run --model mi") == [("dir", "mi"), ("plain", "mini")]
+    assert offers("bash", "qgbatch run --model sm") == [("dir", "sm"), ("plain", "small")]
     assert offers("bash", "qgbatch finetune --resume a") == [("dir", "a"), ("plain", "auto")]
 
 
@@ -151,13 +151,13 @@ print(*sys.modules)
 
 
 def test_completion_loads_little(tmp_path: Path) -> None:
-    line = {"COMP_WORDS": "qgbatch run --model mi", "COMP_CWORD": "3"}
+    line = {"COMP_WORDS": "qgbatch run --model sm", "COMP_CWORD": "3"}
     environment = _environment(tmp_path, _QGBATCH_COMPLETE="bash_complete", **line)
     answer = subprocess.run(
         [sys.executable, "-c", MODULES], env=environment, capture_output=True, text=True, check=True
     )
     offered, _, modules = answer.stdout.rstrip().rpartition("\n")
-    assert "plain,mini" in offered
+    assert "plain,small" in offered
     loaded = {name.split(".")[0] for name in modules.split()}
     heavy = {"torch", "transformers", "ctranslate2", "pandas", "numpy", "pyarrow", "nltk", "rapidfuzz"}
     assert not loaded & heavy

@@ -50,7 +50,7 @@ def evaluated(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 def test_a_model_gets_all_metrics_and_a_protocol(evaluated: tuple[str, dict[str, Any]]) -> None:
     printed, written = evaluated
     assert list(written["metrics"]) == [name for name in METRICS if not name.startswith("answer")]
-    assert written["protocol"]["model"] == "mini"
+    assert written["protocol"]["model"] == "small"
     assert written["protocol"]["paragraphs"] == "5 of 5"
     assert written["protocol"]["no_repeat_ngram_size"] == 6
     for name, value in written["metrics"].items():
@@ -235,7 +235,7 @@ def test_bad_input(
 
 
 def test_a_model_and_a_file_cannot_be_combined(qgbatch: Callable[..., Result], data: Path) -> None:
-    result = qgbatch("evaluate", "--data", data, "--questions", "q.csv", "--model", "mini")
+    result = qgbatch("evaluate", "--data", data, "--questions", "q.csv", "--model", "small")
     assert result.exit_code == ExitCode.USAGE
     assert "evaluate one of them" in result.stderr
 

@@ -17,11 +17,11 @@ from click.testing import Result
 
 from qgbatch.cli.run import run as run_command
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+from tests.conftest import MINI
 
 Qgbatch = Callable[..., Result]
 
 FAST = ("--num-beams", "1", "--max-new-tokens", "16")
-MINI = Path(__file__).parents[2] / "models" / "mini"
 BEES = "Bees live in hives. They make honey from the nectar of flowers."
 FIELDS = [
     spec.name
@@ -129,7 +129,7 @@ def test_config_that_cannot_be_read_exits_2_and_is_named(
         "near_threshold = nan",
         'fail_fast = "maybe"',
         "dedupe = 3",
-        "model = {name = 'mini'}",
+        "model = {name = 'small'}",
         "report = 5",
     ],
 )

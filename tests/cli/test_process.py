@@ -18,12 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SAMPLES
+from tests.support.runs import GREEDY
 from tests.support.warm_process import WarmProcess
 
-SAMPLE = Path(__file__).parents[2] / "samples" / "lighthouses.txt"
+SAMPLE = SAMPLES / "lighthouses.txt"
 COMMAND = [sys.executable, "-m", "qgbatch"]
 EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
-FAST = ["--num-beams", "1", "--max-new-tokens", "16", "--window-chunks", "8", "--no-cache"]
+FAST = [*GREEDY, "--window-chunks", "8", "--no-cache"]
 PATIENCE_S = 120
 
 HELP_AND_MODULES = """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
+from tests.support.runs import make_cache
 from tests.support.warm_process import PATIENCE_S, WarmProcess
 
 RunShell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -24,14 +25,24 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def run_shell(warm_process: WarmProcess, checkout: Path) -> RunShell:
-    """Run a script in the checkout: ``run_shell("qgbatch --version", NAME="value")``."""
+@pytest.fixture(scope="session")
+def pages_cache(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
+    """A cache that the pages share, so that no chunk is generated twice with the same settings."""
+    return make_cache(tmp_path_factory.mktemp("pages") / "cache", cache_home)
 
-    def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture
+def run_shell(warm_process: WarmProcess, checkout: Path, pages_cache: Path) -> RunShell:
+    """Run a script in the checkout with the built-in model that users have, with one beam.
+
+    ``run_shell("qgbatch run samples/ -o questions.parquet")``
+    """
+    quick = {"QGBATCH_NUM_BEAMS": "1", "QGBATCH_CACHE_DIR": str(pages_cache)}
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["bash", "-eo", "pipefail", "-c", script], cwd=checkout,
-            env=warm_process.environment(**variables),
+            env=warm_process.environment(**quick),
             capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         )  # fmt: skip
 

@@ -73,7 +73,7 @@ def test_the_container_file_installs_and_runs_what_is_there() -> None:
 
 
 def test_stated_defaults_are_the_defaults() -> None:
-    assert (Settings().model, Settings().dedupe, Settings().dedupe_scope) == ("mini", "exact", "document")
+    assert (Settings().model, Settings().dedupe, Settings().dedupe_scope) == ("small", "exact", "document")
     assert FileSettings().fail_fast is False
     (metadata,) = blocks("models.md", "json")
     assert ModelMetadata(**json.loads(metadata)) == ModelMetadata()

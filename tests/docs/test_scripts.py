@@ -41,23 +41,14 @@ def hub(
         (repository / "refs" / "main").write_text("0" * 40)
 
 
-@pytest.fixture(scope="module")
-def pages_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that the pages share: what one had the model do, the next does not do again."""
-    return tmp_path_factory.mktemp("pages")
-
-
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=SLOW.get(page, ())) for page in PAGES if scripts(page)]
 )
-def test_what_a_page_has_a_reader_run_runs(
-    page: str, checkout: Path, pages_cache: Path, run_shell: RunShell
-) -> None:
-    quick = {"QGBATCH_NUM_BEAMS": "1", "QGBATCH_CACHE_DIR": str(pages_cache)}
+def test_what_a_page_has_a_reader_run_runs(page: str, checkout: Path, run_shell: RunShell) -> None:
     for language, text in scripts(page):
         script = f"python -c {shlex.quote(text)}" if language == "python" else f"set -x\n{text}"
-        result = run_shell(script, **quick)
+        result = run_shell(script)
         assert result.returncode == 0, f"{text}\n{result.stderr}"
         assert "error" not in result.stderr
         for line in text.splitlines():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from qgbatch.errors import ExitCode
-from tests.conftest import SAMPLES
+from tests.conftest import MINI, SAMPLES
 from tests.support.answering import make_answer_model
 from tests.support.runs import GREEDY, Qgbatch, read_json
 
@@ -61,9 +61,9 @@ def test_a_model_of_another_kind_is_refused_before_a_document_is_read(
     qgbatch: Qgbatch, tmp_path: Path
 ) -> None:
     words = ["run", LIGHTHOUSES, "-o", tmp_path / "q.csv"]
-    result = qgbatch(*words, "--answers", Path("models/mini").resolve())
+    result = qgbatch(*words, "--answers", MINI)
     assert result.exit_code == ExitCode.MODEL
     assert "Answers come from models of type" in result.stderr
     result = qgbatch(*words, "--min-answer-score", "0.5")
     assert result.exit_code == ExitCode.USAGE
-    assert "--min-answer-score: mini does not score answers" in result.stderr
+    assert "--min-answer-score: small does not score answers" in result.stderr

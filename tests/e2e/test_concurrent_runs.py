@@ -16,6 +16,7 @@ import qgbatch
 from qgbatch import Settings
 from qgbatch.output.atomic import open_output, replace_file
 from qgbatch.settings import CacheSettings
+from tests.conftest import MINI
 from tests.support.runs import (
     AT_ONCE,
     GREEDY,
@@ -123,7 +124,7 @@ def test_of_runs_that_begin_together_on_one_output_one_writes_at_a_time(
 def test_runs_that_begin_together_share_a_fresh_cache(
     n_runs: int, warm_process: WarmProcess, tmp_path: Path, cache_home: Path
 ) -> None:
-    settings, anew = Settings(num_beams=1, max_new_tokens=16), CacheSettings(cache=False)
+    settings, anew = Settings(model=str(MINI), num_beams=1, max_new_tokens=16), CacheSettings(cache=False)
     alone = qgbatch.run([LITTLE], tmp_path / "alone.jsonl", settings, cache=anew)
     (tmp_path / "out").mkdir()
     cache = tmp_path / "cache"

@@ -6,8 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,27 +153,5 @@ def test_a_checkpoint_cannot_name_code_of_the_hub(damaged: Path, key: str) -> No
 
 
 def test_a_given_tokenizer_comes_before_the_model_s_own(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"No tokenizer for mini.*--tokenizer"):
+    with pytest.raises(ModelError, match=r"No tokenizer for small.*--tokenizer"):
         ask(tokenizer=str(tmp_path / "none"))
-
-
-WITHOUT_NETWORK = """
-import socket
-
-def refuse(*arguments):
-    raise AssertionError(f"touched the network: {arguments}")
-
-socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-import qgbatch
-
-for engine in ("ctranslate2", "torch"):
-    assert qgbatch.generate_questions(["Tea reached Europe in 1610."], engine=engine, num_beams=1)
-"""
-
-
-def test_the_default_model_never_touches_the_network() -> None:
-    online = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
-    result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_NETWORK], env=online, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr

@@ -26,7 +26,7 @@ from qgbatch.chunking.sentences import SentenceSplitter
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.settings import CacheSettings
-from tests.conftest import SAMPLES
+from tests.conftest import MINI, SAMPLES
 from tests.support.hostile import deep_directory, meanwhile
 from tests.support.hostile_files import GOOD, ODD_TEXT, TEXT, bad_files
 
@@ -218,7 +218,7 @@ def test_everything_is_counted(outcome: Outcome) -> None:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PromptTokenizer:
-    return load_tokenizer(find_model("mini"))
+    return load_tokenizer(find_model(str(MINI)))
 
 
 @pytest.mark.parametrize("name", list(ODD_TEXT))

@@ -130,7 +130,7 @@ def test_python_gives_what_the_command_writes(tmp_path: Path) -> None:
     qgbatch.run([str(path)], str(tmp_path / "q.parquet"), FAST)
     document = Document.from_text(path.read_text(encoding="utf-8"), str(path))
     questions = qgbatch.generate_questions([document], num_beams=1, max_new_tokens=32)
-    table = qgbatch.to_dataframe(questions, model="mini")
+    table = qgbatch.to_dataframe(questions, model="small")
     pd.testing.assert_frame_equal(table, pd.read_parquet(tmp_path / "q.parquet"), check_dtype=False)
 
 

@@ -153,7 +153,7 @@ def test_standard_input_does_not_say_yes_to_code(name: str, option: str, model: 
     for file in ("processor_config.json", "preprocessor_config.json"):
         update(model / file, processor_class="Evil", auto_map=AUTO_MAP)
     words = [] if option == "--model" else ["--tokenizer", str(model)]
-    result = ask("torch", *words, name=str(model) if option == "--model" else "mini")
+    result = ask("torch", *words, name=str(model) if option == "--model" else "small")
     refused(result, f"tokenizer_class is {name!r}")
     assert "[y/N]" not in result.output
 

@@ -95,14 +95,14 @@ def peak_bytes(engine: TorchEngine, batch: Batch) -> int:
 
 
 def test_a_cpu_uses_the_fixed_default() -> None:
-    engine = TorchEngine(CPU, find_model("mini"), Decoding(), SPECIAL)
+    engine = TorchEngine(CPU, find_model("small"), Decoding(), SPECIAL)
     assert engine.budget == BatchBudget(4096, 0)
 
 
 def test_a_gpu_uses_the_memory_that_is_free_after_loading_the_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = TorchEngine(CPU, find_model("mini"), Decoding(), SPECIAL)
+    engine = TorchEngine(CPU, find_model("small"), Decoding(), SPECIAL)
     engine._device = "cuda:1"
     monkeypatch.setattr(torch.cuda, "mem_get_info", {"cuda:1": (GIB, 2 * GIB)}.__getitem__)
     assert engine.budget == budget_for_memory(GIB, engine._model.config, Decoding(), 512, 4)

@@ -63,7 +63,7 @@ def load(path: Path, cache: Path, **options: Any) -> Any:
 def test_a_table_returns_the_rows_that_were_written(name: str, tmp_path: Path) -> None:
     table = QuestionTable(write(tmp_path / name, some_rows()))
     assert list(table.rows()) == some_rows()
-    assert (table.n_rows, table.models) == (7, ["mini"])
+    assert (table.n_rows, table.models) == (7, ["small"])
     assert table.provenance == (PROVENANCE if name == "q.parquet" else None)
 
 

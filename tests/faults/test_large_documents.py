@@ -62,7 +62,7 @@ def run_measured(directory: Path, *words: str | Path) -> tuple[int, dict[str, An
     ids=["no space", "sentences"],
 )
 def test_large_text_is_cut_without_loss(text: str, is_cut_inside: bool) -> None:
-    tokenizer, limits = load_tokenizer(find_model("mini")), ChunkLimits(BOUND, BOUND)
+    tokenizer, limits = load_tokenizer(find_model(str(MINI))), ChunkLimits(BOUND, BOUND)
     document = Document.from_text(text, "large.txt")
     chunks = list(chunk_document(document, tokenizer, SentenceSplitter("english"), limits))
     assert (chunks[0].start_char, chunks[-1].end_char) == (0, len(text.rstrip()))

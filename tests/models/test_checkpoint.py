@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qgbatch.errors import ModelError
+from qgbatch.errors import ModelError, SettingsError
 from qgbatch.models.checkpoint import choose_decoding, find_model
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import load_tokenizer
@@ -51,8 +51,8 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_built_in_model_is_found_by_name() -> None:
-    model = find_model("mini")
-    assert (model.name, model.vocab_size) == ("mini", 8128)
+    model = find_model("small")
+    assert (model.name, model.directory.name) == ("small", "small")
     assert model.metadata.suffix == ""
     assert model.decoding.max_new_tokens == 127
 

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from qgbatch.models.checkpoint import find_model
 from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
+from tests.conftest import MINI
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 TEXTS = [
@@ -27,7 +28,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def mini() -> PromptTokenizer:
-    return load_tokenizer(find_model("mini"))
+    return load_tokenizer(find_model(str(MINI)))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_ids_equal_the_notebook_s_with_two_end_tokens(
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_mini_s_inputs_have_one_end_token(text: str, mini: PromptTokenizer) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(find_model("mini").directory)
+    tokenizer = AutoTokenizer.from_pretrained(MINI)
     (ids,) = mini.encode([text])
     assert list(ids) == tokenizer.encode("generate questions: " + text, verbose=False)
     assert ids[-1] == 1
@@ -60,7 +61,7 @@ def test_a_long_text_is_not_truncated_and_gives_no_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
-    tokenizer = load_tokenizer(find_model("mini"))  # anew: a tokenizer warns once
+    tokenizer = load_tokenizer(find_model(str(MINI)))  # anew: a tokenizer warns once
     assert len(tokenizer.encode(["word " * 600])[0]) > 600
     assert caplog.text == ""
 

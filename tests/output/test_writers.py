@@ -69,13 +69,13 @@ def write(
     columns = WITH_CONTEXT if with_context else COLUMNS
     with open_writer(stream, file_format, provenance, columns) as writer:
         for question in questions:
-            writer.write(to_row(question, "mini", columns))
+            writer.write(to_row(question, "small", columns))
     return stream.getvalue()
 
 
 def test_a_row_has_the_documented_columns_in_order() -> None:
-    assert list(to_row(ask(1)[0], "mini", COLUMNS)) == list(TYPES)
-    row = to_row(ask(1)[0], "mini", WITH_CONTEXT)
+    assert list(to_row(ask(1)[0], "small", COLUMNS)) == list(TYPES)
+    row = to_row(ask(1)[0], "small", WITH_CONTEXT)
     assert list(row) == [*TYPES, "context"]
     assert row["context"] == 'they say, is "black".\nMilk is not.'
 
@@ -103,7 +103,7 @@ def test_every_format_is_read_back_as_the_data_frame(file_format: Format, with_c
     read = READ[file_format](io.BytesIO(write(questions, file_format, with_context=with_context)))
     read["page"] = read["page"].astype("Int64")  # pandas reads integers with nulls as floats
     assert read["page"].tolist() == [pd.NA, pd.NA, pd.NA, 3]
-    pd.testing.assert_frame_equal(read, to_dataframe(questions, "mini", with_context=with_context))
+    pd.testing.assert_frame_equal(read, to_dataframe(questions, "small", with_context=with_context))
 
 
 def test_an_output_without_questions_has_the_columns() -> None:
@@ -111,8 +111,8 @@ def test_an_output_without_questions_has_the_columns() -> None:
     assert write([], "jsonl") == b""
     table = pq.read_table(io.BytesIO(write([], "parquet")))
     assert (table.num_rows, table.schema.names) == (0, list(TYPES))
-    frame = to_dataframe([], "mini")
-    assert frame.dtypes.equals(to_dataframe(ask(1), "mini").dtypes)
+    frame = to_dataframe([], "small")
+    assert frame.dtypes.equals(to_dataframe(ask(1), "small").dtypes)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -164,7 +164,7 @@ def test_line_breaks_and_quotes_in_a_file_name_do_not_break_a_csv_row(name: str)
     ],
 )
 def test_csv_safe_puts_an_apostrophe_before_formulas(column: str, text: str, safe: str) -> None:
-    row = to_row(ask(1)[0], "mini", WITH_CONTEXT) | {column: text}
+    row = to_row(ask(1)[0], "small", WITH_CONTEXT) | {column: text}
     for csv_safe, expected in ((True, safe), (False, text)):
         stream = io.BytesIO()
         with open_writer(stream, "csv", None, WITH_CONTEXT, csv_safe=csv_safe) as writer:
@@ -234,7 +234,7 @@ def test_a_writer_raises_nothing_later_if_its_block_fails(
             replace_file(tmp_path / "a") as stream,
             open_writer(stream, file_format, None, COLUMNS) as writer,
         ):
-            writer.write(to_row(ask(1)[0], "mini", COLUMNS))
+            writer.write(to_row(ask(1)[0], "small", COLUMNS))
             raise RuntimeError
 
     with suppress(RuntimeError):

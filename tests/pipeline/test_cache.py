@@ -227,7 +227,7 @@ def test_invalid_generations_count_as_missing(
 
 def test_the_chunks_of_samples_have_not_changed_under_this_cache_format(tmp_path: Path) -> None:
     components = Components.find(Settings(), tmp_path)
-    assert find_model("mini").sha256 == components.model.sha256
+    assert find_model("small").sha256 == components.model.sha256
     digest = hashlib.sha256()
     for path in sorted(SAMPLES.iterdir()):
         document = Document.from_text(path.read_text(encoding="utf-8"), path.name)

@@ -14,12 +14,13 @@ import pytest
 from click.testing import Result
 
 from qgbatch.pipeline.sqlite_store import FILE_NAME
-from tests.conftest import SAMPLES
+from tests.conftest import MINI, SAMPLES
 
 Qgbatch = Callable[..., Result]
 
 COMMAND = [sys.executable, "-m", "qgbatch"]
-GREEDY = ["--num-beams", "1", "--max-new-tokens", "16"]
+GREEDY = ["--model", str(MINI), "--num-beams", "1", "--max-new-tokens", "16"]
+"""Options of a fast run, in this process or another."""
 LITTLE = str(SAMPLES / "lighthouses.txt")
 """A document of few chunks."""
 OLD = b"old"

@@ -13,7 +13,7 @@ from qgbatch.settings import Format
 WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
 PROVENANCE = Provenance(
     qgbatch="0.1.0",
-    model="mini",
+    model="small",
     model_revision=None,
     model_sha256="5" * 64,
     engine="ctranslate2",
@@ -30,7 +30,7 @@ def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[
     for chunk_index, (start, end, questions) in enumerate(spans):
         chunk = Chunk(document, chunk_index, start, end, (1,), hard_split=False)
         for index, question in enumerate(questions):
-            row = to_row(Question(question, index, -0.25, chunk), "mini", WITH_CONTEXT)
+            row = to_row(Question(question, index, -0.25, chunk), "small", WITH_CONTEXT)
             rows.append({name: value for name, value in row.items() if value is not None})
     return rows
 
