@@ -1,6 +1,6 @@
 """Measures the cost of ``--runner ray`` compared with a local run, and the gain of more workers.
 
-    python benchmarks/distributed.py [--documents 200] [--rounds 2]
+    python benchmarks/distributed.py [--documents 50] [--rounds 2]
 
 Runs ``qgbatch run`` as a new process, start-up included, over generated documents without a
 cache: locally and on Ray, with both cores for one process and with one core per process. Rounds
@@ -34,7 +34,7 @@ CONTENDERS: dict[str, tuple[list[str], str]] = {
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
@@ -71,7 +71,7 @@ def main() -> None:
         }
         for name in CONTENDERS
     ]
-    title = f"{arguments.documents:,} documents, {n_chunks:,} chunks, mini"
+    title = f"{arguments.documents:,} documents, {n_chunks:,} chunks, small"
     show(title, rows, rounds=arguments.rounds, precision="int8")
 
 

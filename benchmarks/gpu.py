@@ -277,8 +277,8 @@ def measure_memory(card: Card, place: Path, *, n_rows: int) -> None:
 
 def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
     """Compare outputs of the built-in model: CPU in float32, GPU in float32 and bfloat16."""
-    model = find_model("mini")
-    tokenizer = load_tokenizer(model, None)
+    model = find_model("small")
+    tokenizer, answer_separator = load_tokenizer(model, None), model.metadata.answer_separator or "\n"
     special = SpecialIds(tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id, tokenizer.separator_ids)
     paragraphs = read_split(squad).paragraphs
     paragraphs = paragraphs[:: max(1, len(paragraphs) // n_paragraphs)][:n_paragraphs]
@@ -288,7 +288,8 @@ def measure_parity(card: Card, squad: str, *, n_paragraphs: int) -> None:
         engine = TorchEngine(EngineChoice("torch", device, precision), model, model.decoding, special)
         results = [result for result in next(engine.generate([rows])) if result]
         asked[f"{device}, {precision}"] = [
-            [tokenizer.decode(piece) for piece in result.pieces] for result in results
+            [tokenizer.decode(piece).partition(answer_separator)[0].strip() for piece in result.pieces]
+            for result in results
         ]
     first = next(iter(asked.values()))
     references = [list(paragraph.questions) for paragraph in paragraphs]
@@ -346,7 +347,7 @@ def measure_training(card: Card, base: str, *, n_steps: int, step: int) -> None:
 
 def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
     """Train the built-in model in float32 and bfloat16, on the same examples in the same order."""
-    tokenizer = load_tokenizer(find_model("mini"), None)
+    tokenizer = load_tokenizer(find_model("small"), None)
     paragraphs = read_split(path).paragraphs[: n_steps * 64]
     examples = make_examples(
         tokenizer.encode([paragraph.context for paragraph in paragraphs]),
@@ -356,7 +357,7 @@ def measure_losses(card: Card, path: str, *, n_steps: int) -> None:
     table = []
     for precision in ("float32", "bfloat16"):
         settings = TrainingSettings(
-            base="mini", train_file=path, report_to="none", max_steps=n_steps,
+            base="small", train_file=path, report_to="none", max_steps=n_steps,
             logging_steps=max(1, n_steps // 6), bf16=precision == "bfloat16" and card.device == "cuda",
         )  # fmt: skip
         _, losses = train(settings, examples, static=False)

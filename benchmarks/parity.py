@@ -21,7 +21,6 @@ import transformers
 from measuring import show
 from rouge_score.rouge_scorer import RougeScorer
 
-from qgbatch.models.known_models import OUTPUT_FORMATS
 from qgbatch.pipeline.components import Components
 from qgbatch.questions.extraction import decode_generation, extract_questions
 from qgbatch.records import Chunk, Document, Generation
@@ -64,7 +63,7 @@ def read_questions(
 ) -> tuple[Asked, float]:
     """Return the questions of each paragraph, and the share of pieces that are kept."""
     dropped: Counter[str] = Counter()
-    asked, form = [], OUTPUT_FORMATS["questions"]
+    asked, form = [], components.model.metadata.output_format
     for generation, context in zip(generations, contexts, strict=True):
         chunk = Chunk(Document.from_text(context, "squad"), 0, 0, len(context), (), False)
         decoded = decode_generation(generation, components.tokenizer.decode, components.tokenizer.unk_id)
@@ -121,7 +120,7 @@ def main() -> None:
             }
             for name in CONTENDERS
         ]
-        show(f"{len(paragraphs)} paragraphs, mini, {beams} beams", rows, num_beams=beams)
+        show(f"{len(paragraphs)} paragraphs, small, {beams} beams", rows, num_beams=beams)
 
 
 def share_of_equal(ours: list[Generation], theirs: list[Generation]) -> float:

@@ -1,6 +1,6 @@
 """Measures the cost of the cache in a first run, and the time of a rerun over an unchanged corpus.
 
-    python benchmarks/rerun.py [DIRECTORY] [--documents 1000] [--rounds 2]
+    python benchmarks/rerun.py [DIRECTORY] [--documents 200] [--rounds 2]
 
 Runs ``qgbatch run`` as a new process, start-up included, over a directory of text files or over
 generated documents: with an empty cache, without a cache, and again with the full cache. Rounds
@@ -24,7 +24,7 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, nargs="?")
-    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--documents", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     in_cache: list[float] = []
@@ -72,7 +72,7 @@ def main() -> None:
         }
         for key, values in seconds.items()
     ]
-    title = f"{n_documents:,} documents, {n_chunks:,} chunks, mini; the cache takes {size / 1e6:.1f} MB"
+    title = f"{n_documents:,} documents, {n_chunks:,} chunks, small; the cache takes {size / 1e6:.1f} MB"
     show(title, rows, rounds=arguments.rounds, precision="int8")
 
 

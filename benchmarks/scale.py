@@ -51,7 +51,7 @@ def main() -> None:
                         "peak MiB": round(max(usage.peak_mib for usage in usages)),
                     }
                 )
-    show("Runs over growing corpora, mini", rows, options=" ".join(FAST), precision="int8")
+    show("Runs over growing corpora, small", rows, options=" ".join(FAST), precision="int8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ SHAPES = {
 
 
 def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
-    """Make a checkpoint that writes ``max_new_tokens`` tokens for any input, with mini's tokenizer.
+    """Make a checkpoint that writes ``max_new_tokens`` tokens for any input, with small's tokenizer.
 
     The embedding of its end token is zero, so that many other tokens always have a higher score.
     """
@@ -47,7 +47,7 @@ def make_model(shape: str, directory: Path, max_new_tokens: int) -> Path:
         json.dumps({"max_new_tokens": max_new_tokens, "num_beams": 4, "decoder_start_token_id": 0}),
         encoding="utf-8",
     )
-    for path in find_model("mini").directory.glob("tokenizer*"):
+    for path in find_model("small").directory.glob("tokenizer*"):
         shutil.copy(path, checkpoint)
     return checkpoint
 

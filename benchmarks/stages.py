@@ -1,6 +1,6 @@
 """Measure the CPU time of each stage of a run, per megabyte of text and as a share of the run.
 
-    python benchmarks/stages.py [--documents 400] [--rounds 3]
+    python benchmarks/stages.py [--documents 100] [--rounds 3]
 
 Each stage runs by itself over the same documents. A share is that of the sum of all stages, the
 engine included. Everything except the engine is what a run takes longer than plain CTranslate2.
@@ -24,7 +24,6 @@ from measuring import interleave, show
 
 from qgbatch import CacheSettings, Document, Settings
 from qgbatch.chunking.chunker import chunk_document
-from qgbatch.models.known_models import OUTPUT_FORMATS
 from qgbatch.models.tokenizer import PromptTokenizer
 from qgbatch.output.rows import COLUMNS, to_row
 from qgbatch.output.writers import open_writer
@@ -103,11 +102,12 @@ class Bench:
     def extract(self) -> list[Question]:
         """Text to questions."""
         dropped: Counter[str] = Counter()
+        output_format = self.components.model.metadata.output_format
         pairs = zip(self.chunks, self.decoded, strict=True)
         return [
             question
             for chunk, made in pairs
-            for question in extract_questions(chunk, made, OUTPUT_FORMATS["questions"], dropped)
+            for question in extract_questions(chunk, made, output_format, dropped)
         ]
 
     def dedupe(self, method: DedupeMethod) -> object:
@@ -159,7 +159,7 @@ def cpu_seconds(work: Callable[..., object], *arguments: Any) -> Callable[[], fl
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--documents", type=int, default=400)
+    parser.add_argument("--documents", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -195,7 +195,7 @@ def main() -> None:
         for key, seconds in medians.items()
     ]
     title = f"Stages of a run over {n_bytes / 1e6:.2f} MB in {arguments.documents} documents"
-    show(f"{title}, {len(bench.chunks):,} chunks, mini", rows, rounds=arguments.rounds)
+    show(f"{title}, {len(bench.chunks):,} chunks, small", rows, rounds=arguments.rounds)
 
 
 if __name__ == "__main__":

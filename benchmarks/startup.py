@@ -46,7 +46,7 @@ def main() -> None:
         first_run()
         seconds = interleave(contenders, arguments.rounds)
     rows = [{"": key, "seconds, median (min to max)": spread(values)} for key, values in seconds.items()]
-    show("Start-up, mini", rows, rounds=arguments.rounds, precision="int8")
+    show("Start-up, small", rows, rounds=arguments.rounds, precision="int8")
 
 
 if __name__ == "__main__":

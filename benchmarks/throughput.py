@@ -1,9 +1,9 @@
 """Measures chunks per second of ``qgbatch run``, the notebook's loop and the bare libraries.
 
-    python benchmarks/throughput.py [--model mini|t5-small|t5-base] [--rounds 3]
+    python benchmarks/throughput.py [--model small|t5-small|t5-base] [--rounds 3]
 
-All contenders have the same weights and documents and use beam search with 4 beams. mini has its
-trained weights, chunks of 64 tokens, and outputs that end by themselves. The T5 shapes have random
+All contenders have the same weights and documents and use beam search with 4 beams. small has its
+trained weights, its own chunk size, and outputs that end by themselves. The T5 shapes have random
 weights, chunks of up to 512 tokens, and outputs of exactly 64 tokens. The contenders are:
 
 - the notebook's loop: one text after another through transformers' ``generate``
@@ -40,6 +40,7 @@ from qgbatch import CacheSettings, Settings
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.engines.devices import n_cores
+from qgbatch.engines.weights import load_weights
 from qgbatch.pipeline.components import Components
 from qgbatch.readers.reading import read_document
 from qgbatch.records import Chunk, InputIds
@@ -57,7 +58,7 @@ class Sizes:
     int8: int
 
 
-SIZES = {"mini": Sizes(4, 16, 100, 160), "t5-small": Sizes(6, 16, 40, 100), "t5-base": Sizes(2, 6, 10, 36)}
+SIZES = {"small": Sizes(2, 6, 20, 40), "t5-small": Sizes(6, 16, 40, 100), "t5-base": Sizes(2, 6, 10, 36)}
 
 
 class Bench:
@@ -70,9 +71,7 @@ class Bench:
         self.decoding = self.components.decoding
         self.translators: dict[str, ctranslate2.Translator] = {}
         self.chunks = {p: [*self.components.chunks(read_document(str(p)))] for p in paths}
-        self.transformer: Any = transformers.T5ForConditionalGeneration.from_pretrained(
-            self.components.model.directory, dtype=torch.float32
-        )
+        self.transformer = load_weights(self.components.model, torch.float32)
 
     def find(self, **options: Any) -> Components:
         """Load the components of a run for this model."""
@@ -88,11 +87,11 @@ class Bench:
 
     def notebook_loop(self, n_documents: int) -> float:
         """Return the chunks per second of the notebook's ``hf_run_model``."""
-        tokenizer = self.components.tokenizer.hf_tokenizer
+        tokenizer, prefix = self.components.tokenizer.hf_tokenizer, self.components.model.metadata.prefix
         chunks: list[Chunk] = [chunk for path in self.select(n_documents) for chunk in self.chunks[path]]
         start = time.perf_counter()
         for chunk in chunks:
-            ids = self.generate([tokenizer.encode(f"generate questions: {chunk.text}")])
+            ids = self.generate([tokenizer.encode(f"{prefix}{chunk.text}")])
             tokenizer.batch_decode(ids, skip_special_tokens=True)[0].split("<sep>")
         return len(chunks) / (time.perf_counter() - start)
 
@@ -117,6 +116,7 @@ class Bench:
             length_penalty=self.decoding.length_penalty,
             no_repeat_ngram_size=self.decoding.no_repeat_ngram_size,
             early_stopping=self.decoding.early_stopping,
+            num_return_sequences=self.decoding.num_return_sequences,
         )
 
     def translator(self, precision: str) -> ctranslate2.Translator:
@@ -161,7 +161,7 @@ class Bench:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", choices=SIZES, default="mini")
+    parser.add_argument("--model", choices=SIZES, default="small")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
@@ -169,7 +169,7 @@ def main() -> None:
     sizes, name = SIZES[arguments.model], arguments.model
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        model = name if name == "mini" else str(make_model(name, place, NEW_TOKENS))
+        model = name if name == "small" else str(make_model(name, place, NEW_TOKENS))
         bench = Bench(model, make_documents(place / "docs", sizes.int8), place)
 
         def torch_run(n_documents: int) -> float:

@@ -1,6 +1,6 @@
 """Measures the training steps of ``qgbatch finetune`` against the notebook's static padding.
 
-    python benchmarks/training.py SQUAD.json [--base mini] [--lengths-of TOKENIZER] [--steps 2] [--rounds 3]
+    python benchmarks/training.py SQUAD.json [--base MODEL] [--lengths-of DIR] [--steps 2] [--rounds 3]
 
 Both use the same Trainer on the same examples in steps of 64. One pads every source to 512 and
 every target to 64 tokens; the other pads to the longest of its batch, with the examples of a step
@@ -66,7 +66,7 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("squad", type=Path)
-    parser.add_argument("--base", default="mini")
+    parser.add_argument("--base", default="small")
     parser.add_argument("--lengths-of", help="directory of a tokenizer")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,6 +1,6 @@
 """Measures the CPU engine with other settings than the defaults, one changed at a time.
 
-    python benchmarks/tuning.py [--model mini|t5-small|t5-base] [--documents 100] [--rounds 3]
+    python benchmarks/tuning.py [--model small|t5-small|t5-base] [--documents 20] [--rounds 3]
 
 CTranslate2 runs in int8 on prepared tokens, in the batches that a run would make. Rounds are
 interleaved.
@@ -102,15 +102,15 @@ class Bench:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", choices=("mini", *SHAPES), default="mini")
-    parser.add_argument("--documents", type=int, default=100)
+    parser.add_argument("--model", choices=("small", *SHAPES), default="small")
+    parser.add_argument("--documents", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         shape = arguments.model
-        model = shape if shape == "mini" else str(make_model(shape, place, NEW_TOKENS))
+        model = shape if shape == "small" else str(make_model(shape, place, NEW_TOKENS))
         components = Components.find(Settings(model=model, compute_type="int8"), place / "cache")
         documents = map(str, make_documents(place / "docs", arguments.documents))
         chunks = [chunk for path in documents for chunk in components.chunks(read_document(path))]

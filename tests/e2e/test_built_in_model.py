@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from qgbatch.models import checkpoint
 from qgbatch.settings import Settings
 from tests.conftest import ROOT
