@@ -26,18 +26,20 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pages_cache(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
-    """A cache that the pages share, so that no chunk is generated twice with the same settings."""
-    return make_cache(tmp_path_factory.mktemp("pages") / "cache", cache_home)
+def pages_home(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
+    """A cache home that the pages share, so that no chunk is generated twice with the same settings."""
+    home = tmp_path_factory.mktemp("pages")
+    make_cache(home / "qgbatch", cache_home)
+    return home
 
 
 @pytest.fixture
-def run_shell(warm_process: WarmProcess, checkout: Path, pages_cache: Path) -> RunShell:
+def run_shell(warm_process: WarmProcess, checkout: Path, pages_home: Path) -> RunShell:
     """Run a script in the checkout with the built-in model that users have, with one beam.
 
     ``run_shell("qgbatch run samples/ -o questions.parquet")``
     """
-    quick = {"QGBATCH_NUM_BEAMS": "1", "QGBATCH_CACHE_DIR": str(pages_cache)}
+    quick = {"QGBATCH_NUM_BEAMS": "1", "XDG_CACHE_HOME": str(pages_home)}
 
     def run(script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

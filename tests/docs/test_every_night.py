@@ -30,7 +30,7 @@ def test_the_cron_line_runs(checkout: Path, run_shell: RunShell) -> None:
 
 
 def test_the_service_runs_when_its_timer_says(
-    checkout: Path, pages_cache: Path, run_shell: RunShell
+    checkout: Path, pages_home: Path, run_shell: RunShell
 ) -> None:
     service, timer = (configparser.ConfigParser(interpolation=None) for _ in range(2))
     for parser in (service, timer):
@@ -39,7 +39,9 @@ def test_the_service_runs_when_its_timer_says(
         parser.read_string(block)
     command = service["Service"]["ExecStart"].replace("/opt/qgbatch/bin/qgbatch", "qgbatch")
     assert service["Service"]["CacheDirectory"] == "qgbatch"
-    command = command.replace("/var/cache/qgbatch", str(pages_cache)).replace("/srv/docs", "samples")
+    command = command.replace("/var/cache/qgbatch", str(pages_home / "qgbatch")).replace(
+        "/srv/docs", "samples"
+    )
     (checkout / "questions").mkdir()
     result = run_shell(command.replace("/srv/", ""))
     assert result.returncode == 0, result.stderr
