@@ -245,7 +245,7 @@ def _read_decoding(path: Path, known: Mapping[str, Any]) -> Decoding:
 def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
     """Merge decoding settings: the user's take precedence, then the model's, then the notebook's.
 
-    A search with fewer beams than the model's number of outputs has as many outputs as beams.
+    If the user chose fewer beams than the model has outputs, there are as many outputs as beams.
 
     Raises:
         SettingsError: The merged settings contradict each other.
@@ -260,7 +260,7 @@ def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
         raise SettingsError(
             f"--num-beams {chosen['num_beams']}: sampling uses one beam.", "Omit the option, or use 1."
         )
-    if settings.num_return_sequences is None and not chosen["do_sample"]:
+    if settings.num_beams and settings.num_return_sequences is None and not chosen["do_sample"]:
         chosen["num_return_sequences"] = min(chosen["num_return_sequences"], chosen["num_beams"])
     if chosen["num_return_sequences"] > chosen["num_beams"] and not chosen["do_sample"]:
         raise SettingsError(
