@@ -18,7 +18,7 @@ from qgbatch import RunReport, Settings
 from qgbatch.engines.devices import n_cores
 from qgbatch.pipeline.cache import Cache
 from qgbatch.settings import CacheSettings
-from tests.conftest import SAMPLES
+from tests.conftest import MINI, SAMPLES
 from tests.support.runs import (
     COMMAND,
     GREEDY,
@@ -38,7 +38,7 @@ from tests.support.runs import (
 __all__ = ["cached_run"]
 
 SMALL_BATCHES = ["--window-chunks", "32", "--batch-tokens", "256"]
-SETTINGS = Settings(num_beams=1, max_new_tokens=16, window_chunks=32, batch_tokens=256)
+SETTINGS = Settings(model=str(MINI), num_beams=1, max_new_tokens=16, window_chunks=32, batch_tokens=256)
 START_UP_S = 5.0
 
 # The command, which kills itself where a function of qgbatch is called.
