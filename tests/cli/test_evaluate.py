@@ -123,7 +123,7 @@ def test_answers_are_evaluated_apart_from_questions(
     for paragraph in made:
         asked = [qa["question"] for qa in paragraph["qas"]]
         right = paragraph["qas"][0]["answers"][0]["text"]
-        written[paragraph["context"]] = [f"{asked[0]} <ans> {right}", "Who sang?", *asked[1:]]
+        written[paragraph["context"]] = [(asked[0], right), *((q, None) for q in ("Who sang?", *asked[1:]))]
     monkeypatch.setattr("qgbatch.engines.fake._make_questions", lambda text: written[text])
     with_fake_engine = functools.partial(Components.find, load_engine=FakeEngine().load)
     monkeypatch.setattr(Components, "find", with_fake_engine)

@@ -88,20 +88,16 @@ def test_a_draw_depends_on_chunk_and_seed_alone(query_model: Path) -> None:
 
 def test_questions_come_with_their_answers(answering_model: Path) -> None:
     questions = generate_questions(TEXTS[:1], model=str(answering_model))
-    assert [(q.question, q.answer) for q in questions] == [
-        ("What was opened?", "bridge"),
-        ("When was it destroyed?", "in winter"),
-    ]
+    assert [(q.question, q.answer) for q in questions] == [("What was opened?", "bridge")]
     start = questions[0].answer_start_char
     assert start is not None
     assert TEXTS[0][start:].startswith("bridge")
-    assert questions[1].answer_start_char is None  # those words are not in the text
 
 
 def test_what_does_not_go_together_is_refused(query_model: Path) -> None:
     cases: tuple[tuple[Options, str], ...] = (
         ({"num_beams": 4}, "uses one beam"),
-        ({"do_sample": False}, "beam search has one output"),
+        ({"do_sample": False}, "has at most as many outputs"),
         ({"engine": "ctranslate2"}, "cannot sample"),
     )
     for options, message in cases:

@@ -33,6 +33,7 @@ def test_the_form_is_that_of_the_training_data(
     assert bool(trained.output_format.pair_pattern) == with_answers
 
 
-def test_the_file_has_no_separators_that_the_model_lacks() -> None:
-    assert asdict(PLAIN).keys() - metadata_fields(PLAIN).keys() == {"answer_separator", "context_separator"}
+def test_the_file_has_no_fields_that_the_model_lacks() -> None:
+    optional = {"answer_separator", "context_separator", "language"}
+    assert asdict(PLAIN).keys() - metadata_fields(PLAIN).keys() == optional
     assert metadata_fields(OWN)["answer_separator"] == "[A]"
