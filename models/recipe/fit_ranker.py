@@ -3,10 +3,10 @@ r"""Step 7: fit the ranker on questions that readers marked.
     python models/recipe/fit_ranker.py --marks models/recipe/data/marks.jsonl.xz --min-score 0.35 \
         --out models/small/ranker.json
 
-Each line of the marks is ``{"text", "question", "answer",
-"question_log_probability", "answer_log_probability", "marks"}``, where "marks" has one of good, weak and bad per reader. The ranker is a
-logistic regression for the share of readers who said good; a weak mark counts as --weak of a good
-one. Cross-validation by text shows what a score means.
+Each line of the marks is ``{"text", "question", "answer", "question_log_probability",
+"answer_log_probability", "marks"}``, where "marks" has one of good, weak and bad per reader. The ranker is
+a logistic regression for the share of readers who said good; a weak mark counts as --weak of a good one.
+Cross-validation by text shows what a score means.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from batches import (
     make_batches,
 )
 from common import read_jsonl, write_json
+from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5DenseGatedActDense, T5LayerNorm
 
@@ -266,9 +267,18 @@ def pad(rows: Sequence[list[int]], value: int) -> torch.Tensor:
 
 
 def write_model(model: T5ForConditionalGeneration, checkpoint: Path, directory: Path) -> None:
-    """Write the checkpoint that ``qgbatch run`` reads."""
-    model.save_pretrained(directory)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
+    """Write the checkpoint that ``qgbatch run`` reads.
+
+    The stacks of the encoder and the decoder share their embeddings, which are written once.
+    """
+    directory.mkdir(exist_ok=True)
+    weights = {
+        name: value.cpu().contiguous()
+        for name, value in model.state_dict().items()
+        if not name.endswith("embed_tokens.weight")
+    }
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(checkpoint / name, directory / name)
     write_json(directory / "qgbatch.json", METADATA)
     write_json(directory / "generation_config.json", GENERATION)

@@ -59,7 +59,7 @@ def main() -> None:
     kept = choose_pieces(vocabulary, counts, arguments.min_count)
     added = choose_characters(vocabulary, unknown, arguments.min_added)
 
-    weights = load_file(arguments.checkpoint / "model.safetensors")
+    weights = load_weights(arguments.checkpoint)
     torch.manual_seed(0)
     separators = [token_id(tokenizer, token) for token in ADDED_TOKENS]
     for name in EMBEDDINGS:
@@ -76,6 +76,12 @@ def main() -> None:
     n_lost = counts.total() - sum(counts[index] for index in kept)
     print(f"{len(kept)} of {len(vocabulary)} pieces kept, {len(added)} characters added, {n_rows} rows")
     print(f"{n_lost} of {counts.total()} tokens are cut differently; added: {''.join(added)}")
+
+
+def load_weights(directory: Path) -> dict[str, torch.Tensor]:
+    """Return the weights without the copies of the embeddings that transformers writes per stack."""
+    weights = load_file(directory / "model.safetensors")
+    return {name: value for name, value in weights.items() if not name.endswith("embed_tokens.weight")}
 
 
 def plain_tokenizer(tokenizer: Mapping[str, Any]) -> Tokenizer:
