@@ -45,9 +45,10 @@ def flan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     set_seed(1)
     config = T5Config(
-        vocab_size=8128, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, decoder_start_token_id=0,
+        vocab_size=8128, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4,
         feed_forward_proj="gated-gelu", pad_token_id=0, eos_token_id=1,
     )  # fmt: skip
+    config.decoder_start_token_id = 0
     config.tie_word_embeddings = config.scale_decoder_outputs = False
     directory = tmp_path_factory.mktemp("flan")
     T5ForConditionalGeneration(config).save_pretrained(directory)
