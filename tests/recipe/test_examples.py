@@ -77,18 +77,12 @@ def test_windows_get_the_text_before_them() -> None:
     assert [[question for question, *_ in asked.get(n, [])] for n in range(4)] == [
         [ASKED[0][0]], [ASKED[1][0]], [ASKED[2][0]], [],
     ]  # fmt: skip
-    rows = [
-        row_ for seed in range(20) for row_ in examples.cut_passage(row, spans, asked, random.Random(seed))
-    ]
-    assert any(not row_["context"] for row_ in rows)
-    second = next(row_ for row_ in rows if row_["text"].startswith("Its owner") and row_["context"])
-    assert second["context"] == "The mill at Alden burned down in 1911."
-    assert second["questions"][0] == [ASKED[1][0], "Clara Voss"]  # only the text before names Alden
-    assert not any(
-        row_["text"].startswith("Its owner") and row_["questions"][0][0] == ASKED[1][0]
-        for row_ in rows
-        if not row_["context"]
-    )
+    rngs = [random.Random(seed) for seed in range(100)]
+    rows = [example for rng in rngs for example in examples.cut_passage(row, spans, asked, rng)]
+    owners = [example for example in rows if example["text"].startswith("Its owner")]
+    assert {example["context"] for example in owners} == {"", "The mill at Alden burned down in 1911."}
+    for example in owners:  # only the text before names Alden
+        assert ([ASKED[1][0], "Clara Voss"] in example["questions"]) == bool(example["context"])
 
 
 @pytest.mark.parametrize(
