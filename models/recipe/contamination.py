@@ -1,6 +1,6 @@
-"""Step 2: check that no 13 consecutive words are both in the held-out set and in the training data.
+r"""Step 4: check that no 13 consecutive words are both in the held-out set and in the training data.
 
-    python models/recipe/contamination.py --heldout squad-dev-v1.1.json corpus.jsonl.xz examples.jsonl
+    python models/recipe/contamination.py --heldout squad-dev-v1.1.json examples/*.jsonl
 
 Exits with 1 and prints each place if there are any.
 """
@@ -8,15 +8,17 @@ Exits with 1 and prints each place if there are any.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import WORD, read_jsonl
+from common import read_jsonl
 
 from qgbatch.training.data import read_split
 
+WORD = re.compile(r"[^\W_]+")
 N_WORDS = 13
 """As in the contamination analysis of GPT-3 (Brown et al. 2020)."""
 
@@ -47,9 +49,9 @@ def main() -> int:
 
 
 def texts(row: Any) -> Iterator[str]:
-    """Yield the text of a training example, and its questions."""
-    yield row["text"] if "text" in row else " ".join(row["sentences"])
-    yield from (question for _, question in row.get("questions", []))
+    """Yield the text of an example with the text before it, and its questions."""
+    yield f"{row['context']} {row['text']}"
+    yield from (question for question, _ in row["questions"])
 
 
 def ngrams(text: str) -> set[str]:

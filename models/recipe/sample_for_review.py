@@ -1,69 +1,145 @@
-r"""Step 7: sample questions of a model for review, as CSV with empty columns for the ratings.
+r"""Step 8: draw questions for blind reading, as READING.md describes.
 
-    python models/recipe/sample_for_review.py --model DIR --samples samples \
-        --heldout squad-dev-v1.1.json --out questions-for-review.csv
+    python models/recipe/sample_for_review.py --model models/small --samples samples 80 \
+        --heldout squad-dev-v1.1.json 60 --texts 60 manual.txt novel.txt paper.txt --human 60 \
+        --other tests/checkpoints/mini 60 --readers 3 --out review
 
-Samples a hundred questions about the English documents in ``samples/``, and one question for each
-of a hundred held-out paragraphs. The same seed gives the same paragraphs for every model.
+Writes a text file per reader and key.jsonl. The readers' files have the same questions in different orders,
+and do not say where a question comes from. The key says so. The seed is fixed, so every model gets the same
+documents.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import math
 import random
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import qgbatch
+from common import write_jsonl
+
+from qgbatch import Document, Question, iter_questions
 from qgbatch.training.data import read_split
+from qgbatch.training.paragraphs import Paragraph
 
 SEED = 42
-N_SAMPLES = 100
-RATINGS = ("fluent", "answerable", "specific")
+OTHER_LANGUAGES = frozenset(["fluesse.txt"])
+"""Samples that are not in English."""
+EXCERPT_CHARS = 20_000
+"""Of each long text an excerpt of this length is used, about 40 chunks."""
+MIN_WORDS, MAX_WORDS = 40, 110
+"""Paragraphs of the human questions are about as long as a chunk, or their length would give them away."""
+NO_ANSWER = "(none)"
 
 
 def main() -> None:
-    """Generate and sample questions, and write them to a file."""
+    """Draw the questions, and write the key and the readers' files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--samples", type=Path, required=True)
-    parser.add_argument("--heldout", required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", required=True, help="directory of a checkpoint, or a name")
+    parser.add_argument("--samples", nargs=2, metavar=("DIR", "N"), required=True)
+    parser.add_argument("--heldout", nargs=2, metavar=("SQUAD", "N"), required=True)
+    parser.add_argument("--texts", nargs="+", metavar=("N", "FILE"), required=True)
+    parser.add_argument("--human", type=int, metavar="N", required=True, help="human questions of SQUAD")
+    parser.add_argument("--other", nargs=2, metavar=("MODEL", "N"), required=True, help="to compare with")
+    parser.add_argument("--readers", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="directory")
     arguments = parser.parse_args()
-    drawn = [
-        *sample_from_documents(arguments.model, arguments.samples),
-        *sample_from_paragraphs(arguments.model, arguments.heldout),
-    ]
-    with arguments.out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "question", *RATINGS, "chunk"])
-        for question in drawn:
-            chunk = question.chunk
-            writer.writerow(
-                [chunk.document.source, question.question, "", "", "", " ".join(chunk.text.split())]
-            )
-
-
-def sample_from_documents(model: str, samples: Path) -> list[qgbatch.Question]:
-    """A hundred of all questions about the English samples."""
-    files = sorted(path for path in samples.iterdir() if path.name != "fluesse.txt")
-    documents = [qgbatch.Document.from_text(path.read_text(encoding="utf-8"), path.name) for path in files]
-    asked = list(qgbatch.iter_questions(documents, model=model))
-    return random.Random(SEED).sample(asked, min(N_SAMPLES, len(asked)))
-
-
-def sample_from_paragraphs(model: str, heldout: str) -> list[qgbatch.Question]:
-    """One question of each of a hundred paragraphs, where there is one."""
-    paragraphs = random.Random(SEED).sample(read_split(heldout).paragraphs, N_SAMPLES)
+    rng = random.Random(SEED)
+    paragraphs = list(read_split(arguments.heldout[0]).paragraphs)
+    rng.shuffle(paragraphs)
+    n_heldout = int(arguments.heldout[1])
     documents = [
-        qgbatch.Document.from_text(paragraph.context, f"held-out {number}")
+        (read_samples(Path(arguments.samples[0])), int(arguments.samples[1])),
+        (paragraph_documents(paragraphs[:n_heldout]), n_heldout),
+        ([read_excerpt(Path(name), rng) for name in arguments.texts[1:]], int(arguments.texts[0])),
+    ]
+    items = draw_human(paragraphs[n_heldout:], arguments.human, rng)
+    for group, count in documents:
+        items += draw_generated("model", arguments.model, group, count, rng)
+    every = [document for group, _ in documents for document in group]
+    items += draw_generated("other", arguments.other[0], every, int(arguments.other[1]), rng)
+    rng.shuffle(items)
+    write_files(items, arguments.readers, arguments.out)
+
+
+def read_samples(directory: Path) -> list[Document]:
+    """Read the English documents of a directory."""
+    paths = sorted(path for path in directory.iterdir() if path.name not in OTHER_LANGUAGES)
+    return [Document.from_text(path.read_text(encoding="utf-8"), path.name) for path in paths]
+
+
+def paragraph_documents(paragraphs: Sequence[Paragraph]) -> list[Document]:
+    """Return a document for each paragraph."""
+    return [
+        Document.from_text(paragraph.context, f"held-out {number}")
         for number, paragraph in enumerate(paragraphs, 1)
     ]
-    asked: defaultdict[str, list[qgbatch.Question]] = defaultdict(list)
-    for question in qgbatch.iter_questions(documents, model=model):
-        asked[question.chunk.document.source].append(question)
-    return [random.Random(SEED).choice(questions) for questions in asked.values()]
+
+
+def read_excerpt(path: Path, rng: random.Random) -> Document:
+    """Read an excerpt of a text, from the beginning of a random paragraph."""
+    text = path.read_text(encoding="utf-8")
+    start = text.rfind("\n\n", 0, rng.randint(0, max(0, len(text) - EXCERPT_CHARS)) + 1) + 1
+    return Document.from_text(text[start : start + EXCERPT_CHARS].strip(), path.name)
+
+
+def draw_human(paragraphs: Sequence[Paragraph], count: int, rng: random.Random) -> list[dict[str, Any]]:
+    """Draw human questions that have an answer, one per paragraph."""
+    items: list[dict[str, Any]] = []
+    for paragraph in paragraphs:
+        answered = [pair for pair in paragraph.pairs if pair.answer]
+        if len(items) < count and answered and MIN_WORDS <= len(paragraph.context.split()) <= MAX_WORDS:
+            pair = rng.choice(answered)
+            items.append(
+                make_item("human", "held-out", paragraph.context, pair.question, pair.answer, score=None)
+            )
+    return items
+
+
+def draw_generated(
+    kind: str, model: str, documents: Sequence[Document], count: int, rng: random.Random
+) -> list[dict[str, Any]]:
+    """Draw questions that a model asks about documents under default settings."""
+    asked = list(iter_questions(documents, model=model))
+    return [generated_item(kind, question) for question in rng.sample(asked, min(count, len(asked)))]
+
+
+def generated_item(kind: str, question: Question) -> dict[str, Any]:
+    """Return the item of a model's question, with what ``fit_ranker.py`` needs."""
+    chunk, answer_score = question.chunk, question.answer_score
+    item = make_item(
+        kind, chunk.document.source, chunk.text, question.question, question.answer, score=question.score
+    )
+    return item | {
+        "question_log_probability": question.log_probability,
+        "answer_log_probability": math.log(answer_score) if answer_score else None,
+    }
+
+
+def make_item(
+    kind: str, source: str, text: str, question: str, answer: str | None, *, score: float | None
+) -> dict[str, Any]:
+    """Return an item of the key."""
+    return {
+        "kind": kind, "source": source, "text": " ".join(text.split()), "question": question,
+        "answer": answer, "score": score,
+    }  # fmt: skip
+
+
+def write_files(items: Sequence[dict[str, Any]], n_readers: int, directory: Path) -> None:
+    """Write the key, and a file per reader in an order of its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    rows = [{"id": number} | item for number, item in enumerate(items, 1)]
+    write_jsonl(directory / "key.jsonl", rows)
+    for reader in range(1, n_readers + 1):
+        order = random.Random(SEED + reader).sample(rows, len(rows))
+        blocks = (
+            f"## {row['id']}\nTEXT: {row['text']}\nQ: {row['question']}\nA: {row['answer'] or NO_ANSWER}\n"
+            for row in order
+        )
+        (directory / f"reader-{reader}.txt").write_text("\n".join(blocks), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""Turns examples into prompts, targets and batches for ``train.py``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+Pair = tuple[list[int], list[int]]
+"""The ids of a prompt and of its target, each with the end token."""
+
+PREFIX_WITH_ANSWERS = "generate questions and answers: "
+PREFIX_WITHOUT_ANSWERS = "generate questions: "
+SEPARATOR, ANSWER_SEPARATOR, CONTEXT_SEPARATOR = "<sep>", "<ans>", "<ctx>"
+SHARE_WITH_ANSWERS = 0.9
+"""Share of the examples with answers that are shown with them."""
+SHARE_INCOMPLETE = 0.6
+"""Share of the examples whose answers are incomplete from which the unanswered questions are dropped."""
+MAX_SOURCE_TOKENS, MAX_TARGET_TOKENS = 400, 180
+POOL_EXAMPLES = 512
+"""Examples that are sorted by length together before they are cut into batches."""
+TARGET_COST = 2
+"""Cost of a target token in source tokens: the decoder also attends to the source and predicts a word."""
+
+
+class Encoder:
+    """Turns an example into a prompt and a target. The question comes before its answer.
+
+    The forms are ``generate questions: [CONTEXT <ctx> ]TEXT`` with ``Q1 <sep> Q2``, and ``generate
+    questions and answers: [CONTEXT <ctx> ]TEXT`` with ``Q1 <ans> A1 <sep> Q2 <ans> A2``.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._tokenizer = tokenizer
+        ids = tokenizer.get_vocab()
+        self._separator_id, self._answer_separator_id = ids[SEPARATOR], ids[ANSWER_SEPARATOR]
+        self._end_id = ids["</s>"]
+        self._cache: dict[str, list[int]] = {}
+
+    def __call__(self, row: Mapping[str, Any], rng: random.Random) -> Pair:
+        """Return the ids of an example. An example without questions has an empty target."""
+        asked = row["questions"]
+        answered = [(question, answer) for question, answer in asked if answer]
+        with_answers = len(answered) == len(asked)
+        if not with_answers and answered:
+            with_answers = rng.random() < SHARE_INCOMPLETE
+        if with_answers and asked:
+            with_answers = rng.random() < SHARE_WITH_ANSWERS
+        prefix = PREFIX_WITH_ANSWERS if with_answers else PREFIX_WITHOUT_ANSWERS
+        context = f"{row['context']} {CONTEXT_SEPARATOR} " if row["context"] else ""
+        source = self._ids(prefix + context + row["text"])
+        if with_answers:
+            parts = [
+                [*self._ids(question), self._answer_separator_id, *self._ids(answer)]
+                for question, answer in answered
+            ]
+        else:
+            parts = [self._ids(question) for question, _ in asked]
+        target = [token for part in parts for token in (self._separator_id, *part)][1:]
+        return [*source[:MAX_SOURCE_TOKENS], self._end_id], [*target[:MAX_TARGET_TOKENS], self._end_id]
+
+    def _ids(self, text: str) -> list[int]:
+        if text not in self._cache:
+            self._cache[text] = self._tokenizer(text, add_special_tokens=False).input_ids
+        return self._cache[text]
+
+
+def make_batches(pairs: Sequence[Pair], max_cost: int, rng: random.Random) -> Iterator[list[Pair]]:
+    """Yield batches of similar length, in random order within each pool.
+
+    Args:
+        pairs: Prompts and targets.
+        max_cost: The maximum cost of a batch with its padding, see :func:`cost`.
+        rng: Decides the order.
+    """
+    for start in range(0, len(pairs), POOL_EXAMPLES):
+        batches: list[list[Pair]] = [[]]
+        for pair in sorted(pairs[start : start + POOL_EXAMPLES], key=cost):
+            if batches[-1] and cost(pair) * (len(batches[-1]) + 1) > max_cost:
+                batches.append([])
+            batches[-1].append(pair)
+        rng.shuffle(batches)
+        yield from batches
+
+
+def cost(pair: Pair) -> int:
+    """Return the cost of a prompt and its target in source tokens."""
+    source, target = pair
+    return len(source) + TARGET_COST * len(target)
