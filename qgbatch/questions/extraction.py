@@ -64,10 +64,10 @@ def extract_questions(
         elif output_format.pair_pattern:
             scores = generation.pair_scores[index] if generation.pair_scores else None
             pair = _parse_pair(text, chunk, output_format)
-            if cut_off and scores is None:  # its answer may be incomplete
+            if isinstance(pair, str):
+                dropped["truncated" if cut_off and scores is None else pair] += 1
+            elif scores is None and (cut_off or generation.pair_scores):  # the answer may be incomplete
                 dropped["truncated"] += 1
-            elif isinstance(pair, str):
-                dropped[pair] += 1
             else:
                 questions.append(_make_question(pair, index, generation.score, scores, chunk))
         elif not output_format.needs_question_mark and any(map(str.isalnum, text)):
