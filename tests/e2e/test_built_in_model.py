@@ -57,7 +57,7 @@ def test_it_is_listed_with_its_output_and_licence(
 ) -> None:
     monkeypatch.setattr(checkpoint, "_BUILT_IN_HOMES", (MODEL.parent,))
     first, *_ = qgbatch("models").stdout.splitlines()
-    assert first.split() == ["small", "questions", "and", "answers", "Apache-2.0"]
+    assert first.split() == ["small", "questions", "and", "answers", "CC-BY-SA-4.0"]
 
 
 def test_the_wheel_has_its_files_where_an_installed_package_looks_for_them() -> None:
