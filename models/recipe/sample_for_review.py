@@ -21,6 +21,7 @@ from typing import Any
 from common import write_jsonl
 
 from qgbatch import Document, Question, iter_questions
+from qgbatch.readers.reading import read_document
 from qgbatch.training.data import read_split
 from qgbatch.training.paragraphs import Paragraph
 
@@ -67,7 +68,7 @@ def main() -> None:
 def read_samples(directory: Path) -> list[Document]:
     """Read the English documents of a directory."""
     paths = sorted(path for path in directory.iterdir() if path.name not in OTHER_LANGUAGES)
-    return [Document.from_text(path.read_text(encoding="utf-8"), path.name) for path in paths]
+    return [Document.from_text(read_document(str(path)).text, path.name) for path in paths]
 
 
 def paragraph_documents(paragraphs: Sequence[Paragraph]) -> list[Document]:
@@ -80,7 +81,7 @@ def paragraph_documents(paragraphs: Sequence[Paragraph]) -> list[Document]:
 
 def read_excerpt(path: Path, rng: random.Random) -> Document:
     """Read an excerpt of a text, from the beginning of a random paragraph."""
-    text = path.read_text(encoding="utf-8")
+    text = read_document(str(path)).text
     start = text.rfind("\n\n", 0, rng.randint(0, max(0, len(text) - EXCERPT_CHARS)) + 1) + 1
     return Document.from_text(text[start : start + EXCERPT_CHARS].strip(), path.name)
 
