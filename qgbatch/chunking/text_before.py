@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 45
 """Maximum length of the sentences before a chunk. The built-in model was trained with this length."""
+MAX_CHARS = 500
+"""Maximum length of the sentences, and of the heading; text without spaces has few words."""
 _KEPT_SENTENCES = 8_192
 """Sentences to remember; above the number that chunking reads before it yields their chunk."""
 _MARKUP = re.compile(r"^[#\s]+")
@@ -43,16 +45,18 @@ class TextBefore:
     def find(self, start_char: int) -> str:
         """Return the last heading before an offset, and the sentences between it and the offset.
 
-        Only whole sentences are returned, the last ones, with at most :data:`MAX_WORDS` words.
-        White space becomes single spaces, and the heading ends with a full stop.
+        The last sentences are returned, with at most :data:`MAX_WORDS` words and :data:`MAX_CHARS`
+        characters. White space becomes single spaces, and the heading ends with a full stop.
         """
-        headings = (span for span in reversed(self._headings) if span[0] < start_char)
+        headings = (span for span in reversed(self._headings) if span[1] <= start_char)
         start, end = next(headings, (0, 0))
         first = start_char
         for sentence in reversed(self._sentences):
-            if sentence < end or len(self._text[sentence:start_char].split()) > MAX_WORDS:
+            if sentence < end or start_char - sentence > MAX_CHARS:
+                break
+            if len(self._text[sentence:start_char].split()) > MAX_WORDS:
                 break
             first = min(first, sentence)
-        heading = _MARKUP.sub("", self._text[start:end]).strip()
+        heading = _MARKUP.sub("", self._text[start : min(end, start + MAX_CHARS)]).strip()
         title = f"{heading}. " if heading else ""
         return " ".join((title + self._text[first:start_char]).split())

@@ -40,6 +40,8 @@ from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
 
+_PAIRS_PER_CALL = 32
+"""Questions with answers that are scored together; bounds the memory for the logits."""
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
@@ -164,20 +166,24 @@ class TorchEngine:
         generations = []
         for row, group in zip(batch, groups, strict=True):
             pairs = find_pairs(group, self._special)
-            generations.append(with_pair_scores(group, pairs, self._score(row, list(pairs))))
+            pieces = list(pairs)
+            calls = [pieces[i : i + _PAIRS_PER_CALL] for i in range(0, len(pieces), _PAIRS_PER_CALL)]
+            scores = [score for call in calls for score in self._score(row, call)]
+            generations.append(with_pair_scores(group, pairs, scores))
         return generations
 
     @torch.inference_mode()
     def _score(self, row: InputIds, pieces: Sequence[Piece]) -> list[list[float]]:
         """Return the log-probability, in nats, of each token of each piece given a chunk."""
-        if not pieces:
-            return []
+        start = _start_token(self._model.config, self._special)
         input_ids, _ = self.pad([row])
         encoded = self._model.get_encoder()(input_ids=input_ids).last_hidden_state
         labels = pad_rows(pieces, self._special.pad, self._device)
         logits = self._model(
             encoder_outputs=BaseModelOutput(last_hidden_state=encoded.expand(len(pieces), -1, -1)),
-            labels=labels,
+            decoder_input_ids=pad_rows(
+                [[start, *piece[:-1]] for piece in pieces], self._special.pad, self._device
+            ),
         ).logits
         chosen = logits.float().log_softmax(-1).gather(-1, labels[..., None]).squeeze(-1).tolist()
         return [tokens[: len(piece)] for tokens, piece in zip(chosen, pieces, strict=True)]

@@ -162,7 +162,7 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
-    scores = [score and [score.question, score.answer] for score in generation.pair_scores]
+    scores = [None if pair is None else [pair.question, pair.answer] for pair in generation.pair_scores]
     row = [generation.finish_reason, generation.score, scores, *generation.pieces]
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -172,7 +172,9 @@ def _parse_generation(value: bytes) -> DecodedGeneration | None:
         finish_reason, score, scores, *pieces = json.loads(value)
         # Fails if a piece is not text or contains half of a surrogate pair.
         "".join(piece for piece in pieces if piece is not None).encode()
-        pair_scores = tuple(pair and PairScore(*map(_check_score, pair)) for pair in scores)
+        pair_scores = tuple(
+            None if pair is None else PairScore(*map(_check_log_probability, pair)) for pair in scores
+        )
         _check_score(score)
     except (ValueError, TypeError, RecursionError):
         return None
@@ -186,6 +188,13 @@ def _check_score(score: object) -> float:
     if not isinstance(score, float) or isnan(score):
         raise ValueError("not a score")
     return score
+
+
+def _check_log_probability(score: object) -> float:
+    """Return a log-probability; raise ``ValueError`` if it is not one."""
+    if _check_score(score) > 0:
+        raise ValueError("not a log-probability")
+    return _check_score(score)
 
 
 def _dump_answer(answer: Answer) -> bytes:

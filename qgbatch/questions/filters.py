@@ -147,7 +147,9 @@ def _reason_to_drop(question: Question, settings: Settings, min_score: float | N
     """Return why a question is dropped, or ``None`` to keep it."""
     if min_score is not None and question.score < min_score:
         return "low_score"
-    if question.answer_score is not None and question.answer_score < (settings.min_answer_score or 0.0):
+    # The answers of an extractive model come later, and are checked then.
+    min_answer_score = (not settings.answers and settings.min_answer_score) or 0.0
+    if question.answer_score is not None and question.answer_score < min_answer_score:
         return "unanswered"
     if settings.well_formed and not is_well_formed_english(question.question):
         return "malformed"

@@ -40,7 +40,10 @@ def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None
         The offsets of the answer, half open, or ``None`` if the text does not contain it.
     """
     folded, places = _fold(text)
-    wanted, _ = _fold(answer.strip(_EDGE))
+    stripped = answer.strip(_EDGE)
+    if answer.strip().endswith(".") and "." in stripped.split(" ")[-1]:
+        stripped += "."  # "U.S."
+    wanted, _ = _fold(stripped)
     found = [(places[start], places[start + len(wanted) - 1] + 1) for start in _whole_words(wanted, folded)]
     if len(found) <= 1:
         return found[0] if found else None
@@ -79,7 +82,7 @@ def _fold(text: str) -> tuple[str, list[int]]:
                 characters.append(" ")
                 places.append(index)
             continue
-        folded = unicodedata.normalize("NFKC", character).translate(_QUOTES_AND_DASHES).casefold()
+        folded = unicodedata.normalize("NFKD", character).translate(_QUOTES_AND_DASHES).casefold()
         characters += folded
         places += [index] * len(folded)
     return "".join(characters), places
@@ -90,5 +93,9 @@ def _whole_words(wanted: str, text: str) -> Iterator[int]:
     if not wanted:
         return
     start, end = (r"\b" if character.isalnum() else "" for character in (wanted[0], wanted[-1]))
+    if wanted[0].isdigit():  # not the fraction of another number
+        start = r"(?<![\w.,])"
+    if wanted[-1].isdigit():
+        end = r"(?![.,]?\d)\b"
     for match in re.finditer(start + re.escape(wanted) + end, text):
         yield match.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qgbatch.chunking.sentences import SentenceSplitter
-from qgbatch.chunking.text_before import MAX_WORDS, TextBefore
+from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS, TextBefore
 
 TEXT = """# The hive
 
@@ -42,6 +42,11 @@ def test_only_whole_sentences_that_fit() -> None:
     text = "".join(sentences) + "Next one."
     assert find(text, text.index("Next")).split() == "".join(sentences[2:]).split()
     assert MAX_WORDS < 60
+
+
+def test_text_without_spaces_is_left_out() -> None:
+    text = "x" * (MAX_CHARS + 1) + ". Next one."
+    assert find(text, text.index("Next")) == ""
 
 
 def test_a_long_sentence_is_left_out() -> None:

@@ -15,7 +15,8 @@ TEXT = "In May the \u201cold\u201d  queen\u2019s hive held 1\u2013200 bees. Caf\
         ("May", "May"),
         ("the 'old' queen's hive".replace("'old'", '"old"'), "the \u201cold\u201d  queen\u2019s hive"),
         ("1-200 BEES.", "1\u2013200 bees"),
-        ("Cafe\u0301s", None),  # a base letter and a combining mark: folding works letter by letter
+        ("Cafe\u0301s", "Caf\u00e9s"),
+        ("200", "200"),
         ("CAF\u00c9S", "Caf\u00e9s"),
         ("bee", None),
         ("ay", None),
@@ -26,6 +27,23 @@ TEXT = "In May the \u201cold\u201d  queen\u2019s hive held 1\u2013200 bees. Caf\
 def test_an_answer_is_found_as_whole_words(answer: str, found: str | None) -> None:
     place = find_answer(answer, "When?", TEXT)
     assert (TEXT[slice(*place)] if place else None) == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "found"),
+    [
+        ("3", "It grew by 3.5 million, or 3 %.", "3"),
+        ("3", "It grew by 3.5 million.", None),
+        ("5", "It grew by 3.5 million.", None),
+        ("3.5", "It grew by 3.5. Nobody knew.", "3.5"),
+        ("the U.S.", "He left the U.S. in May.", "the U.S."),
+        ("the hive.", "He left the hive in May.", "the hive"),
+        ("caf\u00e9", "The old cafe\u0301 is here.", "cafe\u0301"),
+    ],
+)
+def test_numbers_abbreviations_and_accents(answer: str, text: str, found: str | None) -> None:
+    place = find_answer(answer, "What?", text)
+    assert (text[slice(*place)] if place else None) == found
 
 
 def test_of_several_places_the_one_near_the_words_of_the_question_is_found() -> None:
