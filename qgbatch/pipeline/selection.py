@@ -18,21 +18,28 @@ def select_questions(
     questions: Sequence[Question], components: Components, dropped: Counter[str]
 ) -> list[Question]:
     """Score the questions if the model has a ranker, and drop those that a filter rejects."""
-    ranker, settings = components.ranker, components.settings
-    if ranker:
-        questions = [replace(question, score=ranker.score(question)) for question in questions]
-    kept = filter_questions(questions, settings, components.min_score, dropped)
-    return drop_alternatives(kept, dropped) if ranker else kept
+    if components.ranker:
+        score = components.ranker.score
+        questions = [replace(question, score=score(question)) for question in questions]
+    return filter_questions(questions, components.settings, components.min_score, dropped)
 
 
-def drop_duplicates(questions: list[Question], settings: Settings, dropped: Counter[str]) -> list[Question]:
-    """Drop duplicates within each chunk or document; those of the whole corpus are dropped later."""
-    if settings.dedupe_scope == "corpus":
-        return questions
+def drop_duplicates(
+    questions: list[Question], components: Components, dropped: Counter[str]
+) -> list[Question]:
+    """Drop duplicates, and all but the best question per answer if the model has a ranker.
+
+    Duplicates are dropped within each chunk or document; those of the whole corpus are dropped later.
+    """
+    settings = components.settings
     if settings.dedupe_scope == "document":
-        return unique(questions, settings, dropped)
-    by_chunk = groupby(questions, key=lambda question: question.chunk)
-    return [question for _, group in by_chunk for question in unique(list(group), settings, dropped)]
+        questions = unique(questions, settings, dropped)
+    elif settings.dedupe_scope == "chunk":
+        by_chunk = groupby(questions, key=lambda question: question.chunk)
+        questions = [question for _, group in by_chunk for question in unique([*group], settings, dropped)]
+    if components.ranker is None or settings.dedupe == "none":
+        return questions
+    return drop_alternatives(questions, dropped)
 
 
 def unique(questions: list[Question], settings: Settings, dropped: Counter[str]) -> list[Question]:

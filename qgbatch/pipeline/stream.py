@@ -106,7 +106,7 @@ class Stream:
                 questions = select_questions(questions, self._components, dropped)
             self._report.dropped.update(dropped)
             with self._report.stopwatch.measure("dedupe"):
-                questions = drop_duplicates(questions, self._components.settings, self._report.dropped)
+                questions = drop_duplicates(questions, self._components, self._report.dropped)
             yield questions
 
     def _add_answers(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
