@@ -42,7 +42,7 @@ class Choice:
     threads: int = 1
     batch_tokens: int = BatchBudget().batch_tokens
     window_chunks: int = Settings.window_chunks
-    equal_lengths: bool = True
+    fixed_padding: bool = True
     batches_per_worker: int = 2
 
 
@@ -53,7 +53,7 @@ CHOICES = {
     "1 worker with 1 core": replace(DEFAULT, workers=1),
     **{f"{2**n:,} batch tokens": replace(DEFAULT, batch_tokens=2**n) for n in range(9, 15)},
     **{f"{2**n:,} chunks a window": replace(DEFAULT, window_chunks=2**n) for n in range(7, 13)},
-    "lengths mixed": replace(DEFAULT, equal_lengths=False),
+    "lengths mixed": replace(DEFAULT, fixed_padding=False),
     "1 batch per worker": replace(DEFAULT, batches_per_worker=1),
     "4 batches per worker": replace(DEFAULT, batches_per_worker=4),
 }
@@ -93,7 +93,7 @@ class Bench:
             window = self.inputs[first : first + choice.window_chunks]
             lengths = [len(row) for row in window]
             made = make_batches(
-                lengths, BatchBudget(choice.batch_tokens), equal_lengths=choice.equal_lengths
+                lengths, BatchBudget(choice.batch_tokens), fixed_padding=choice.fixed_padding
             )
             batches += [[[str(token) for token in window[index]] for index in batch] for batch in made]
         return batches

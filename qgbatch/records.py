@@ -89,7 +89,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """Log-probabilities of a question and its answer, given the chunk only, in nats; at most 0."""
+    """Log-probabilities, in nats, of a question and its answer after those that the model wrote before."""
 
     question: float
     """Mean over the tokens of the question."""

@@ -19,8 +19,11 @@ SHARE_WITH_ANSWERS = 0.9
 SHARE_INCOMPLETE = 0.6
 """Share of the examples whose answers are incomplete from which the unanswered questions are dropped."""
 MAX_SOURCE_TOKENS, MAX_TARGET_TOKENS = 400, 180
-POOL_EXAMPLES = 512
+POOL_EXAMPLES = 8_192
 """Examples that are sorted by length together before they are cut into batches."""
+PREFIX_OF_TEXTS = "fill in: "
+MASKED_SHARE, MASKED_TOKENS = 0.15, 3
+"""Share of the tokens of a text that are left out, and their mean number at a place, as T5 was trained."""
 TARGET_COST = 2
 """Cost of a target token in source tokens: the decoder also attends to the source and predicts a word."""
 
@@ -39,8 +42,18 @@ class Encoder:
         self._end_id = ids["</s>"]
         self._cache: dict[str, list[int]] = {}
 
+    def prepare(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Encode the strings of examples together, which is faster than one by one."""
+        texts = {text for row in rows for text in strings(row)}
+        encodings = self._tokenizer.backend_tokenizer.encode_batch_fast(
+            list(texts), add_special_tokens=False
+        )
+        self._cache |= {text: encoding.ids for text, encoding in zip(texts, encodings, strict=True)}
+
     def __call__(self, row: Mapping[str, Any], rng: random.Random) -> Pair:
         """Return the ids of an example. An example without questions has an empty target."""
+        if "questions" not in row:
+            return self._mask_spans(row["text"], rng)
         asked = row["questions"]
         answered = [(question, answer) for question, answer in asked if answer]
         with_answers = len(answered) == len(asked)
@@ -48,9 +61,7 @@ class Encoder:
             with_answers = rng.random() < SHARE_INCOMPLETE
         if with_answers and asked:
             with_answers = rng.random() < SHARE_WITH_ANSWERS
-        prefix = PREFIX_WITH_ANSWERS if with_answers else PREFIX_WITHOUT_ANSWERS
-        context = f"{row['context']} {CONTEXT_SEPARATOR} " if row["context"] else ""
-        source = self._ids(prefix + context + row["text"])
+        source = self._ids(prompt(row, PREFIX_WITH_ANSWERS if with_answers else PREFIX_WITHOUT_ANSWERS))
         if with_answers:
             parts = [
                 [*self._ids(question), self._answer_separator_id, *self._ids(answer)]
@@ -61,10 +72,45 @@ class Encoder:
         target = [token for part in parts for token in (self._separator_id, *part)][1:]
         return [*source[:MAX_SOURCE_TOKENS], self._end_id], [*target[:MAX_TARGET_TOKENS], self._end_id]
 
+    def _mask_spans(self, text: str, rng: random.Random) -> Pair:
+        """Return a text with some spans left out, and these spans. The separator marks their places."""
+        ids = self._ids(text)[:MAX_SOURCE_TOKENS]
+        n_masked = max(1, round(MASKED_SHARE * len(ids)))
+        n_spans = max(1, round(n_masked / MASKED_TOKENS))
+        lengths = parts(n_masked, n_spans, rng)
+        gaps = parts(max(n_spans, len(ids) - n_masked), n_spans, rng)
+        source, target, start = self._ids(PREFIX_OF_TEXTS).copy(), list[int](), 0
+        for gap, length in zip(gaps, lengths, strict=True):
+            source += [*ids[start : start + gap], self._separator_id]
+            target += [self._separator_id, *ids[start + gap : start + gap + length]]
+            start += gap + length
+        return [*source, *ids[start:], self._end_id], [*target[1:], self._end_id]
+
     def _ids(self, text: str) -> list[int]:
         if text not in self._cache:
             self._cache[text] = self._tokenizer(text, add_special_tokens=False).input_ids
         return self._cache[text]
+
+
+def prompt(row: Mapping[str, Any], prefix: str) -> str:
+    """Return the prompt of an example."""
+    context = f"{row['context']} {CONTEXT_SEPARATOR} " if row["context"] else ""
+    return f"{prefix}{context}{row['text']}"
+
+
+def strings(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the strings of an example that are encoded one by one."""
+    if "questions" not in row:
+        yield row["text"]
+        return
+    yield from (prompt(row, prefix) for prefix in (PREFIX_WITH_ANSWERS, PREFIX_WITHOUT_ANSWERS))
+    yield from (text for pair in row["questions"] for text in pair if text)
+
+
+def parts(total: int, n_parts: int, rng: random.Random) -> list[int]:
+    """Return random positive numbers with a sum; all sums of parts are equally likely."""
+    cuts = sorted(rng.sample(range(1, total), n_parts - 1))
+    return [end - start for start, end in zip([0, *cuts], [*cuts, total], strict=True)]
 
 
 def make_batches(pairs: Sequence[Pair], max_cost: int, rng: random.Random) -> Iterator[list[Pair]]:

@@ -45,7 +45,7 @@ BEST_SOURCES = (
 
 Questions of the other sources are more often weak.
 """
-N_BEST = 2_500
+N_BEST = 5_000
 """Examples of these sources that are drawn for the second training, about one to two written ones."""
 SEED = 13
 BEST_SEED = 7

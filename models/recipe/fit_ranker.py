@@ -3,7 +3,7 @@ r"""Step 7: fit the ranker on questions that readers marked.
     python models/recipe/fit_ranker.py --marks models/recipe/data/marks.jsonl.xz --min-score 0.35 \
         --out models/small/ranker.json
 
-Each line of the marks is ``{"text", "question", "answer", "question_log_probability",
+Each line of the marks is ``{"text_before", "text", "question", "answer", "question_log_probability",
 "answer_log_probability", "marks"}``, where "marks" has one of good, weak and bad per reader. The ranker is
 a logistic regression for the share of readers who said good; a weak mark counts as --weak of a good one.
 Cross-validation by text shows what a score means.
@@ -76,12 +76,13 @@ def main() -> None:
 
 def make_question(row: dict[str, Any]) -> Question:
     """Return the question of a line as the pipeline would make it."""
-    document = Document.from_text(row["text"], "marks")
+    before = row["text_before"]
+    document = Document.from_text(before + row["text"], "marks")
     return Question(
         question=row["question"],
         question_index=0,
         score=0.0,
-        chunk=Chunk(document, 0, 0, len(row["text"]), (), hard_split=False),
+        chunk=Chunk(document, 0, len(before), len(document.text), (), hard_split=False),
         answer=row["answer"],
         answer_score=math.exp(row["answer_log_probability"]),
         log_probability=row["question_log_probability"],

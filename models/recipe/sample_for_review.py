@@ -28,8 +28,8 @@ from qgbatch.training.paragraphs import Paragraph
 SEED = 42
 OTHER_LANGUAGES = frozenset(["fluesse.txt"])
 """Samples that are not in English."""
-EXCERPT_CHARS = 20_000
-"""Of each long text an excerpt of this length is used, about 40 chunks."""
+EXCERPT_CHARS = 120_000
+"""Of each long text an excerpt of this length is used, about 250 chunks."""
 MIN_WORDS, MAX_WORDS = 40, 110
 """Paragraphs of the human questions are about as long as a chunk, or their length would give them away."""
 NO_ANSWER = "(none)"

@@ -1,9 +1,10 @@
-r"""Step 5: train a T5 to write questions with their answers, for a given time.
+r"""Step 5: train a T5 to write questions with their answers.
 
-    python models/recipe/train.py --checkpoint trimmed --minutes 92 --learning-rate 5e-4 --batch-cost 5000 \
+    python models/recipe/train.py --checkpoint trimmed --epochs 10 --learning-rate 1e-3 --batch-cost 30000 \
         --examples examples/human.jsonl --validation examples/human-aside.jsonl --out trained
 
-A file of examples may be compressed with xz; a file that is named twice counts twice. A training that was
+A file of examples may be compressed with xz; a file that is named twice counts twice. Lines without
+questions are texts: the model learns to fill in words that are left out of them. A training that was
 interrupted is resumed by the same command. The result is trained/model, which ``qgbatch run --model
 trained/model`` reads. Float32, or bfloat16 on a GPU and on a CPU with AVX512; with jemalloc (LD_PRELOAD) a
 CPU is faster.
@@ -12,10 +13,11 @@ CPU is faster.
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ IGNORED = -100
 """Label of the padding, which :func:`torch.nn.functional.cross_entropy` leaves out."""
 WARMUP_STEPS = 50
 MIN_RATE = 0.02
-"""The learning rate falls linearly with the time to this share of its maximum."""
+"""The learning rate falls linearly to this share of its maximum."""
 MAX_GRADIENT_NORM = 1.0
 LOG_STEPS = 20
 SAVE_SECONDS = 420
@@ -59,8 +61,8 @@ METADATA = {
 }
 """``qgbatch.json`` of the result."""
 GENERATION = {
-    "num_beams": 4,
-    "num_return_sequences": 4,
+    "num_beams": 1,
+    "num_return_sequences": 1,
     "length_penalty": 1.0,
     "no_repeat_ngram_size": 0,
     "max_new_tokens": 160,
@@ -79,11 +81,13 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, nargs="+", required=True, help="JSONL (.xz)")
     parser.add_argument("--validation", type=Path, required=True, help="JSONL (.xz)")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True, help="of the whole training")
+    parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--learning-rate", type=float, required=True, help="its maximum")
     parser.add_argument(
         "--batch-cost", type=int, required=True, help="source tokens + 2 x target tokens of a padded batch"
     )
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--decoder-layers", type=int, help="keep only so many, at equal distances")
     arguments = parser.parse_args()
     torch.manual_seed(SEED)
     rows = [row for path in arguments.examples for row in read_jsonl(path)]
@@ -103,7 +107,6 @@ class Progress:
     batch: int = 0
     """Number of batches of this epoch that are done."""
     step: int = 0
-    minutes: float = 0.0
 
 
 class Training:
@@ -115,17 +118,16 @@ class Training:
         self._arguments = arguments
         self._rows = rows
         self._encode = Encoder(PreTrainedTokenizerFast.from_pretrained(arguments.checkpoint))
+        self._encode.prepare([*rows, *aside])
         rng = random.Random(ASIDE_SEED)
         self._aside = list(
             make_batches([self._encode(row, rng) for row in aside], arguments.batch_cost, rng)
         )
-        self.model = load_model(arguments.checkpoint)
+        self.model = load_model(arguments.checkpoint, arguments.dropout, arguments.decoder_layers)
         self._optimizer = torch.optim.AdamW(
             self.model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
         self.progress = Progress()
-        self._start = 0.0
-        self._losses: list[float] = []
         self._state_file = arguments.out / "state.pt"
         if self._state_file.exists():
             state = torch.load(self._state_file, weights_only=True, map_location="cpu")
@@ -134,74 +136,66 @@ class Training:
             self.progress = Progress(**state["progress"])
 
     def run(self) -> None:
-        """Train until the time is up."""
+        """Train, and save the state from time to time."""
         self._arguments.out.mkdir(parents=True, exist_ok=True)
         last_save = time.monotonic()
-        self._start = last_save - 60 * self.progress.minutes
         print(f"validation {self.validate():.4f}", flush=True)
-        for batch in self._batches():
-            self.progress.minutes = self._minutes()
-            if self.progress.minutes >= self._arguments.minutes:
-                break
-            self._step(batch)
-            if self.progress.step % LOG_STEPS == 0:
-                self._print_progress()
-            if time.monotonic() - last_save > SAVE_SECONDS:
-                self._save()
-                last_save = time.monotonic()
-                print(f"saved, validation {self.validate():.4f}", flush=True)
+        for epoch in range(self.progress.epoch, self._arguments.epochs):
+            losses: list[torch.Tensor] = []
+            batches = self._batches(epoch)
+            for batch in batches[self.progress.batch :]:
+                losses.append(self._step(batch, epoch + self.progress.batch / len(batches)))
+                if len(losses) % LOG_STEPS == 0:
+                    loss = torch.stack(losses[-LOG_STEPS:]).mean().item()
+                    print(
+                        f"epoch {epoch}, batch {self.progress.batch} of {len(batches)}, loss {loss:.3f}",
+                        flush=True,
+                    )
+                if time.monotonic() - last_save > SAVE_SECONDS:
+                    self._save()
+                    last_save = time.monotonic()
+            self.progress.epoch, self.progress.batch = epoch + 1, 0
+            print(
+                f"epoch {epoch} done, step {self.progress.step}, validation {self.validate():.4f}",
+                flush=True,
+            )
         self._save()
-        print(f"validation {self.validate():.4f}", flush=True)
 
     def validate(self) -> float:
         """Return the mean loss per token of the examples that are set aside."""
         total, n_tokens = 0.0, 0
+        self.model.eval()
         with torch.no_grad():
             for batch in self._aside:
                 losses = token_losses(self.model, batch)
                 total, n_tokens = total + losses.sum().item(), n_tokens + len(losses)
         return total / n_tokens
 
-    def _batches(self) -> Iterator[list[Pair]]:
-        """Yield the batches of this epoch that are left, and those of further epochs without an end."""
-        while True:
-            rng = random.Random(FIRST_EPOCH_SEED + self.progress.epoch)
-            pairs = [self._encode(row, rng) for row in rng.sample(self._rows, len(self._rows))]
-            batches = list(make_batches(pairs, self._arguments.batch_cost, rng))
-            yield from batches[self.progress.batch :]
-            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+    def _batches(self, epoch: int) -> list[list[Pair]]:
+        """Return the batches of an epoch, in the order of the epoch."""
+        rng = random.Random(FIRST_EPOCH_SEED + epoch)
+        pairs = [self._encode(row, rng) for row in rng.sample(self._rows, len(self._rows))]
+        return list(make_batches(pairs, self._arguments.batch_cost, rng))
 
-    def _step(self, batch: list[Pair]) -> None:
-        """Train on a batch. The learning rate falls with the time."""
+    def _step(self, batch: list[Pair], n_epochs: float) -> torch.Tensor:
+        """Train on a batch after a number of epochs, and return its loss."""
         progress = self.progress
         warmup = min(1.0, (progress.step + 1) / WARMUP_STEPS)
-        decay = max(MIN_RATE, 1 - progress.minutes / self._arguments.minutes)
+        decay = max(MIN_RATE, 1 - n_epochs / self._arguments.epochs)
         for group in self._optimizer.param_groups:
             group["lr"] = self._arguments.learning_rate * warmup * decay
+        if self._arguments.dropout:
+            self.model.train()  # without dropout it is the same, but slower
         loss = token_losses(self.model, batch).mean()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        self._losses.append(loss.item())
         progress.step, progress.batch = progress.step + 1, progress.batch + 1
-
-    def _minutes(self) -> float:
-        return (time.monotonic() - self._start) / 60
-
-    def _print_progress(self) -> None:
-        """Print the position and the mean loss since the last line."""
-        progress, loss = self.progress, sum(self._losses) / len(self._losses)
-        self._losses.clear()
-        print(
-            f"step {progress.step}, batch {progress.batch} of epoch {progress.epoch}, "
-            f"{progress.minutes:.1f} min, loss {loss:.3f}",
-            flush=True,
-        )
+        return loss.detach()
 
     def _save(self) -> None:
         """Write the state; an earlier one is replaced only when the new one is complete."""
-        self.progress.minutes = self._minutes()
         state = {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -220,14 +214,13 @@ class FusedNorm(torch.nn.RMSNorm):
         return super().forward(x.float())
 
 
-def load_model(directory: Path) -> T5ForConditionalGeneration:
-    """Load a Flan-T5 with faster forms of its normalization and activation.
-
-    The model stays in evaluation mode, so it is trained without dropout, which takes a third of a step.
-    """
+def load_model(directory: Path, dropout: float, n_decoder_layers: int | None) -> T5ForConditionalGeneration:
+    """Load a Flan-T5 with faster forms of its normalization and activation."""
     model: T5ForConditionalGeneration
-    model = T5ForConditionalGeneration.from_pretrained(directory, dtype=torch.float32)
+    model = T5ForConditionalGeneration.from_pretrained(directory, dtype=torch.float32, dropout_rate=dropout)
     model.config.tie_word_embeddings = False  # transformers 5 sets it to True
+    if n_decoder_layers:
+        keep_layers(model, n_decoder_layers)
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, T5LayerNorm):
@@ -238,6 +231,14 @@ def load_model(directory: Path) -> T5ForConditionalGeneration:
                 child.act = torch.nn.GELU(approximate="tanh")
     torch.nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     return model
+
+
+def keep_layers(model: T5ForConditionalGeneration, n_layers: int) -> None:
+    """Keep the first and the last layer of the decoder, and others at equal distances."""
+    blocks = model.decoder.block
+    chosen = [round(i * (len(blocks) - 1) / max(1, n_layers - 1)) for i in range(n_layers)]
+    model.decoder.block = torch.nn.ModuleList([blocks[i] for i in chosen])
+    model.config.num_decoder_layers = n_layers
 
 
 def token_losses(model: T5ForConditionalGeneration, batch: Sequence[Pair]) -> torch.Tensor:
@@ -278,8 +279,10 @@ def write_model(model: T5ForConditionalGeneration, checkpoint: Path, directory: 
         if not name.endswith("embed_tokens.weight")
     }
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(checkpoint / name, directory / name)
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    write_json(directory / "config.json", config | {"num_decoder_layers": len(model.decoder.block)})
     write_json(directory / "qgbatch.json", METADATA)
     write_json(directory / "generation_config.json", GENERATION)
 

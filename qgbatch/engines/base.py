@@ -33,12 +33,12 @@ class EngineChoice:
     """Type of the weights: ``float32``, ``bfloat16``, ``int8``, ..."""
 
     @property
-    def needs_equal_lengths(self) -> bool:
-        """Whether a row's result only stays independent of its batch if all rows have one length.
+    def needs_fixed_padding(self) -> bool:
+        """Whether a row's result only stays independent of its batch if its padding is always the same.
 
-        Padding changes the last bit of the floating-point numbers between the integer
-        products, and rounding to integers amplifies this. With int8 and 4 beams, 8 of 240
-        chunks gave other words in mixed batches of 64 rows, and none in batches of one length.
+        The number of padded tokens changes the last bit of the floating-point numbers between the
+        integer products, and rounding to integers amplifies this. With int8 and 4 beams, 8 of 240
+        chunks gave other words in mixed batches of 64 rows, and none with fixed padding.
         """
         return self.name == "ctranslate2" and self.precision in ("int8", "int16")
 
@@ -101,38 +101,68 @@ Piece: TypeAlias = tuple[int, ...]
 """Token ids between two separators."""
 
 
-def find_pairs(outputs: Sequence[Generation], special: SpecialIds) -> dict[Piece, int]:
-    """Find the pieces that are a question with its answer, in the outputs for one chunk.
+@dataclass(frozen=True, slots=True)
+class PairSpan:
+    """Where a question and its answer are in an output, as offsets in tokens."""
 
-    A last piece that was cut off by the length limit is left out.
+    start: int
+    answer_separator: int
+    end: int
 
-    Returns:
-        The index of the answer separator, by piece.
+    def score(self, log_probabilities: Sequence[float]) -> PairScore:
+        """Return the score of the pair.
+
+        Args:
+            log_probabilities: Those of the tokens of the output, in nats.
+        """
+        question = log_probabilities[self.start : self.answer_separator]
+        return PairScore(
+            sum(question) / len(question), sum(log_probabilities[self.answer_separator + 1 : self.end])
+        )
+
+
+def find_pairs(ids: Sequence[int], special: SpecialIds) -> dict[Piece, PairSpan]:
+    """Find the pieces of an output that are a question with its answer.
+
+    A last piece that was cut off by the length limit is left out. Of equal pieces the first is used.
+
+    Args:
+        ids: The generated ids, as for :func:`make_generation`.
+        special: Ids of the separators and the end token.
     """
-    pairs = {}
-    for output in outputs:
-        complete = output.pieces if output.finish_reason == "eos" else output.pieces[:-1]
-        for piece in complete:
-            places = [index for index, token in enumerate(piece) if token in special.answer_separators]
-            if len(places) == 1 and 0 < places[0] < len(piece) - 1:
-                pairs[piece] = places[0]
+    pairs: dict[Piece, PairSpan] = {}
+    start = 0
+    for end, token in enumerate(ids):
+        if token not in special.separators and token != special.eos:
+            continue
+        piece = tuple(ids[start:end])
+        places = [place for place in range(start, end) if ids[place] in special.answer_separators]
+        if len(places) == 1 and start < places[0] < end - 1:
+            pairs.setdefault(piece, PairSpan(start, places[0], end))
+        start = end + 1
     return pairs
 
 
-def with_pair_scores(
-    outputs: Sequence[Generation], pairs: Mapping[Piece, int], log_probabilities: Iterable[Sequence[float]]
-) -> Generation:
-    """Combine the outputs for one chunk, and add the scores of their pairs; no piece occurs twice.
+def find_new_pairs(
+    outputs: Sequence[Sequence[int]], special: SpecialIds
+) -> list[tuple[Sequence[int], dict[Piece, PairSpan]]]:
+    """Find the pairs of the outputs for a chunk, each pair in the first output that contains it.
 
-    Args:
-        outputs: At least one.
-        pairs: The result of :func:`find_pairs`.
-        log_probabilities: For each pair, in order, those of its tokens, in nats.
+    Returns:
+        The outputs that have such pairs, with these pairs.
     """
-    scores = {
-        piece: PairScore(sum(tokens[:place]) / place, sum(tokens[place + 1 : len(piece)]))
-        for (piece, place), tokens in zip(pairs.items(), log_probabilities, strict=True)
-    }
+    seen: set[Piece] = set()
+    found = []
+    for ids in outputs:
+        pairs = {piece: span for piece, span in find_pairs(ids, special).items() if piece not in seen}
+        seen |= pairs.keys()
+        if pairs:
+            found.append((ids, pairs))
+    return found
+
+
+def with_pair_scores(outputs: Sequence[Generation], scores: Mapping[Piece, PairScore]) -> Generation:
+    """Combine the outputs for one chunk, and add the scores of their pairs; no piece occurs twice."""
     merged = merge_generations(outputs)
     pieces = tuple(dict.fromkeys(merged.pieces))
     return replace(merged, pieces=pieces, pair_scores=tuple(scores.get(piece) for piece in pieces))

@@ -17,8 +17,17 @@ class BatchBudget:
     """Extra memory per row beyond its input, for example for its output, as a number of tokens."""
 
 
+PADDING_STEP = 16
+"""With fixed padding, a row is padded to a multiple of so many tokens."""
+
+
+def padded_length(n_tokens: int) -> int:
+    """Return the length of a row with fixed padding."""
+    return -(-n_tokens // PADDING_STEP) * PADDING_STEP
+
+
 def make_batches(
-    lengths: Sequence[int], budget: BatchBudget, *, equal_lengths: bool = False
+    lengths: Sequence[int], budget: BatchBudget, *, fixed_padding: bool = False
 ) -> list[list[int]]:
     """Group rows into batches, longest rows first.
 
@@ -29,7 +38,7 @@ def make_batches(
     Args:
         lengths: Number of tokens of each row.
         budget: Maximum size of a batch. A row that exceeds it by itself forms its own batch.
-        equal_lengths: Whether all rows of a batch must have the same length.
+        fixed_padding: Whether all rows of a batch must have the same :func:`padded_length`.
 
     Returns:
         Indices into ``lengths``. Every index is in exactly one batch.
@@ -39,8 +48,10 @@ def make_batches(
     for index in order:
         batch = batches[-1] if batches else []
         longest = lengths[batch[0]] if batch else 0
+        if fixed_padding:
+            longest = padded_length(longest)
         fits = bool(batch) and (len(batch) + 1) * (longest + budget.row_tokens) <= budget.batch_tokens
-        if fits and (lengths[index] == longest or not equal_lengths):
+        if fits and (not fixed_padding or padded_length(lengths[index]) == longest):
             batch.append(index)
         else:
             batches.append([index])

@@ -99,9 +99,11 @@ class FakeEngine:
         generation = make_generation(ids, -float(sum(ids) % 97), self._special)
         if not self._special.answer_separators:
             return generation
-        pairs = find_pairs([generation], self._special)
-        scores = [[-(token % 7) / 10 for token in piece] for piece in pairs]
-        return with_pair_scores([generation], pairs, scores)
+        log_probabilities = [-(token % 7) / 10 for token in ids]
+        pairs = find_pairs(ids, self._special)
+        return with_pair_scores(
+            [generation], {piece: span.score(log_probabilities) for piece, span in pairs.items()}
+        )
 
 
 def _make_questions(text: str) -> list[tuple[str, str]]:

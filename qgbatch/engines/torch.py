@@ -23,7 +23,7 @@ from qgbatch.engines.base import (
     EngineChoice,
     Piece,
     SpecialIds,
-    find_pairs,
+    find_new_pairs,
     make_generation,
     merge_generations,
     with_pair_scores,
@@ -35,13 +35,13 @@ from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.sampling import SeededSampling
 from qgbatch.engines.weights import load_weights
 from qgbatch.models.checkpoint import ModelFiles
-from qgbatch.records import Generation, InputIds
+from qgbatch.records import Generation, InputIds, PairScore
 from qgbatch.settings import Decoding
 
 logger = logging.getLogger(__name__)
 
-_PAIRS_PER_CALL = 32
-"""Questions with answers that are scored together; bounds the memory for the logits."""
+_OUTPUTS_PER_CALL = 8
+"""Outputs that are scored together; bounds the memory for the logits."""
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
@@ -160,33 +160,41 @@ class TorchEngine:
         """Merge the outputs of each row, and score the answers in them if the model writes answers."""
         outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
         n_outputs = len(outputs) // len(batch)
-        groups = [outputs[start : start + n_outputs] for start in range(0, len(outputs), n_outputs)]
+        groups = [slice(start, start + n_outputs) for start in range(0, len(outputs), n_outputs)]
         if not self._special.answer_separators:
-            return [merge_generations(group) for group in groups]
-        generations = []
-        for row, group in zip(batch, groups, strict=True):
-            pairs = find_pairs(group, self._special)
-            pieces = list(pairs)
-            calls = [pieces[i : i + _PAIRS_PER_CALL] for i in range(0, len(pieces), _PAIRS_PER_CALL)]
-            scores = [score for call in calls for score in self._score(row, call)]
-            generations.append(with_pair_scores(group, pairs, scores))
-        return generations
+            return [merge_generations(outputs[group]) for group in groups]
+        return [
+            with_pair_scores(outputs[group], self._score_pairs(row, sequences[group]))
+            for row, group in zip(batch, groups, strict=True)
+        ]
+
+    def _score_pairs(self, row: InputIds, outputs: Sequence[list[int]]) -> dict[Piece, PairScore]:
+        """Return the score of each question with its answer in the outputs for a chunk."""
+        found = find_new_pairs(outputs, self._special)
+        scores: dict[Piece, PairScore] = {}
+        for start in range(0, len(found), _OUTPUTS_PER_CALL):
+            part = found[start : start + _OUTPUTS_PER_CALL]
+            scored = self._score(row, [ids for ids, _ in part])
+            for log_probabilities, (_, pairs) in zip(scored, part, strict=True):
+                scores |= {piece: span.score(log_probabilities) for piece, span in pairs.items()}
+        return scores
 
     @torch.inference_mode()
-    def _score(self, row: InputIds, pieces: Sequence[Piece]) -> list[list[float]]:
-        """Return the log-probability, in nats, of each token of each piece given a chunk."""
+    def _score(self, row: InputIds, outputs: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Return the log-probability, in nats, of each token of each output given a chunk."""
         start = _start_token(self._model.config, self._special)
         input_ids, _ = self.pad([row])
         encoded = self._model.get_encoder()(input_ids=input_ids).last_hidden_state
-        labels = pad_rows(pieces, self._special.pad, self._device)
+        labels = pad_rows(outputs, self._special.pad, self._device)
         logits = self._model(
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.expand(len(pieces), -1, -1)),
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.expand(len(outputs), -1, -1)),
             decoder_input_ids=pad_rows(
-                [[start, *piece[:-1]] for piece in pieces], self._special.pad, self._device
+                [[start, *ids[:-1]] for ids in outputs], self._special.pad, self._device
             ),
         ).logits
+        chosen: list[list[float]]
         chosen = logits.float().log_softmax(-1).gather(-1, labels[..., None]).squeeze(-1).tolist()
-        return [tokens[: len(piece)] for tokens, piece in zip(chosen, pieces, strict=True)]
+        return chosen
 
     def _sequences(self, output: Any) -> list[list[int]]:
         """Return the ids of each output, from the first token to the end token."""

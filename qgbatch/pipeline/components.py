@@ -172,7 +172,7 @@ class Components:
         indices = make_batches(
             [len(input_ids) for input_ids in inputs],
             BatchBudget(batch_tokens) if batch_tokens else self.engine.budget,
-            equal_lengths=self.engine_choice.needs_equal_lengths,
+            fixed_padding=self.engine_choice.needs_fixed_padding,
         )
         return [[inputs[index] for index in batch] for batch in indices]
 

@@ -20,6 +20,13 @@ from qgbatch.records import SCORE_DECIMALS, Question
 
 _MIN_LOG_PROBABILITY = -8.0
 """Answers that are less likely than this are all wrong."""
+_MIN_SUM = -30.0
+_MAX_NAMES = 3
+_CHARS_BEFORE = 500
+"""Names may come from so many characters before the chunk, about what the model reads of them."""
+_NAME_OR_NUMBER = re.compile(r"[A-Za-z][\w'\u2019.-]*|\d[\d,.]*")
+_POSSESSIVE = re.compile(r"['\u2019]s$")
+_SENTENCE_END = re.compile(r"[.!?][\"'\u201d\u2019)]*\s+|\n\s*\n")
 _WORD = re.compile(r"[\w'\u2019-]+")
 _PRONOUN = re.compile(
     r"\b(?:he|she|they|it|him|her|his|their|its|them|this|these|those|we|i|you|my|our|your)\b",
@@ -63,6 +70,46 @@ _STEM_CHARS = 6
 """Words with the same first letters count as forms of one word."""
 
 
+def _names(question: Question) -> list[str]:
+    """Return the names and numbers of the question after its first word, in lower case."""
+    words = _NAME_OR_NUMBER.findall(question.question)[1:]
+    return [
+        _POSSESSIVE.sub("", word).strip(".,").casefold()
+        for word in words
+        if word[0].isupper() or word[0].isdigit()
+    ]
+
+
+def _names_not_in_chunk(question: Question) -> float:
+    text = question.chunk.text.casefold()
+    return float(min(sum(name not in text for name in _names(question)), _MAX_NAMES))
+
+
+def _unknown_names(question: Question) -> float:
+    """Return the number of names that are neither in the chunk nor just before it."""
+    chunk = question.chunk
+    start = max(0, chunk.start_char - _CHARS_BEFORE)
+    text = chunk.document.text[start : chunk.end_char].casefold()
+    return float(min(sum(name not in text for name in _names(question)), _MAX_NAMES))
+
+
+def _sentence_share(question: Question) -> float:
+    """Return the share of the question's content words that the sentence of the answer contains."""
+    text = question.chunk.text
+    place = max(0, text.find(question.answer or ""))
+    start = max((match.end() for match in _SENTENCE_END.finditer(text, 0, place)), default=0)
+    end = _SENTENCE_END.search(text, place + len(question.answer or ""))
+    told = {word[:_STEM_CHARS] for word in content_words(text[start : end.start() if end else len(text)])}
+    asked = {word[:_STEM_CHARS] for word in content_words(question.question)}
+    return len(asked & told) / len(asked) if asked else 0.0
+
+
+def _log_probability_sum(question: Question) -> float:
+    """Return the log-probability of the whole question, estimated from its words."""
+    mean = max(question.log_probability or 0.0, _MIN_LOG_PROBABILITY)
+    return max(mean * len(question.question.split()), _MIN_SUM) / 10
+
+
 def _begins_with(word: str) -> Callable[[Question], float]:
     others = [other for other in _QUESTION_WORDS if other.startswith(word) and other != word]
 
@@ -76,11 +123,15 @@ def _begins_with(word: str) -> Callable[[Question], float]:
 FEATURES: Mapping[str, Callable[[Question], float]] = {
     "question_log_probability": lambda q: max(q.log_probability or 0.0, _MIN_LOG_PROBABILITY),
     "answer_log_probability": _answer_log_probability,
+    "log_probability_sum": _log_probability_sum,
     "question_words": lambda q: min(len(q.question.split()), 20) / 10,
     "answer_words": lambda q: min(len((q.answer or "").split()), 15) / 10,
     "content_words": lambda q: min(len(content_words(q.question)), 10) / 10,
     "copied_share": _copied_share,
     "known_share": _known_share,
+    "sentence_share": _sentence_share,
+    "names_not_in_chunk": _names_not_in_chunk,
+    "unknown_names": _unknown_names,
     "repeated_share": _repeated_share,
     "has_pronoun": lambda q: float(bool(_PRONOUN.search(q.question))),
     "has_name": lambda q: float(any(word[0].isupper() for word in q.question.split()[1:])),

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 import torch
 
-from qgbatch.engines.base import EngineChoice, SpecialIds, find_pairs, make_generation
+from qgbatch.engines.base import EngineChoice, PairSpan, SpecialIds, find_new_pairs, find_pairs
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.engines.torch import TorchEngine
 from qgbatch.engines.weights import load_weights
@@ -24,15 +24,17 @@ SOURCE = (21, 57, 400, 1203, 88, 9, EOS)
 PAIR, OTHER = (40, 7, 12, ANSWER, 57, 400), (40, 9, ANSWER, 88)
 CUT_OFF = (40, 7, ANSWER, 12)
 COMPLETE = [*PAIR, SEPARATOR, 5, 6, SEPARATOR, *OTHER, EOS]
+BEFORE_OTHER = (*PAIR, SEPARATOR, 5, 6, SEPARATOR)
 REACHED_THE_LIMIT = [*PAIR, SEPARATOR, *CUT_OFF]
 
 
-def reference(pair: tuple[int, ...]) -> PairScore:
-    """The score by one forward pass of transformers."""
+def reference(pair: tuple[int, ...], before: tuple[int, ...] = ()) -> PairScore:
+    """The score of a pair after other tokens of its output, by one forward pass of transformers."""
     model = load_weights(find_model(str(MINI)), torch.float32)
+    ids = [*before, *pair]
     with torch.inference_mode():
-        logits = model(input_ids=torch.tensor([SOURCE]), labels=torch.tensor([pair])).logits[0]
-    tokens = logits.log_softmax(-1)[range(len(pair)), list(pair)].tolist()
+        logits = model(input_ids=torch.tensor([SOURCE]), labels=torch.tensor([ids])).logits[0]
+    tokens = logits.log_softmax(-1)[range(len(ids)), ids].tolist()[len(before) :]
     place = pair.index(ANSWER)
     return PairScore(sum(tokens[:place]) / place, sum(tokens[place + 1 :]))
 
@@ -42,9 +44,9 @@ def assert_scored(generation: Generation) -> None:
     assert generation.pieces == (PAIR, (5, 6), OTHER, CUT_OFF)
     first, plain, other, cut_off = generation.pair_scores
     assert plain is cut_off is None
-    for score, pair in ((first, PAIR), (other, OTHER)):
+    for score, pair, before in ((first, PAIR, ()), (other, OTHER, BEFORE_OTHER)):
         assert score
-        wanted = reference(pair)
+        wanted = reference(pair, before)
         assert score.question == pytest.approx(wanted.question, abs=1e-3)
         assert score.answer == pytest.approx(wanted.answer, abs=1e-3)
 
@@ -88,4 +90,11 @@ def test_several_outputs_of_a_beam_search_are_merged(
 def test_a_pair_has_one_answer_separator_with_text_on_both_sides() -> None:
     pieces = [(ANSWER, 5), (5, ANSWER), (5, ANSWER, 6, ANSWER, 7), (5, 6), (5, ANSWER, 6)]
     ids = [token for piece in pieces for token in (*piece, SEPARATOR)]
-    assert find_pairs([make_generation([*ids, EOS], -1.0, SPECIAL)], SPECIAL) == {(5, ANSWER, 6): 1}
+    start = len(ids) - 4
+    assert find_pairs([*ids, EOS], SPECIAL) == {(5, ANSWER, 6): PairSpan(start, start + 1, start + 3)}
+
+
+def test_a_pair_is_scored_in_the_first_output_that_contains_it() -> None:
+    first, second, third = [*PAIR, EOS], [*PAIR, SEPARATOR, *OTHER, EOS], [*OTHER, EOS]
+    found = find_new_pairs([first, second, third], SPECIAL)
+    assert [(ids, set(pairs)) for ids, pairs in found] == [(first, {PAIR}), (second, {OTHER})]

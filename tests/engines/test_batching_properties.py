@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch.engines.batching import BatchBudget, make_batches
+from qgbatch.engines.batching import PADDING_STEP, BatchBudget, make_batches, padded_length
 
 inputs = st.lists(st.integers(1, 600))
 
@@ -20,18 +20,22 @@ def test_every_row_is_in_exactly_one_bounded_batch(lengths: list[int], batch_tok
 
 
 @given(lengths=inputs, batch_tokens=st.integers(1, 5000))
-def test_equal_lengths_gives_batches_of_one_length(lengths: list[int], batch_tokens: int) -> None:
-    batches = make_batches(lengths, BatchBudget(batch_tokens), equal_lengths=True)
+def test_fixed_padding_gives_batches_with_one_padded_length(lengths: list[int], batch_tokens: int) -> None:
+    batches = make_batches(lengths, BatchBudget(batch_tokens), fixed_padding=True)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    assert all(len({lengths[index] for index in batch}) == 1 for batch in batches)
+    for batch in batches:
+        [padded] = {padded_length(lengths[index]) for index in batch}
+        assert padded % PADDING_STEP == 0
+        assert 0 <= padded - min(lengths[index] for index in batch) < PADDING_STEP
+        assert len(batch) == 1 or len(batch) * padded <= batch_tokens
 
 
-@given(lengths=inputs, batch_tokens=st.integers(1, 5000), equal=st.booleans(), data=st.data())
+@given(lengths=inputs, batch_tokens=st.integers(1, 5000), fixed=st.booleans(), data=st.data())
 def test_a_resumed_run_continues_with_the_same_batches(
-    lengths: list[int], batch_tokens: int, equal: bool, data: st.DataObject
+    lengths: list[int], batch_tokens: int, fixed: bool, data: st.DataObject
 ) -> None:
-    batches = make_batches(lengths, BatchBudget(batch_tokens), equal_lengths=equal)
+    batches = make_batches(lengths, BatchBudget(batch_tokens), fixed_padding=fixed)
     n_done = data.draw(st.integers(0, len(batches)))
     left = sorted(index for batch in batches[n_done:] for index in batch)
-    again = make_batches([lengths[index] for index in left], BatchBudget(batch_tokens), equal_lengths=equal)
+    again = make_batches([lengths[index] for index in left], BatchBudget(batch_tokens), fixed_padding=fixed)
     assert [[left[index] for index in batch] for batch in again] == batches[n_done:]

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from qgbatch.engines.base import EngineChoice, SpecialIds
 from qgbatch.engines.choice import load_engine
-from qgbatch.engines.ctranslate2 import _Converter
+from qgbatch.engines.conversion import _Converter
 from qgbatch.engines.int8_weights import WEIGHTS_FILE, dequantize_rows, is_quantized, quantize_rows
 from qgbatch.engines.weights import load_weights
 from qgbatch.errors import ExitCode, ModelError

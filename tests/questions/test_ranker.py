@@ -11,13 +11,16 @@ from qgbatch.errors import ModelError
 from qgbatch.questions.ranker import FEATURES, Ranker, load_ranker
 from qgbatch.records import Chunk, Document, Question
 
+BEFORE = "Ida had the idea. "
 TEXT = "Anna Bond founded the hive in May 1902, because the old hive was full."
+AFTER = " In July the bees left that hive."
 GOOD = {"weights": {"answer_log_probability": 2, "starts_who": 1.5}, "intercept": 0.5, "min_score": 0.4}
 
 
 def ask(question: str, answer: str = "Anna Bond", answer_score: float = 1.0) -> Question:
-    chunk = Chunk(Document.from_text(TEXT, "a.txt"), 0, 0, len(TEXT), (1,), False)
-    return Question(question, 0, -1.0, chunk, answer, TEXT.find(answer), answer_score, -0.5)
+    text = BEFORE + TEXT + AFTER
+    chunk = Chunk(Document.from_text(text, "a.txt"), 0, len(BEFORE), len(text), (1,), False)
+    return Question(question, 0, -1.0, chunk, answer, text.find(answer), answer_score, -0.5)
 
 
 def write(directory: Path, values: Any) -> Path:
@@ -58,6 +61,13 @@ def test_a_checkpoint_needs_no_ranker(tmp_path: Path) -> None:
         ("starts_how", "How many hives were full?", "1902", 0.0),
         ("starts_how", "How full was the hive?", "old", 1.0),
         ("question_log_probability", "Who?", "Anna Bond", -0.5),
+        ("log_probability_sum", "Who founded the old hive?", "Anna Bond", -0.25),
+        ("names_not_in_chunk", "When did Anna Bond meet Ida in 1907?", "May 1902", 2.0),
+        ("names_not_in_chunk", "When did Bond's hive open?", "May 1902", 0.0),
+        ("unknown_names", "When did Anna Bond meet Ida in 1907?", "May 1902", 1.0),
+        ("sentence_share", "Who founded the hive?", "Anna Bond", 1.0),
+        ("sentence_share", "Who sold the hive?", "Anna Bond", 0.5),
+        ("sentence_share", "Who founded the hive?", "the bees", 0.5),
     ],
 )
 def test_features(name: str, question: str, answer: str, expected: float) -> None:

@@ -16,6 +16,7 @@ from tests.recipe.conftest import Step
 
 def mark(n: int, question: str, answer_log_probability: float, *marks: str) -> dict[str, Any]:
     return {
+        "text_before": "",
         "text": f"The lighthouse of town {n} was opened in {1800 + n}. Clara Voss designed it.",
         "question": question, "answer": str(1800 + n), "question_log_probability": -0.5 - n % 3 / 10,
         "answer_log_probability": answer_log_probability, "marks": list(marks),

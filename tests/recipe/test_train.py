@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import batches
@@ -24,25 +24,6 @@ from tests.recipe.conftest import Step, make_examples, write_rows
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class Clock:
-    """A clock on which each step of a training takes one second."""
-
-    seconds = 1000.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock, step = Clock(), train.Training._step
-
-    def timed_step(training: train.Training, batch: list[batches.Pair]) -> None:
-        step(training, batch)
-        clock.seconds += 1
-
-    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
-    monkeypatch.setattr(train.Training, "_step", timed_step)
-    return clock
-
-
 @pytest.fixture
 def words(trimmed: Path, tmp_path: Path) -> list[object]:
     """The command line of a training of 18 steps."""
@@ -50,7 +31,7 @@ def words(trimmed: Path, tmp_path: Path) -> list[object]:
     aside = write_rows(tmp_path / "aside.jsonl", make_examples(8, 16))
     return [
         "--checkpoint", trimmed, "--examples", *files, files[0], "--validation", aside,
-        "--minutes", 0.3, "--learning-rate", 1e-2, "--batch-cost", 800,
+        "--epochs", 4, "--learning-rate", 1e-2, "--batch-cost", 800,
     ]  # fmt: skip
 
 
@@ -59,7 +40,6 @@ def losses(capsys: pytest.CaptureFixture[str]) -> list[float]:
     return [float(line.split()[-1]) for line in lines if "validation" in line]
 
 
-@pytest.mark.usefixtures("clock")
 def test_the_loss_falls_and_the_result_runs(
     step: Step, qgbatch: Callable[..., Result], words: list[object], trimmed: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -83,33 +63,51 @@ def test_the_loss_falls_and_the_result_runs(
 
 
 def test_an_interrupted_training_ends_as_if_it_was_not(
-    step: Step, words: list[object], clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: Step, words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "SAVE_SECONDS", 3)
+    monkeypatch.setattr(train, "SAVE_SECONDS", 0)
     step(train.main, *words, "--out", tmp_path / "whole")
-    timed_step = train.Training._step
+    whole_step = train.Training._step
 
-    def interrupted_step(training: train.Training, batch: list[batches.Pair]) -> None:
+    def interrupted_step(
+        training: train.Training, batch: list[batches.Pair], n_epochs: float
+    ) -> torch.Tensor:
         if training.progress.step == 11:
             raise KeyboardInterrupt
-        timed_step(training, batch)
+        return whole_step(training, batch, n_epochs)
 
     with monkeypatch.context() as patch:
         patch.setattr(train.Training, "_step", interrupted_step)
         with pytest.raises(KeyboardInterrupt):
             step(train.main, *words, "--out", tmp_path / "parts")
     saved = state_of(tmp_path / "parts")
-    assert saved["progress"]["step"] == 8
-    assert saved["progress"]["minutes"] == pytest.approx(8 / 60)
-    clock.seconds += 3600
+    assert saved["progress"]["step"] == 11
+    assert saved["progress"]["batch"] > 0
     step(train.main, *words, "--out", tmp_path / "parts")
 
     whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
-    assert parts["progress"] == pytest.approx(whole["progress"])
-    assert parts["progress"]["step"] == 18
+    assert parts["progress"] == whole["progress"]
     assert parts["progress"]["epoch"] > saved["progress"]["epoch"]
     for name, weight in whole["model"].items():
         assert torch.allclose(parts["model"][name], weight, atol=1e-6), name
+
+
+def test_fewer_decoder_layers_and_texts(
+    step: Step, qgbatch: Callable[..., Result], words: list[object], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    texts = write_rows(tmp_path / "texts.jsonl", [{"text": row["text"]} for row in make_examples(8)])
+    step(
+        train.main, *words, "--examples", texts, "--decoder-layers", 1, "--dropout", 0.1,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    first, *_, last = losses(capsys)
+    assert last < first
+    model = tmp_path / "out" / "model"
+    assert json.loads((model / "config.json").read_text())["num_decoder_layers"] == 1
+    quick = ("--num-beams", 1, "--num-return-sequences", 1, "--max-new-tokens", 8)
+    result = qgbatch("run", SAMPLES / "tea.md", "--model", model, *quick, "-o", tmp_path / "out.csv")
+    assert result.exit_code == ExitCode.OK, result.output
 
 
 def state_of(directory: Path) -> dict[str, Any]:
@@ -134,6 +132,39 @@ def encode(tokenizer: PreTrainedTokenizerFast) -> Callable[..., set[tuple[str, s
         return {(str(tokenizer.decode(source)), str(tokenizer.decode(target))) for source, target in pairs}
 
     return encode
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_words_are_left_out_of_a_text(tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+    text = "The old bridge was opened in 1801 and crosses the river below the harbour. " * (1 + seed % 3)
+    source, target = batches.Encoder(tokenizer)({"text": text}, random.Random(seed))
+    separator, end = tokenizer.get_vocab()["<sep>"], source[-1]
+    prefix = tokenizer(batches.PREFIX_OF_TEXTS, add_special_tokens=False).input_ids
+    assert target[-1] == end
+    spans = split([separator, *target[:-1]], separator)
+    gaps = split(source[len(prefix) : -1], separator)
+    assert len(gaps) == len(spans)
+    joined = [*gaps[0]]
+    for span, gap in zip(spans[1:], gaps[1:], strict=True):
+        joined += [*span, *gap]
+    assert joined == tokenizer(text, add_special_tokens=False).input_ids
+    assert 0.1 < sum(map(len, spans)) / len(joined) < 0.25
+
+
+def split(ids: list[int], separator: int) -> list[list[int]]:
+    parts: list[list[int]] = [[]]
+    for token in ids:
+        if token == separator:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def test_a_short_text_is_masked_too(tokenizer: PreTrainedTokenizerFast) -> None:
+    source, target = batches.Encoder(tokenizer)({"text": "Tea"}, random.Random(1))
+    assert len(source) > 2
+    assert len(target) > 1
 
 
 ONE, TWO = "When was the bridge opened?", "Who designed it?"
