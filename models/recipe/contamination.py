@@ -50,8 +50,8 @@ def main() -> int:
 
 def texts(row: Any) -> Iterator[str]:
     """Yield the text of an example with the text before it, and its questions."""
-    yield f"{row['context']} {row['text']}"
-    yield from (question for question, _ in row["questions"])
+    yield f"{row.get('context', '')} {row['text']}"
+    yield from (question for question, _ in row.get("questions", []))
 
 
 def ngrams(text: str) -> set[str]:

@@ -1,10 +1,11 @@
 r"""Step 3: turn questions about passages into training examples, and set some aside for validation.
 
-    python models/recipe/examples.py --human qg-more.jsonl.xz \
-        --written models/recipe/data/written.jsonl.xz --out examples
+    python models/recipe/examples.py --human qg-more.jsonl.xz --written models/recipe/data/written.jsonl.xz \
+        --texts wiki-corpus.jsonl.xz corpus.jsonl.xz --out examples
 
-Writes human.jsonl and human-aside.jsonl for the first training and its validation, and written.jsonl,
-human-best.jsonl and written-aside.jsonl for the second. Each line is ``{"source", "context", "text",
+Writes texts.jsonl and texts-aside.jsonl for the first training and its validation, human.jsonl and
+human-aside.jsonl for the second, and written.jsonl, human-best.jsonl and written-aside.jsonl for the third.
+A line of the texts is ``{"text"}``, and of the others ``{"source", "context", "text",
 "questions": [[question, answer or null], ...]}``, where "context" is the text before "text", or empty.
 
 A passage with human questions is cut into windows of one to four sentences, and is also used whole if it
@@ -41,12 +42,15 @@ BEST_SOURCES = (
     "squadshifts-new-wiki", "squad-v1.1-train-head", "squad-v1.1-train-mrqa", "squad-v1.1-train-1000",
     "tydiqa-english", "nq-", "selqa", "fetaqa", "oanc-mcq",
 )  # fmt: skip
-"""The beginnings of the sources that the second training uses.
+"""The beginnings of the sources that the third training uses.
 
 Questions of the other sources are more often weak.
 """
 N_BEST = 5_000
-"""Examples of these sources that are drawn for the second training, about one to two written ones."""
+"""Examples of these sources that are drawn for the third training, about two to five written ones."""
+MIN_TEXT_WORDS = 20
+N_TEXTS_ASIDE = 400
+TEXTS_SEED = 3
 SEED = 13
 BEST_SEED = 7
 ASIDE_ONE_IN_HUMAN = 64
@@ -87,12 +91,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--human", type=Path, required=True, help="JSONL (.xz) of passages with questions")
     parser.add_argument("--written", type=Path, required=True, help="JSONL (.xz) of examples")
+    parser.add_argument("--texts", type=Path, nargs="+", required=True, help="JSONL (.xz) of paragraphs")
     parser.add_argument("--out", type=Path, required=True, help="directory")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     written = list(enumerate(read_jsonl(arguments.written)))
     human, human_aside = human_examples(arguments.human)
     best = [row for row in human if row["source"].startswith(BEST_SOURCES) and has_answer(row)]
+    texts = long_texts(arguments.texts)
+    write_jsonl(arguments.out / "texts.jsonl", texts[N_TEXTS_ASIDE:])
+    write_jsonl(arguments.out / "texts-aside.jsonl", texts[:N_TEXTS_ASIDE])
+    print(f"texts.jsonl: {len(texts) - N_TEXTS_ASIDE} texts")
     files = {
         "human": human,
         "human-aside": human_aside,
@@ -108,6 +117,14 @@ def main() -> None:
             f"{name}.jsonl: {len(rows)} examples, {len(asked)} questions, {sum(map(bool, asked))} answers, "
             f"{n_contexts} with text before"
         )
+
+
+def long_texts(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Return the paragraphs that have enough words, shuffled."""
+    texts = [row["text"] for path in paths for row in read_jsonl(path)]
+    kept = [{"text": text} for text in texts if len(text.split()) >= MIN_TEXT_WORDS]
+    random.Random(TEXTS_SEED).shuffle(kept)
+    return kept
 
 
 def has_answer(row: Mapping[str, Any]) -> bool:

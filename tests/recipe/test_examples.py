@@ -34,7 +34,10 @@ def passage(source: str, text: str, asked: list[tuple[str, str | None]]) -> dict
     return {"source": source, "license": "MIT", "context": text, "questions": questions}
 
 
-def test_human_and_written_examples(step: Step, tmp_path: Path) -> None:
+def test_human_and_written_examples_and_texts(
+    step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examples, "N_TEXTS_ASIDE", 5)
     passages = [
         passage("squad-v1.1-train-head", TEXT.replace("Alden", f"Alden {n}"), renamed(n)) for n in range(99)
     ]
@@ -42,9 +45,21 @@ def test_human_and_written_examples(step: Step, tmp_path: Path) -> None:
     written = [{"source": "wiki", "context": "", "text": f"Text {n}.", "questions": []} for n in range(53)]
     human_file = write_rows(tmp_path / "human.jsonl", passages)
     written_file = write_rows(tmp_path / "written.jsonl", written)
-    step(examples.main, "--human", human_file, "--written", written_file, "--out", tmp_path / "out")
+    texts = write_rows(
+        tmp_path / "texts.jsonl", [{"text": f"{TEXT} {n}"} for n in range(20)] + [{"text": "Too short."}]
+    )
+    step(
+        examples.main, "--human", human_file, "--written", written_file, "--texts", texts,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
     files = {path.stem: read_rows(path) for path in (tmp_path / "out").iterdir()}
-    assert files.keys() == {"human", "human-aside", "human-best", "written", "written-aside"}
+    assert files.keys() == {
+        "human", "human-aside", "human-best", "texts", "texts-aside", "written", "written-aside",
+    }  # fmt: skip
+    assert (len(files["texts"]), len(files["texts-aside"])) == (15, 5)
+    assert {row["text"] for row in files["texts"] + files["texts-aside"]} == {
+        f"{TEXT} {n}" for n in range(20)
+    }
     assert [row["text"] for row in files["written-aside"]] == ["Text 0.", "Text 26.", "Text 52."]
     assert len(files["written"]) == 50
 
