@@ -31,7 +31,7 @@ class Document:
     """A text to generate questions from. Documents compare by identity, not by their text."""
 
     source: str
-    """Path or URI, ``PATH#ID`` for a table row, ``-`` for standard input, or a name given by the caller."""
+    """Path or URI, ``PATH#ID`` for a table row, ``-`` for standard input, or a caller's name."""
     text: str
     sha256: str
     """SHA-256 of the text in UTF-8, 64 hexadecimal digits."""
@@ -95,6 +95,10 @@ class PairScore:
     """Mean over the tokens of the question."""
     answer: float
     """Sum over the tokens of the answer, given the question."""
+    question_low: float
+    """Mean over the three least likely tokens of the question."""
+    answer_low: float
+    """That of the least likely token of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,7 @@ class Generation:
     finish_reason: FinishReason
     """``eos`` if the model wrote its end token, ``length`` if it reached the token limit."""
     pair_scores: tuple[PairScore | None, ...] = ()
-    """The score of each piece that is a question with its answer, else ``None``; empty if the model
-    writes no answers."""
+    """The score of each piece with an answer, else ``None``; empty if the model writes no answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,7 @@ class DecodedGeneration:
     """A :class:`Generation` as text. Questions are extracted from it, and the cache stores it."""
 
     pieces: tuple[str | None, ...]
-    """Text between the separators, with single spaces; may be empty. ``None`` stands for a piece
-    with an unknown token, whose text would lack a character."""
+    """Text between the separators, with single spaces; ``None`` for a piece with an unknown token."""
     score: float
     """As :attr:`Generation.score`, rounded to :data:`SCORE_DECIMALS`."""
     finish_reason: FinishReason
@@ -142,8 +144,8 @@ class Question:
     """Offset of the answer in :attr:`Document.text`; ``None`` if the text does not contain it literally."""
     answer_score: float | None = None
     """Probability of the answer given question and chunk, 0 to 1."""
-    log_probability: float | None = None
-    """:attr:`PairScore.question` of a model that writes answers."""
+    pair_score: PairScore | None = None
+    """The score of a model that writes answers."""
 
     @property
     def question_id(self) -> str:

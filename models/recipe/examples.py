@@ -1,6 +1,7 @@
 r"""Step 3: turn questions about passages into training examples, and set some aside for validation.
 
-    python models/recipe/examples.py --human qg-more.jsonl.xz --written models/recipe/data/written.jsonl.xz \
+    python models/recipe/examples.py --human qg-more.jsonl.xz \
+        --written models/recipe/data/written.jsonl.xz \
         --texts wiki-corpus.jsonl.xz corpus.jsonl.xz --out examples
 
 Writes texts.jsonl and texts-aside.jsonl for the first training and its validation, human.jsonl and

@@ -4,15 +4,14 @@ r"""Step 7: fit the ranker on questions that readers marked.
         --out models/small/ranker.json
 
 Each line of the marks is ``{"text_before", "text", "question", "answer", "question_log_probability",
-"answer_log_probability", "marks"}``, where "marks" has one of good, weak and bad per reader. The ranker is
-a logistic regression for the share of readers who said good; a weak mark counts as --weak of a good one.
-Cross-validation by text shows what a score means.
+"answer_log_probability", "question_low", "answer_low", "marks"}``, where "marks" has one of good, weak and
+bad per reader, and the numbers are those of ``PairScore``. The ranker is a logistic regression for the
+share of readers who said good; a weak mark counts as --weak of a good one. Cross-validation by text shows what a score means.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +22,7 @@ from common import read_jsonl, write_json
 from numpy.typing import NDArray
 
 from qgbatch.questions.ranker import FEATURES
-from qgbatch.records import Chunk, Document, Question
+from qgbatch.records import Chunk, Document, PairScore, Question
 
 Array = NDArray[np.float64]
 
@@ -84,8 +83,12 @@ def make_question(row: dict[str, Any]) -> Question:
         score=0.0,
         chunk=Chunk(document, 0, len(before), len(document.text), (), hard_split=False),
         answer=row["answer"],
-        answer_score=math.exp(row["answer_log_probability"]),
-        log_probability=row["question_log_probability"],
+        pair_score=PairScore(
+            row["question_log_probability"],
+            row["answer_log_probability"],
+            row["question_low"],
+            row["answer_low"],
+        ),
     )
 
 

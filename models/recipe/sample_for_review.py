@@ -12,7 +12,6 @@ documents.
 from __future__ import annotations
 
 import argparse
-import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ EXCERPT_CHARS = 120_000
 """Of each long text an excerpt of this length is used, about 250 chunks."""
 MIN_WORDS, MAX_WORDS = 40, 110
 """Paragraphs of the human questions are about as long as a chunk, or their length would give them away."""
+CHARS_BEFORE = 500
 NO_ANSWER = "(none)"
 
 
@@ -109,14 +109,18 @@ def draw_generated(
 
 def generated_item(kind: str, question: Question) -> dict[str, Any]:
     """Return the item of a model's question, with what ``fit_ranker.py`` needs."""
-    chunk, answer_score = question.chunk, question.answer_score
+    chunk, pair = question.chunk, question.pair_score
     item = make_item(
         kind, chunk.document.source, chunk.text, question.question, question.answer, score=question.score
     )
-    return item | {
-        "question_log_probability": question.log_probability,
-        "answer_log_probability": math.log(answer_score) if answer_score else None,
-    }
+    start = max(0, chunk.start_char - CHARS_BEFORE)
+    item["text_before"] = chunk.document.text[start : chunk.start_char]
+    if pair:
+        item |= {
+            "question_log_probability": pair.question, "answer_log_probability": pair.answer,
+            "question_low": pair.question_low, "answer_low": pair.answer_low,
+        }  # fmt: skip
+    return item
 
 
 def make_item(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from statistics import fmean
 from typing import Literal, Protocol, TypeAlias
 
 from qgbatch.engines.batching import BatchBudget
@@ -101,6 +102,10 @@ Piece: TypeAlias = tuple[int, ...]
 """Token ids between two separators."""
 
 
+N_LOW_TOKENS = 3
+"""Number of tokens for :attr:`PairScore.question_low`."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairSpan:
     """Where a question and its answer are in an output, as offsets in tokens."""
@@ -116,9 +121,8 @@ class PairSpan:
             log_probabilities: Those of the tokens of the output, in nats.
         """
         question = log_probabilities[self.start : self.answer_separator]
-        return PairScore(
-            sum(question) / len(question), sum(log_probabilities[self.answer_separator + 1 : self.end])
-        )
+        answer = log_probabilities[self.answer_separator + 1 : self.end]
+        return PairScore(fmean(question), sum(answer), fmean(sorted(question)[:N_LOW_TOKENS]), min(answer))
 
 
 def find_pairs(ids: Sequence[int], special: SpecialIds) -> dict[Piece, PairSpan]:

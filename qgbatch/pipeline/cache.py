@@ -12,6 +12,7 @@ import operator
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from hashlib import blake2b
 from itertools import count, islice
 from math import isnan
@@ -21,7 +22,7 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answer import Answer
 from qgbatch.records import Chunk, DecodedGeneration, Document, InputIds, PairScore
 
-_FORMAT = 2
+_FORMAT = 3
 """Part of every key. Increase it when the meaning of a key or a value changes."""
 _KEY_BYTES = 20
 """Size of a key: 160 bits make a collision practically impossible."""
@@ -162,7 +163,7 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
-    scores = [None if pair is None else [pair.question, pair.answer] for pair in generation.pair_scores]
+    scores = [pair and astuple(pair) for pair in generation.pair_scores]
     row = [generation.finish_reason, generation.score, scores, *generation.pieces]
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import TypeAlias
 
 from qgbatch.models.known_models import OutputFormat
@@ -38,7 +38,7 @@ def decode_generation(
 
 
 def _round(pair: PairScore) -> PairScore:
-    return PairScore(round(pair.question, SCORE_DECIMALS), round(pair.answer, SCORE_DECIMALS))
+    return PairScore(*(round(value, SCORE_DECIMALS) for value in astuple(pair)))
 
 
 def extract_questions(
@@ -113,7 +113,7 @@ def _make_question(
         chunk.text[start:end],
         chunk.start_char + start,
         round(math.exp(scores.answer), SCORE_DECIMALS) if scores else None,
-        scores.question if scores else None,
+        scores,
     )
 
 

@@ -19,7 +19,7 @@ from qgbatch.questions.filters import content_words, is_standalone, is_well_form
 from qgbatch.records import SCORE_DECIMALS, Question
 
 _MIN_LOG_PROBABILITY = -8.0
-"""Answers that are less likely than this are all wrong."""
+"""Questions and answers that are less likely than this are all bad."""
 _MIN_SUM = -30.0
 _MAX_NAMES = 3
 _CHARS_BEFORE = 500
@@ -35,9 +35,14 @@ _PRONOUN = re.compile(
 _QUESTION_WORDS = ("how many", "how", "what", "when", "where", "which", "who", "why")
 
 
-def _answer_log_probability(question: Question) -> float:
-    score = question.answer_score or 0.0
-    return max(math.log(score), _MIN_LOG_PROBABILITY) if score > 0 else _MIN_LOG_PROBABILITY
+def _log_probability(name: str) -> Callable[[Question], float]:
+    """Return the feature for a field of :class:`PairScore`."""
+
+    def feature(question: Question) -> float:
+        value: float = getattr(question.pair_score, name) if question.pair_score else -math.inf
+        return max(value, _MIN_LOG_PROBABILITY)
+
+    return feature
 
 
 def _copied_share(question: Question) -> float:
@@ -106,7 +111,7 @@ def _sentence_share(question: Question) -> float:
 
 def _log_probability_sum(question: Question) -> float:
     """Return the log-probability of the whole question, estimated from its words."""
-    mean = max(question.log_probability or 0.0, _MIN_LOG_PROBABILITY)
+    mean = _log_probability("question")(question)
     return max(mean * len(question.question.split()), _MIN_SUM) / 10
 
 
@@ -121,8 +126,10 @@ def _begins_with(word: str) -> Callable[[Question], float]:
 
 
 FEATURES: Mapping[str, Callable[[Question], float]] = {
-    "question_log_probability": lambda q: max(q.log_probability or 0.0, _MIN_LOG_PROBABILITY),
-    "answer_log_probability": _answer_log_probability,
+    "question_log_probability": _log_probability("question"),
+    "answer_log_probability": _log_probability("answer"),
+    "question_low": _log_probability("question_low"),
+    "answer_low": _log_probability("answer_low"),
     "log_probability_sum": _log_probability_sum,
     "question_words": lambda q: min(len(q.question.split()), 20) / 10,
     "answer_words": lambda q: min(len((q.answer or "").split()), 15) / 10,

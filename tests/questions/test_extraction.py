@@ -78,15 +78,15 @@ def extract_pairs(generation: DecodedGeneration) -> tuple[list[Question], Counte
 
 def test_the_scores_of_a_pair_become_those_of_its_question() -> None:
     pieces = ("Who flew? <ans> Bees", "When did bees fly? <ans> in May")
-    scores = (PairScore(-0.25, 0.0), PairScore(-0.5, math.log(0.5)))
+    scores = (PairScore(-0.25, 0.0, -0.5, 0.0), PairScore(-0.5, math.log(0.5), -1.0, -0.6))
     questions, dropped = extract_pairs(DecodedGeneration(pieces, -1.0, "eos", scores))
-    assert [(q.log_probability, q.answer_score) for q in questions] == [(-0.25, 1.0), (-0.5, 0.5)]
+    assert [(q.pair_score, q.answer_score) for q in questions] == list(zip(scores, (1.0, 0.5), strict=True))
     assert not dropped
 
 
 def test_a_pair_without_a_score_was_cut_off() -> None:
     pieces = ("Who flew? <ans> Bees", "When did bees fly? <ans> in")
-    generation = DecodedGeneration(pieces, -1.0, "length", (PairScore(-0.25, 0.0), None))
+    generation = DecodedGeneration(pieces, -1.0, "length", (PairScore(-0.25, 0.0, -0.5, 0.0), None))
     questions, dropped = extract_pairs(generation)
     assert [q.question for q in questions] == ["Who flew?"]
     assert dropped == {"truncated": 1}

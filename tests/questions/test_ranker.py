@@ -9,7 +9,7 @@ import pytest
 
 from qgbatch.errors import ModelError
 from qgbatch.questions.ranker import FEATURES, Ranker, load_ranker
-from qgbatch.records import Chunk, Document, Question
+from qgbatch.records import Chunk, Document, PairScore, Question
 
 BEFORE = "Ida had the idea. "
 TEXT = "Anna Bond founded the hive in May 1902, because the old hive was full."
@@ -20,7 +20,8 @@ GOOD = {"weights": {"answer_log_probability": 2, "starts_who": 1.5}, "intercept"
 def ask(question: str, answer: str = "Anna Bond", answer_score: float = 1.0) -> Question:
     text = BEFORE + TEXT + AFTER
     chunk = Chunk(Document.from_text(text, "a.txt"), 0, len(BEFORE), len(text), (1,), False)
-    return Question(question, 0, -1.0, chunk, answer, text.find(answer), answer_score, -0.5)
+    pair_score = PairScore(-0.5, math.log(answer_score) if answer_score else -math.inf, -1.5, -0.75)
+    return Question(question, 0, -1.0, chunk, answer, text.find(answer), answer_score, pair_score)
 
 
 def write(directory: Path, values: Any) -> Path:
@@ -61,6 +62,8 @@ def test_a_checkpoint_needs_no_ranker(tmp_path: Path) -> None:
         ("starts_how", "How many hives were full?", "1902", 0.0),
         ("starts_how", "How full was the hive?", "old", 1.0),
         ("question_log_probability", "Who?", "Anna Bond", -0.5),
+        ("question_low", "Who?", "Anna Bond", -1.5),
+        ("answer_low", "Who?", "Anna Bond", -0.75),
         ("log_probability_sum", "Who founded the old hive?", "Anna Bond", -0.25),
         ("names_not_in_chunk", "When did Anna Bond meet Ida in 1907?", "May 1902", 2.0),
         ("names_not_in_chunk", "When did Bond's hive open?", "May 1902", 0.0),

@@ -11,7 +11,7 @@ import pytest
 import sample_for_review
 
 from qgbatch import Document, Question
-from qgbatch.records import Chunk
+from qgbatch.records import Chunk, PairScore
 from tests.conftest import SAMPLES
 from tests.recipe.conftest import Step, read_rows
 from tests.support.training import paragraphs, write_squad
@@ -26,7 +26,15 @@ def ask(documents: Sequence[Document], model: str) -> Iterator[Question]:
         for n in range(9):
             text = f"What is number {n} of {model} in {document.source}?"
             if model == "small":
-                yield Question(text, n, 0.9, chunk, str(n), answer_score=0.5, log_probability=-1.0)
+                yield Question(
+                    text,
+                    n,
+                    0.9,
+                    chunk,
+                    str(n),
+                    answer_score=0.5,
+                    pair_score=PairScore(-1.0, -0.5, -2.0, -0.3),
+                )
             else:
                 yield Question(text, n, -0.4, chunk)
 
@@ -54,7 +62,7 @@ def test_each_kind_and_source_is_drawn(review: Path) -> None:
     of_model = [row for row in key if row["kind"] == "model"]
     held_out = [row for row in of_model if row["source"].startswith("held-out")]
     assert (len(held_out), sum(row["source"] == "novel.txt" for row in of_model)) == (6, 5)
-    assert all(row["answer_log_probability"] == pytest.approx(-0.693, abs=1e-3) for row in of_model)
+    assert all(row["answer_log_probability"] == -0.5 and row["answer_low"] == -0.3 for row in of_model)
     assert not any(row["source"] == "fluesse.txt" for row in key)
     human = [row for row in key if row["kind"] == "human"]
     assert all(40 <= len(row["text"].split()) <= 110 and row["answer"] for row in human)
