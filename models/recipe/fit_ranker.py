@@ -6,7 +6,8 @@ r"""Step 7: fit the ranker on questions that readers marked.
 Each line of the marks is ``{"text_before", "text", "question", "answer", "question_log_probability",
 "answer_log_probability", "question_low", "answer_low", "marks"}``, where "marks" has one of good, weak and
 bad per reader, and the numbers are those of ``PairScore``. The ranker is a logistic regression for the
-share of readers who said good; a weak mark counts as --weak of a good one. Cross-validation by text shows what a score means.
+share of readers who said good; a weak mark counts as --weak of a good one. Cross-validation by text shows
+what a score means.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from qgbatch.records import Chunk, Document, PairScore, Question
 
 Array = NDArray[np.float64]
 
+PAIR_SCORE = ("question_log_probability", "answer_log_probability", "question_low", "answer_low")
+"""The fields of a line that make its ``PairScore``, in order."""
 N_FOLDS = 8
 PENALTY = 10.0
 """Ridge penalty on the weights of standardised features. Cross-validation prefers none of 1 to 30."""
@@ -83,12 +86,7 @@ def make_question(row: dict[str, Any]) -> Question:
         score=0.0,
         chunk=Chunk(document, 0, len(before), len(document.text), (), hard_split=False),
         answer=row["answer"],
-        pair_score=PairScore(
-            row["question_log_probability"],
-            row["answer_log_probability"],
-            row["question_low"],
-            row["answer_low"],
-        ),
+        pair_score=PairScore(*(row[name] for name in PAIR_SCORE)),
     )
 
 

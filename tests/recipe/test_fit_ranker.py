@@ -19,7 +19,8 @@ def mark(n: int, question: str, answer_log_probability: float, *marks: str) -> d
         "text_before": "",
         "text": f"The lighthouse of town {n} was opened in {1800 + n}. Clara Voss designed it.",
         "question": question, "answer": str(1800 + n), "question_log_probability": -0.5 - n % 3 / 10,
-        "answer_log_probability": answer_log_probability, "question_low": -1.0, "answer_low": -0.2, "marks": list(marks),
+        "answer_log_probability": answer_log_probability, "question_low": -1.0, "answer_low": -0.2,
+        "marks": list(marks),
     }  # fmt: skip
 
 
