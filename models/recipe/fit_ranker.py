@@ -1,6 +1,6 @@
 r"""Step 7: fit the ranker on questions that readers marked.
 
-    python models/recipe/fit_ranker.py --marks models/recipe/data/marks.jsonl.xz --min-score 0.35 \
+    python models/recipe/fit_ranker.py --marks models/recipe/data/marks.jsonl.xz --min-score 0.5 \
         --out models/small/ranker.json
 
 Each line of the marks is ``{"text_before", "text", "question", "answer", "question_log_probability",
