@@ -12,6 +12,7 @@ from functools import cache
 
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII)
 _XML_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
+"""Only to match at the start: a search takes quadratic time in white space."""
 _MAX_TAGS = 100_000
 """The maximum for a page whose main text is searched for, which takes about ten seconds for so many."""
 _MIN_MAIN_CHARS = 250
@@ -55,7 +56,7 @@ def main_text(html: str) -> str:
         logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
         main = trafilatura.extract(
             # On one line, because trafilatura takes a line break for the end of a paragraph.
-            _SPACE.sub(" ", _XML_DECLARATION.sub("", html, count=1)),
+            _SPACE.sub(" ", _without_declaration(html)),
             include_comments=False,
             include_tables=False,
             prune_xpath="//pre",
@@ -77,9 +78,15 @@ def visible_text(html: str) -> str:
     text = _VisibleText()
     parser = etree.HTMLParser(target=text, huge_tree=True, recover=True)
     with suppress(etree.ParserError, etree.XMLSyntaxError):  # an empty page
-        parser.feed(_XML_DECLARATION.sub("", html, count=1))
+        parser.feed(_without_declaration(html))
         parser.close()
     return text.close()
+
+
+def _without_declaration(html: str) -> str:
+    """The page without its XML declaration, whose encoding is not that of a string."""
+    declaration = _XML_DECLARATION.match(html)
+    return html[declaration.end() :] if declaration else html
 
 
 class _VisibleText:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,27 @@ def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None
 )
 def test_all_visible_text_of_a_page_is_read(page: str, text: str) -> None:
     assert html.visible_text(page) == text
+
+
+REPEATED = [*" \n\xa0<&[", "<?xml ", "<p>", "<b>a", "<sup>[<a>", "<a><sup>1", "<table><td>"]
+
+
+@pytest.mark.parametrize("repeated", REPEATED)
+def test_repeated_characters_are_read_in_steps_in_proportion_to_their_number(repeated: str) -> None:
+    """A step in a regular expression is not counted; but one that is quadratic never comes to an end."""
+    page = repeated * (1_000_000 // len(repeated))
+    n_calls = 0
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal n_calls
+        n_calls += 1
+
+    sys.setprofile(count)
+    try:
+        html.main_text(page)
+    finally:
+        sys.setprofile(None)
+    assert n_calls < 20 * len(page)
 
 
 def test_a_page_without_main_text_gives_all_of_it() -> None:
