@@ -13,6 +13,17 @@ from functools import cache
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII)
 _XML_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
 """Only to match at the start: a search takes quadratic time in white space."""
+_IN_BROWSERS = {
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254",
+    "iso8859-11": "cp874", "tis-620": "cp874",
+    "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932", "euc_kr": "cp949",
+}  # fmt: skip
+"""Encodings that browsers take for others, which contain them (https://encoding.spec.whatwg.org/#names-and-labels)."""
+_LABELS = {
+    "windows-31j": "cp932", "x-sjis": "cp932", "windows-949": "cp949", "windows-874": "cp874",
+    "x-gbk": "gb18030", "x-euc-jp": "euc_jp", "x-cp1251": "cp1251", "x-cp1252": "cp1252",
+}  # fmt: skip
+"""Names of encodings on pages that Python does not know."""
 _MAX_TAGS = 100_000
 """The maximum for a page whose main text is searched for, which takes about ten seconds for so many."""
 _MIN_MAIN_CHARS = 250
@@ -33,13 +44,18 @@ _INLINE = {
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page declares, or ``None`` if it declares none that Python knows."""
+    """The encoding that a page declares, as browsers take it, or ``None`` if none is known."""
     found = _CHARSET.search(data[:2048])
-    name = found[1].decode("ascii") if found else ""
-    with suppress(LookupError, UnicodeError):
+    label = found[1].decode("ascii").lower() if found else ""
+    try:
+        name = codecs.lookup(_LABELS.get(label, label)).name
         b"x".decode(name)
-        return codecs.lookup(name).name
-    return None
+    except (LookupError, UnicodeError):
+        return None
+    with suppress(UnicodeError):  # Windows-1252 has no character for some of the bytes
+        data.decode(_IN_BROWSERS.get(name, name))
+        return _IN_BROWSERS.get(name, name)
+    return name
 
 
 def main_text(html: str) -> str:

@@ -160,6 +160,27 @@ def test_a_page_is_decoded_as_it_declares(head: str, encoding: str, tmp_path: Pa
     assert read_document(str(tmp_path / "a.html")).text == "Käse"
 
 
+@pytest.mark.parametrize(
+    ("declared", "encoding", "text"),
+    [
+        ("iso-8859-1", "cp1252", "The keepers\u2019 log \u2013 it cost \u20ac5."),
+        ("us-ascii", "cp1252", "K\u00e4se \u2026"),
+        ("iso-8859-9", "cp1254", "\u201c\u015eah\u201d"),
+        ("tis-620", "cp874", "\u0e01 \u2026"),
+        ("gb2312", "gb18030", "\u9555\u20ac"),
+        ("shift_jis", "cp932", "\u2460\u9ad9"),
+        ("euc-kr", "cp949", "\ub620"),
+        ("Windows-31J", "cp932", "\u2460"),
+        ("iso-8859-1", "iso-8859-1", "K\u00e4se\u0081"),  # a byte that Windows-1252 lacks
+    ],
+)
+def test_old_names_of_encodings_mean_what_they_mean_in_browsers(
+    declared: str, encoding: str, text: str
+) -> None:
+    page = f'<meta charset="{declared}"><p>'.encode() + text.encode(encoding)
+    assert content.decode(page, "a.html", [html.declared_encoding(page) or ""]).endswith(f"<p>{text}")
+
+
 @pytest.mark.parametrize("suffix", ["md", "rst", "html", "htm"])
 def test_markup_may_be_gzipped_and_its_size_is_limited(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
