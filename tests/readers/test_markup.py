@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,8 +104,8 @@ def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None
     [
         ("<p>One <b>bold</b>\nword.<br>Two.</p>Three", "One bold word.\nTwo.\n\nThree"),
         ("<ul><li>One.<li>Two.</ul>", "- One.\n\n- Two."),
-        ("<table><tr><td>a<table><tr><td>b</table></table>After.<pre>x</pre>", "After."),
-        ("<title>T</title><style>p{}</style><script>x</script><!-- c --><p hidden>a &lt; b", "a < b"),
+        ("<table><tr><td>a<table><tr><td>b</table></table>After.<pre>x</pre>", "a\n\nAfter."),
+        ("<title>T</title><style>p{}</style><script>x</script><!-- c --><p>a &lt; b", "a < b"),
         ('<?xml version="1.0" encoding="ascii"?><html xmlns="x"><p>Käse</p></html>', "Käse"),
         ("<b>" * 3000 + "deep", "deep"),
         ("<p>" + "word " * 2_100_000, ("word " * 2_100_000).strip()),
@@ -116,6 +117,35 @@ def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None
 )
 def test_all_visible_text_of_a_page_is_read(page: str, text: str) -> None:
     assert html.visible_text(page) == text
+
+
+@pytest.mark.parametrize("character", " \n\xa0<&[_")
+def test_a_megabyte_of_one_character_is_read(character: str) -> None:
+    html.main_text(character * 1_000_000)  # a regular expression in quadratic time would take hours
+
+
+def n_calls_for(page: str) -> int:
+    """The number of calls and returns until the page is read."""
+    n_calls = 0
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal n_calls
+        n_calls += 1
+
+    sys.setprofile(count)
+    try:
+        html.visible_text(page)
+    finally:
+        sys.setprofile(None)
+    return n_calls
+
+
+@pytest.mark.parametrize(
+    "tags", ["<p>", "<b>a", "<sup>[<a>1", "<a><sup>1", "<table><td>a", "<ul><li>", "<div class=nav>"]
+)
+def test_the_steps_for_repeated_tags_are_in_proportion_to_their_number(tags: str) -> None:
+    html.visible_text(tags)  # the imports
+    assert n_calls_for(tags * 4000) < 2.2 * n_calls_for(tags * 2000)
 
 
 def test_a_page_without_main_text_gives_all_of_it() -> None:
@@ -136,6 +166,27 @@ def test_a_page_without_main_text_gives_all_of_it() -> None:
 def test_a_page_is_decoded_as_it_declares(head: str, encoding: str, tmp_path: Path) -> None:
     (tmp_path / "a.html").write_bytes(f"{head}<p>Käse".encode(encoding))
     assert read_document(str(tmp_path / "a.html")).text == "Käse"
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "text"),
+    [
+        ("iso-8859-1", "cp1252", "The keepers\u2019 log \u2013 it cost \u20ac5."),
+        ("us-ascii", "cp1252", "K\u00e4se \u2026"),
+        ("iso-8859-9", "cp1254", "\u201c\u015eah\u201d"),
+        ("tis-620", "cp874", "\u0e01 \u2026"),
+        ("gb2312", "gb18030", "\u9555\u20ac"),
+        ("shift_jis", "cp932", "\u2460\u9ad9"),
+        ("euc-kr", "cp949", "\ub620"),
+        ("Windows-31J", "cp932", "\u2460"),
+        ("iso-8859-1", "iso-8859-1", "K\u00e4se\u0081"),  # a byte that Windows-1252 lacks
+    ],
+)
+def test_old_names_of_encodings_mean_what_they_mean_in_browsers(
+    declared: str, encoding: str, text: str
+) -> None:
+    page = f'<meta charset="{declared}"><p>'.encode() + text.encode(encoding)
+    assert content.decode(page, "a.html", [html.declared_encoding(page) or ""]).endswith(f"<p>{text}")
 
 
 @pytest.mark.parametrize("suffix", ["md", "rst", "html", "htm"])
@@ -177,3 +228,102 @@ def test_a_superscript_is_marked_with_a_caret() -> None:
 def test_footnote_marks_are_omitted() -> None:
     page = '<p>It fell in 1809<sup id="r"><a href="#n">[3]</a></sup>.</p>'
     assert html.main_text(page) == "It fell in 1809."
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        '<sup class="reference"><a href="#n"><span>&#91;</span>1<span>&#93;</span></a></sup>',
+        '<sup class="noprint">[<i><a href="/x"><span>citation needed</span></a></i>]</sup>',
+        '<a href="#n"><sup>4</sup></a>',
+        '<a href="https://example.org/page#n">[note 2]</a>',
+        '<a role="doc-noteref" href="#n">1</a>',
+        '<a class="footnote-reference brackets" href="#n">1</a>',
+        "<sup>[12]</sup>",
+        "<sup>\u2020</sup>",
+        '<span class="mw-editsection">[<a href="/e">edit</a>]</span>',
+        '<a class="headerlink" href="#h">\u00b6</a>',
+        '<a href="#ref">\u21a9</a>',
+    ],
+)
+def test_note_marks_and_edit_links_are_omitted(mark: str) -> None:
+    assert html.main_text(f"<p>It fell in 1809{mark} and rose.</p>") == "It fell in 1809 and rose."
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("It fell in 1815<sup>1</sup> again.", "It fell in 1815^1 again."),
+        ("It fell.<sup>1, 2</sup> Then", "It fell. Then"),
+        ("Na<sup>+</sup> of <sup>14</sup>C", "Na^+ of ^14C"),
+        ("m<sup> <b>2</b></sup> and H<sub>2</sub>O", "m^2 and H2O"),
+        ('See <a href="#s">3</a> and <a href="/n">[4]</a>', "See 3 and [4]"),
+    ],
+)
+def test_what_looks_like_a_note_mark_but_is_none_stays(page: str, text: str) -> None:
+    assert html.main_text(f"<p>{page}") == text
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ["hidden", 'style="color:red; DISPLAY : none"', 'style="visibility:hidden"', 'class="sr-only"'],
+)
+def test_hidden_text_is_omitted(attribute: str) -> None:
+    page = f"<p>Seen.</p><div {attribute}>No <div>never</div> no</div><p>Also seen.</p>"
+    assert html.main_text(page) == "Seen.\n\nAlso seen."
+
+
+@pytest.mark.parametrize(
+    "attribute", ['class="hidden md:block"', 'hidden="until-found"', 'style="margin:0"']
+)
+def test_text_that_is_hidden_at_times_is_read(attribute: str) -> None:
+    assert html.main_text(f"<p>Seen.</p><p {attribute}>Also seen.</p>") == "Seen.\n\nAlso seen."
+
+
+BODY = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<ul><li>to light the lamp at dusk</ul>",
+        "<section><h2>Duties</h2><div>The lamp is lit at dusk.</div></section>",
+        "<dl><dt>Duty</dt><dd>The lamp is lit at dusk.</dd></dl>",
+        "<details><summary>Who lit it?</summary>The keeper lit the lamp at dusk.</details>",
+        "<table><tr><td>The keeper lit the lamp at dusk on every day.<td>A boat came weekly.</table>",
+        "<table role=presentation><tr><td>The lamp is lit.</table>",
+        "<table><tr><td><h2>Duties</h2><ul><li>to light it</ul></table>",
+        '<div class="sidebar">The lamp is lit at dusk.</div>',
+        '<section id="menu">The menu of the keeper was short.</section>',
+        '<div class="with-sidebar">The lamp is lit at dusk.</div>',
+    ],
+)
+def test_no_part_of_the_text_is_lost(part: str) -> None:
+    page = f"<html><head><title>T</title></head><body>{NAVIGATION}{BODY}{part}{BODY}</body></html>"
+    for word in html.visible_text(part).split():
+        assert word in html.main_text(page).split()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '<div class="main-menu"><a href="/">Home</a> | <a href="/a">About us</a></div>',
+        '<div role="navigation"><a href="/">Home</a></div>',
+        '<div id="page-footer">Imprint</div>',
+        '<div class="cookie-banner"><p>We use cookies.</p><button>Accept</button></div>',
+        '<ul><li><a href="/">Home</a><li><a href="/b">News</a><li><a href="/c">About us</a></ul>',
+        "<table><tr><td>1815<td>18<tr><td>1816<td>20</table>",
+        "<table><tr><th>Year<th>Notes<tr><td>1815<td>A long note about the ships that sank there.</table>",
+    ],
+)
+def test_navigation_notices_and_data_stay_out_when_all_the_text_is_read(part: str) -> None:
+    lists = "<ul><li>to light the lamp<li>to keep the lens clean of soot and salt</ul>"
+    page = f"<html><body>{part}{BODY}<div>{lists}</div></body></html>"
+    assert html.main_text(page) == "\n\n".join(
+        [*PARAGRAPHS, "- to light the lamp", "- to keep the lens clean of soot and salt"]
+    )
+
+
+def test_the_menu_in_a_table_for_the_layout_stays_out() -> None:
+    menu = '<a href="/">Home</a> <a href="/b">News</a> <a href="/c">Contact</a>'
+    assert html.main_text(f"<table><tr><td>{menu}<td>{BODY}</table>") == "\n\n".join(PARAGRAPHS)
