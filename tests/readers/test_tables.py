@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.readers import kinds, table_rows
+from qgbatch.readers import kinds, lines
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader, read_documents
@@ -143,10 +143,11 @@ def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
         ("t.csv", b"", "there is no column 'text', only none"),
         ("t.csv", b"text\n", "has no rows"),
         ("t.jsonl", b"\n\n", "has no rows"),
-        ("t.csv", b'text\n"' + b"a\n" * 100, "the row is larger than"),
-        ("t.csv", b'text\n' + b'"\n",' * 100, "the row is larger than"),
+        ("t.csv", b"text\n" + b"a" * 101, "the row is larger than"),
+        ("t.csv", b'"text\na\n', "line 1: not CSV"),
+        ("t.csv", b"t\xffxt\na\n", "line 1: the bytes are not valid"),
         ("t.jsonl", b" " * 200, "the row is larger than"),
-        ("t.csv", b"text\na\rb\n", "not CSV"),
+        ("t.csv", b"text\ra\rb\n", "not CSV"),
         ("t.csv.gz", b"text", "gzip file is damaged"),
         ("t.parquet", b"PAR1", "damaged, or not a Parquet file"),
         ("u.csv", None, "No such file"),
@@ -155,7 +156,7 @@ def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
 def test_a_table_that_cannot_be_read_is_one_failure(
     name: str, content: bytes | None, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_rows, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(lines, "MAX_ROW_BYTES", 100)
     if content is not None:
         Path(name).write_bytes(content)
     ((source, message),) = read(name)
