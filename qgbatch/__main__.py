@@ -16,6 +16,8 @@ def entry() -> None:
     A normal exit would wait for the engine's threads to finish their batches, which takes
     minutes with a large model.
     """
+    if sys.stderr is None:
+        _open_stderr()
     try:
         from qgbatch.cli import main
 
@@ -28,6 +30,15 @@ def entry() -> None:
             logging.shutdown()
             os._exit(end.code)
         raise
+
+
+def _open_stderr() -> None:
+    """Discard messages if standard error is closed; otherwise a file could get its descriptor."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    if descriptor != 2:
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -408,7 +408,7 @@ class FileSettings(BaseSettings):
     csv_safe: bool = setting(
         False,
         "Output",
-        "In CSV, put ' before text that a spreadsheet would run as a formula.",
+        "In CSV, write a byte order mark, and put ' before text that a spreadsheet would run as a formula.",
     )
     wait_lock: float = setting(
         0.0,

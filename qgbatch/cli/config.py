@@ -33,7 +33,7 @@ def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     if path is None or ctx.resilient_parsing:  # completion does not need the values; reading may be slow
         return
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path} cannot be read: {error}.", "Correct the file.") from error
     options = {param.name: param for param in ctx.command.params if isinstance(param, Option)}

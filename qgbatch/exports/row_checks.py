@@ -77,8 +77,9 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_cell(cell: str, kind: str, place: str) -> int | float:
+    # pandas stores integers with gaps as floats
     try:
-        return int(cell) if kind == "int64" else float(cell)
+        return int(cell.removesuffix(".0")) if kind == "int64" else float(cell)
     except ValueError:
         raise _invalid(place, f"{cell[:80]!r}, not a number") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
@@ -78,8 +79,8 @@ def open_writer(
         file_format: The format of the file.
         provenance: Stored as JSON under the key ``qgbatch`` in the metadata of a Parquet file.
         columns: The columns, in order, with their pyarrow types.
-        csv_safe: Whether to put an apostrophe before CSV text that a spreadsheet would run as
-            a formula. Other formats ignore it.
+        csv_safe: Whether to write CSV for spreadsheets: with a byte order mark, and an apostrophe before
+            text that a spreadsheet would run as a formula. Other formats ignore it.
     """
     writer: Writer
     if file_format == "parquet":
@@ -147,6 +148,7 @@ class _CsvWriter:
         self._csv = csv.DictWriter(
             _Utf8Lines(stream), columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
         )
+        self._stream = stream
         self._has_header = False
         self._csv_safe = csv_safe
 
@@ -162,6 +164,8 @@ class _CsvWriter:
 
     def _write_header(self) -> None:
         if not self._has_header:
+            if self._csv_safe:
+                self._stream.write(codecs.BOM_UTF8)  # without it, Excel on Windows reads windows-1252
             self._csv.writeheader()
             self._has_header = True
 

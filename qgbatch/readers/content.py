@@ -165,6 +165,21 @@ def decode_exactly(data: bytes, source: str, encodings: Sequence[str] = ()) -> s
     )
 
 
+def utf16_encoding(head: bytes) -> str | None:
+    r"""The encoding of UTF-16, by its byte order mark or by two ASCII characters at its beginning.
+
+    Args:
+        head: At least the first four bytes, or all.
+
+    >>> utf16_encoding("id".encode("utf-16-be"))
+    'utf-16-be'
+    """
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    nul_offsets = [offset for offset, byte in enumerate(head[:4]) if byte == 0]
+    return "utf-16-le" if nul_offsets == [1, 3] else "utf-16-be" if nul_offsets == [0, 2] else None
+
+
 def hint_for(error: OSError) -> str:
     """What to do about an error of the operating system."""
     return _HINTS.get(error.errno or 0, "Check the disk or mount that it is on.")

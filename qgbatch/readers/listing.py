@@ -14,10 +14,12 @@ from pathlib import Path
 
 from qgbatch.errors import DocumentError, InputError
 from qgbatch.output.remote import find_files, is_uri
-from qgbatch.readers.content import STDIN, display, hint_for
+from qgbatch.readers.content import STDIN, display, hint_for, utf16_encoding
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
 from qgbatch.readers.paths import match, walk
 from qgbatch.records import Failure
+
+_LIST_HINT = "Save the list as UTF-8, with one path per line."
 
 
 @dataclass(slots=True)
@@ -62,19 +64,33 @@ def list_inputs(arguments: Sequence[str]) -> Listing:
 def read_list(path: str) -> list[str]:
     """Read a list of inputs from a file, or from standard input for ``-``.
 
-    The inputs are separated by line breaks, or by NUL characters if the list contains any.
+    The inputs are separated by line breaks, or by NUL characters if the list contains any. UTF-16, which
+    Windows PowerShell writes, is decoded.
 
     Raises:
-        InputError: the list cannot be read.
+        InputError: the list cannot be read or decoded.
     """
     try:
         content = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"--files-from {path}: {error.strerror}.", "Check the path.") from error
-    content = content.removeprefix(codecs.BOM_UTF8)
-    separator = b"\0" if b"\0" in content else b"\n"
-    names = (os.fsdecode(line.removesuffix(b"\r")) for line in content.split(separator))
+    text = _decoded_list(content, path)
+    names = (line.removesuffix("\r") for line in text.split("\0" if "\0" in text else "\n"))
     return [name for name in names if name.strip()]
+
+
+def _decoded_list(content: bytes, path: str) -> str:
+    encoding = utf16_encoding(content[:4])
+    if encoding is None:
+        return os.fsdecode(content.removeprefix(codecs.BOM_UTF8))
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(f"--files-from {path}: not valid UTF-16 ({error.reason}).", _LIST_HINT) from error
+    if encoding != "utf-16" and "\n" not in text:
+        what = "UTF-16 without a byte order mark, or names of one letter"
+        raise InputError(f"--files-from {path}: {what}.", _LIST_HINT)
+    return text
 
 
 def _expand(argument: str, skipped: Counter[str]) -> Iterator[str | Failure]:

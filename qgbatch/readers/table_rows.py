@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.readers.content import decode_exactly, display, errors_with_file_name, is_gzip, open_input
+from qgbatch.readers.content import display, errors_with_file_name, open_input
+from qgbatch.readers.csv_rows import CsvRows
 from qgbatch.readers.kinds import kind_of
+from qgbatch.readers.lines import Lines
 
-MAX_ROW_BYTES = 1 << 25
-"""32 MiB: the size of a row of CSV, TSV or JSONL, with its line breaks."""
 _PARQUET_BATCH_ROWS = 64
 TEXT = "text"
 """The type of a column that holds text in every row."""
@@ -55,9 +52,10 @@ def read_table_rows(
     Args:
         path: A file or URI; its suffix says what it is, see :data:`qgbatch.readers.kinds.KINDS`.
         columns: The columns to read. Parquet loads no others; rows of CSV and JSONL have all of theirs.
+            The delimiter of CSV is the one with which the first line has these columns.
         check_columns: Checks the columns that the table has.
         encodings: Encodings to try where a line is not UTF-8.
-        strict_csv: Refuse stray quotes, and rows with more or fewer values than there are columns.
+        strict_csv: Do not read a row with stray quotes in another way; refuse rows with too few values.
         max_bytes: Refuse CSV, TSV or JSONL that is longer than this after decompression.
 
     Raises:
@@ -69,11 +67,12 @@ def read_table_rows(
         if kind.name == "parquet":
             yield from _parquet_rows(stream, display(path), columns, check_columns)
             return
-        lines = _Lines(stream, path, encodings, max_bytes)
+        lines = Lines(stream, path, encodings, max_bytes)
         if kind.name == "jsonl":
             yield from _json_rows(lines, check_columns)
         else:
-            yield from _csv_rows(lines, "\t" if kind.name == "tsv" else ",", check_columns, strict_csv)
+            delimiter = "\t" if kind.name == "tsv" else ","
+            yield from _csv_rows(lines, delimiter, columns, check_columns, strict_csv)
 
 
 def read_intact_rows(
@@ -106,66 +105,7 @@ def read_intact_rows(
         raise InputError(error.message, hint) from error
 
 
-class _Lines:
-    """The lines of a text file as bytes; refuses a row, or a file, that is too large."""
-
-    def __init__(
-        self, stream: BinaryIO, path: str, encodings: Sequence[str], max_bytes: int | None
-    ) -> None:
-        self._stream = stream
-        self._content = gzip.GzipFile(fileobj=stream) if is_gzip(path) else stream
-        self._n_file_bytes = max(_size(stream), 1)
-        self._encodings = encodings
-        self._max_bytes = max_bytes
-        self._n_bytes = 0
-        self._n_row_bytes = 0
-        self._source = display(path)
-        self._number = 0
-
-    @property
-    def place(self) -> str:
-        """The path and the number of the last line, from 1."""
-        return f"{self._source}, line {self._number}"
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        line = self._content.readline(MAX_ROW_BYTES + 1 - self._n_row_bytes)
-        if not line:
-            raise StopIteration
-        self._number += 1
-        self._n_bytes += len(line)
-        self._n_row_bytes += len(line)
-        if self._n_row_bytes > MAX_ROW_BYTES:
-            raise DocumentError(
-                f"{self.place}: the row is larger than {MAX_ROW_BYTES >> 20} MiB.",
-                "Check for a quote that is not closed, or split the text.",
-            )
-        if self._max_bytes is not None and self._n_bytes > self._max_bytes:
-            raise DocumentError(
-                f"{self._source}: more than {self._max_bytes:,} bytes unpacked.", "Split the file."
-            )
-        return line
-
-    def decode(self, line: bytes) -> str:
-        """Decode the last line."""
-        return decode_exactly(line, self.place, self._encodings)
-
-    def end_row(self) -> float:
-        """Begin a new row, and return the share of the file that has been read."""
-        self._n_row_bytes = 0
-        return min(self._stream.tell() / self._n_file_bytes, 1.0)
-
-
-def _size(stream: BinaryIO) -> int:
-    """The size in bytes; moves to the beginning of the stream."""
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    return size
-
-
-def _json_rows(lines: _Lines, check_columns: CheckColumns) -> Iterator[TableRow]:
+def _json_rows(lines: Lines, check_columns: CheckColumns) -> Iterator[TableRow]:
     is_first = True
     for line in lines:
         share = lines.end_row()
@@ -194,23 +134,16 @@ def _json_object(text: str, place: str) -> dict[str, Any]:
 
 
 def _csv_rows(
-    lines: _Lines, delimiter: str, check_columns: CheckColumns, strict: bool
+    lines: Lines, delimiter: str, columns: Collection[str], check_columns: CheckColumns, strict: bool
 ) -> Iterator[TableRow]:
-    csv.field_size_limit(MAX_ROW_BYTES)  # for the whole process; the default of 128 KiB is too small
-    reader = csv.reader(map(lines.decode, lines), delimiter=delimiter, strict=strict)
-    try:
-        names = next(reader, [])
-        check_columns(dict.fromkeys(names, TEXT))
-        lines.end_row()
-        for cells in reader:
-            share = lines.end_row()
-            if strict and cells and len(cells) != len(names):
-                message = f"{lines.place}: {len(cells)} values for {len(names)} columns."
-                yield TableRow(lines.place, {}, share, DocumentError(message, "Write the table again."))
-            elif cells:
-                yield TableRow(lines.place, dict(zip(names, cells, strict=False)), share)
-    except csv.Error as error:
-        raise DocumentError(f"{lines.place}: not CSV ({error}).", "Write the table again.") from error
+    rows = CsvRows(lines, delimiter, columns, strict=strict)
+    check_columns(dict.fromkeys(rows.names, TEXT))
+    for row in rows:
+        share = lines.end_row()
+        if isinstance(row, DocumentError):
+            yield TableRow(lines.place, {}, share, row)
+        else:
+            yield TableRow(lines.place, dict(zip(rows.names, row, strict=False)), share)
 
 
 def _parquet_rows(

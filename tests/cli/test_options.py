@@ -83,6 +83,12 @@ def test_config_holds_output_flags_and_lists_with_dashes_or_underscores(
     assert "Café owners" in (here / "q.csv").read_text(encoding="utf-8")
 
 
+def test_config_may_have_a_byte_order_mark(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "c.toml").write_text('output = "q.csv"\n', encoding="utf-8-sig")
+    assert qgbatch("run", "good.txt", "--config", "c.toml", *FAST).exit_code == 0
+    assert (here / "q.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("key", "hint"),
     [

@@ -143,6 +143,13 @@ def test_standard_output_is_pure_data_when_a_library_prints(
     assert [json.loads(line)["source"] for line in lines] == ["a.txt"] * len(lines) != []
 
 
+def test_standard_error_may_be_closed(tmp_path: Path) -> None:
+    words = ["run", str(tmp_path / "missing.txt"), "-o", "-", "--report", str(tmp_path / "r.json"), *FAST]
+    process = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *COMMAND, *words], capture_output=True)
+    assert (process.returncode, process.stdout) == (4, b"")  # 1 would be a bug
+    assert json.loads((tmp_path / "r.json").read_text())["exit_code"] == 4
+
+
 def test_closed_pipe_ends_the_run_without_a_traceback(docs: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # the run first converts the model
     command = [*COMMAND, "run", str(docs), "-o", "-", "--log-format", "json", *FAST]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -72,6 +73,29 @@ def test_the_apostrophes_of_csv_safe_are_removed(tmp_path: Path) -> None:
     assert "'-40" in Path(path).read_text()
     assert "''=' means" in Path(path).read_text()
     assert list(QuestionTable(path).rows()) == some_rows()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_table_that_pandas_saved_again_has_the_same_rows(suffix: str, tmp_path: Path) -> None:
+    rows: list[Row] = [{**row, "page": 12} if index else row for index, row in enumerate(some_rows())]
+    path = tmp_path / f"q.{suffix}"
+    frame = pd.DataFrame(rows)
+    assert frame["page"].dtype == "float64"
+    if suffix == "csv":
+        frame.to_csv(path)
+        assert ",12.0\n" in path.read_text()
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    assert list(QuestionTable(str(path)).rows()) == rows
+
+
+def test_a_fraction_is_not_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    pd.DataFrame([{**row, "page": 1.5} for row in some_rows()]).to_csv(path)
+    with pytest.raises(InputError, match=r"line \d+: page is '1\.5', not a number"):
+        list(QuestionTable(str(path)).rows())
 
 
 def test_a_directory_of_parts_is_read_as_one_table(
@@ -157,7 +181,7 @@ def test_a_damaged_file_is_reported_with_its_line(
     name: str, content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if len(content) == 200:
-        monkeypatch.setattr("qgbatch.readers.table_rows.MAX_ROW_BYTES", 100)
+        monkeypatch.setattr("qgbatch.readers.lines.MAX_ROW_BYTES", 100)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as error:
         QuestionTable(str(tmp_path / name))

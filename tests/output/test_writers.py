@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gc
 import io
@@ -173,6 +174,17 @@ def test_csv_safe_puts_an_apostrophe_before_formulas(column: str, text: str, saf
         [read] = csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline=""))
         assert read[column] == expected
         assert read["score"] == "-0.1234"  # a negative number is not a formula
+
+
+@pytest.mark.parametrize("csv_safe", [True, False])
+@pytest.mark.parametrize("n_rows", [0, 2])
+def test_csv_safe_begins_with_a_byte_order_mark(csv_safe: bool, n_rows: int) -> None:
+    stream = io.BytesIO()
+    with open_writer(stream, "csv", None, COLUMNS, csv_safe=csv_safe) as writer:
+        for _ in range(n_rows):
+            writer.write(to_row(ask(1)[0], "small", COLUMNS))
+    assert stream.getvalue().startswith(codecs.BOM_UTF8) is csv_safe
+    assert stream.getvalue().count(codecs.BOM_UTF8) == csv_safe
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])

@@ -278,6 +278,13 @@ def test_a_path_that_is_named_twice_is_read_once_and_counted() -> None:
         (b"a\nb.txt\0c.txt\0", ["a\nb.txt", "c.txt"]),
         (b"n\xff.txt\n", [os.fsdecode(b"n\xff.txt")]),
         (b"", []),
+        (b"a\0", ["a"]),
+        (b"./a\0./b\0", ["./a", "./b"]),
+        (codecs.BOM_UTF8 + b"a.txt\n", ["a.txt"]),
+        ("w.txt\r\nkäse.txt\r\n".encode("utf-16"), ["w.txt", "käse.txt"]),
+        (codecs.BOM_UTF16_BE + "/w.txt".encode("utf-16-be"), ["/w.txt"]),
+        ("w.txt\n/b".encode("utf-16-le"), ["w.txt", "/b"]),
+        ("w.txt\n/b".encode("utf-16-be"), ["w.txt", "/b"]),
     ],
 )
 def test_a_list_of_inputs_is_separated_by_lines_or_nul(
@@ -292,3 +299,11 @@ def test_a_list_of_inputs_is_separated_by_lines_or_nul(
 def test_a_list_that_cannot_be_read_is_named(path: str) -> None:
     with pytest.raises(InputError, match=rf"--files-from {path}: "):
         read_list(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["w.txt".encode("utf-16-le"), b"a\0b\0", "w.txt\n".encode("utf-16")[:-1], b"\xff\xfe\0\xd8"]
+)
+def test_a_list_that_cannot_be_decoded_is_refused(content: bytes) -> None:
+    with pytest.raises(InputError, match=r"--files-from list: .*UTF-16"):
+        read_list(put("list", content))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import ModelError
-from qgbatch.readers import kinds, table_rows
+from qgbatch.readers import kinds, lines, tables
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader, read_documents
@@ -137,16 +137,51 @@ def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
     assert "line 3" in odd[0][1]
 
 
+def test_a_column_of_jsonl_may_first_appear_in_a_later_row() -> None:
+    rows = [{"type": "header"}, {"text": "Tea."}, {"slug": "milk", "text": "Milk."}, {"slug": "salt"}]
+    assert [text.partition(": row ")[2] or text for _, text in read(put("jsonl", rows))] == [
+        "0, column 'text': has no text. Add a text or remove the row.",
+        "Tea.",
+        "Milk.",
+        "3, column 'text': has no text. Add a text or remove the row.",
+    ]
+    named = read("t.jsonl", id_column="slug")
+    assert [source for source, _ in named] == ["t.jsonl#0", "t.jsonl#1", "t.jsonl#milk", "t.jsonl#3"]
+    assert named[2][1] == "Milk."
+
+
+@pytest.mark.parametrize("extra", [[], ["no JSON"]])
+def test_jsonl_is_refused_if_its_first_rows_lack_the_column(
+    extra: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_ROWS_WITHOUT_COLUMN", 3)
+    rows = ['{"a": 1}', '{"b": 1}', *extra, '{"c": 1}', '{"text": "Tea."}']
+    Path("t.jsonl").write_text("\n".join(rows))
+    *not_json, (source, message) = read("t.jsonl")
+    assert source == "t.jsonl"
+    assert "there is no column 'text' in the first 3 rows, only 'a', 'b', 'c'." in message
+    assert len(not_json) == len(extra)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_whole_numbers_as_floats_are_ids(suffix: str) -> None:
+    path = put(suffix, [{"text": "Tea.", "n": 1.0}, {"text": "Milk.", "n": 1.5}])
+    (first, second) = read(path, id_column="n")
+    assert first == (f"{path}#1", "Tea.")
+    assert "column 'n' has no id" in second[1]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
         ("t.csv", b"", "there is no column 'text', only none"),
         ("t.csv", b"text\n", "has no rows"),
         ("t.jsonl", b"\n\n", "has no rows"),
-        ("t.csv", b'text\n"' + b"a\n" * 100, "the row is larger than"),
-        ("t.csv", b'text\n' + b'"\n",' * 100, "the row is larger than"),
+        ("t.csv", b"text\n" + b"a" * 101, "the row is larger than"),
+        ("t.csv", b'"text\na\n', "line 1: not CSV"),
+        ("t.csv", b"t\xffxt\na\n", "line 1: the bytes are not valid"),
         ("t.jsonl", b" " * 200, "the row is larger than"),
-        ("t.csv", b"text\na\rb\n", "not CSV"),
+        ("t.csv", b"text\ra\rb\n", "not CSV"),
         ("t.csv.gz", b"text", "gzip file is damaged"),
         ("t.parquet", b"PAR1", "damaged, or not a Parquet file"),
         ("u.csv", None, "No such file"),
@@ -155,7 +190,7 @@ def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
 def test_a_table_that_cannot_be_read_is_one_failure(
     name: str, content: bytes | None, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_rows, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(lines, "MAX_ROW_BYTES", 100)
     if content is not None:
         Path(name).write_bytes(content)
     ((source, message),) = read(name)
