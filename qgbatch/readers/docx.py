@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qgbatch.errors import DocumentError
@@ -22,7 +22,7 @@ _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _BREAKS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 
 
-def extract_text(data: bytes, source: str) -> str:
+def extract_text(data: bytes, source: str, _encodings: Sequence[str] = ()) -> str:
     """The paragraphs of the body, those in text boxes included, separated by blank lines.
 
     Tables, headers, footers, notes and text that tracked changes deleted are omitted.
