@@ -1,16 +1,20 @@
-"""Zip archives of bounded size, and the XML in them: what the readers of .docx and .epub share."""
+"""Zip archives of bounded size, and the XML and HTML in them: what the readers of .docx and .epub share."""
 
 from __future__ import annotations
 
+import logging
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.content import MAX_DOCUMENT_BYTES, MAX_MARKUP_BYTES
+from qgbatch.readers.content import MAX_DOCUMENT_BYTES, MAX_MARKUP_BYTES, decode
+from qgbatch.readers.html import declared_encoding, visible_text
+
+logger = logging.getLogger(__name__)
 
 _MAX_MEMBERS = 10_000
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError)
@@ -60,6 +64,31 @@ def parse_xml(data: bytes, source: str) -> Any:
     return root
 
 
+def page_text(data: bytes, place: str, encodings: Sequence[str]) -> str:
+    """The visible text of an HTML page in an archive.
+
+    Args:
+        data: The page.
+        place: The file and the name of the page in it, for messages.
+        encodings: Encodings to try after the one that the page declares.
+
+    Raises:
+        DocumentError: the page cannot be decoded.
+    """
+    declared = declared_encoding(data)
+    return visible_text(decode(data, place, [declared, *encodings] if declared else encodings))
+
+
+def warn_left_out(source: str, part: str, reason: str) -> None:
+    """Say that a part of a document is left out, and the rest is read."""
+    logger.warning("%s: %s is left out: %s.", source, part, reason)
+
+
+def is_markup(start: bytes) -> bool:
+    """Whether a member that starts with these bytes is XML or HTML, in UTF-8 or UTF-16."""
+    return start.lstrip(_BLANK).startswith(b"<")
+
+
 def damaged(source: str, reason: str) -> DocumentError:
     """The error for a file that is not what its suffix says."""
     suffix = source.rpartition(".")[2]
@@ -92,4 +121,5 @@ def _check_size(n_bytes: int, limit: int, source: str) -> None:
 
 def _may_be_markup(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     with archive.open(member) as stream:
-        return stream.read(16).strip(_BLANK)[:1] in (b"", b"<")
+        start = stream.read(16)
+    return is_markup(start) or not start.strip(_BLANK)

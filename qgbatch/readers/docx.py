@@ -1,31 +1,36 @@
-"""Word documents to text: the paragraphs of the body."""
+"""Word documents to text: the paragraphs of the body, with notes and embedded documents."""
 
 from __future__ import annotations
 
 import posixpath
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.archive import damaged, open_archive, parse_xml
+from qgbatch.readers.archive import damaged, open_archive, parse_xml, warn_left_out
+from qgbatch.readers.content import MAX_MARKUP_BYTES, too_large_error
+from qgbatch.readers.word import embedded
+from qgbatch.readers.word.body import Body
+from qgbatch.readers.word.names import attribute, name_of
+from qgbatch.readers.word.scripts import positions_of_styles
 
 _OLD_FORMAT = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How files of Word before 2007 begin, and .docx files with a password."""
-_WORD_NAMESPACES = (
-    "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
-    "http://purl.oclc.org/ooxml/wordprocessingml/main",  # "Strict Open XML Document" when saving
-)
-_OMITTED = ("tbl", "del", "moveFrom", "pPr", "rPr", "sectPr")
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-"""Repeats the text before it for older programs."""
-_BREAKS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_NOTES = ("footnote", "endnote")
 
 
-def extract_text(data: bytes, source: str) -> str:
+def extract_text(data: bytes, source: str, encodings: Sequence[str] = ()) -> str:
     """The paragraphs of the body, those in text boxes included, separated by blank lines.
 
-    Tables, headers, footers, notes and text that tracked changes deleted are omitted.
+    Footnotes follow the paragraph with their mark, endnotes the body. Headers, footers, tables
+    of data and text that tracked changes deleted are omitted. A part that is missing is left
+    out with a warning.
+
+    Args:
+        data: The file.
+        source: Its name, for messages.
+        encodings: Encodings of embedded HTML that declares none, as for :func:`decode`.
 
     Raises:
         DocumentError: the file is not a Word document, is encrypted, damaged or too large.
@@ -36,49 +41,115 @@ def extract_text(data: bytes, source: str) -> str:
             "Save it as .docx without a password.",
         )
     with open_archive(data, source) as archive:
-        root = parse_xml(archive.read(_main_part(archive, source)), source)
-    word = next((f"{{{name}}}" for name in _WORD_NAMESPACES if root.tag.startswith(f"{{{name}}}")), "")
-    body = root.find(f"{word}body") if word else None
-    if body is None:
-        raise damaged(source, "its main part is not a Word document")
-    paragraphs = "".join(_pieces(body, word)).split("\n\n")
-    return "\n\n".join(filter(None, map(_tidy, paragraphs)))
+        return _Package(archive, source, encodings).text()
 
 
-def _main_part(archive: zipfile.ZipFile, source: str) -> str:
-    """The name of the member that holds the body."""
-    relationships = parse_xml(archive.read("_rels/.rels"), source)
-    for relationship in relationships.iter("{*}Relationship"):
-        if str(relationship.get("Type")).endswith("/officeDocument"):
-            return posixpath.normpath(str(relationship.get("Target")).lstrip("/"))
-    raise damaged(source, "it has no main part")
+class _Package:
+    """The parts of one file."""
 
+    def __init__(
+        self,
+        archive: zipfile.ZipFile,
+        source: str,
+        encodings: Sequence[str],
+        outer: _Package | None = None,
+    ) -> None:
+        self._archive = archive
+        self._names = frozenset(archive.namelist())
+        self._source = source
+        self._encodings = encodings
+        self._outer = outer
+        self._n_bytes = 0
+        """The size of all that was read, because a body may embed the same part a thousand times."""
+        self._parts: dict[str, tuple[str, str]] = {}
+        """The kind and the name of the parts that the main part refers to, by relationship id."""
 
-def _pieces(body: Any, word: str) -> Iterator[str]:
-    """The text in document order, with a blank line before and after each paragraph.
+    def text(self) -> str:
+        """The text of the main part."""
+        main = self._main_part()
+        root = self._parse(main)
+        body = next((child for child in root if name_of(child) == "w:body"), None)
+        if name_of(root) != "w:document" or body is None:
+            raise damaged(self._source, "its main part is not a Word document")
+        self._parts = self._relationships(main)
+        styles = self._part_of_kind("styles")
+        positions = {} if styles is None else positions_of_styles(styles)
+        return "\n\n".join(Body(self._notes(), positions, self._embedded_text).paragraphs(body))
 
-    Args:
-        body: The element that holds the paragraphs.
-        word: The namespace of Word's elements, in braces.
-    """
-    omitted = {_FALLBACK, *(word + name for name in _OMITTED)}
-    breaks = {word + name: text for name, text in _BREAKS.items()}
-    waiting: list[Any] = [body]
-    while waiting:
-        element = waiting.pop()
-        if isinstance(element, str):
-            yield element
-        elif element.tag == f"{word}t":
-            yield element.text or ""
-        elif element.tag in breaks:
-            yield breaks[element.tag]
-        elif element.tag not in omitted:
-            if element.tag == f"{word}p":
-                yield "\n\n"
-                waiting.append("\n\n")
-            waiting.extend(reversed(element))
+    def _main_part(self) -> str:
+        """The name of the member that holds the body."""
+        for kind, name in self._relationships("").values():
+            if kind == "officeDocument":
+                return name
+        raise damaged(self._source, "it has no main part")
 
+    def _relationships(self, part: str) -> dict[str, tuple[str, str]]:
+        """The kind and the name of the members that a part refers to, by id; all of the file for ``""``."""
+        folder, name = posixpath.split(part)
+        list_name = posixpath.join(folder, "_rels", f"{name}.rels")
+        if part and list_name not in self._names:
+            return {}
+        return {
+            str(item.get("Id")): (
+                str(item.get("Type")).rpartition("/")[2],
+                posixpath.normpath(posixpath.join("/", folder, str(item.get("Target")))).lstrip("/"),
+            )
+            for item in self._parse(list_name).iter("{*}Relationship")
+            if item.get("TargetMode") != "External"
+        }
 
-def _tidy(paragraph: str) -> str:
-    lines = (" ".join(line.split()) for line in paragraph.split("\n"))
-    return "\n".join(line for line in lines if line)
+    def _notes(self) -> dict[tuple[str, str], Any]:
+        return {
+            (kind, attribute(note, "id")): note
+            for kind in _NOTES
+            if (root := self._part_of_kind(f"{kind}s")) is not None
+            for note in root
+        }
+
+    def _part_of_kind(self, kind: str) -> Any:
+        """The parsed part, or ``None`` if there is none; a warning tells if it is missing or damaged."""
+        name = next((name for found, name in self._parts.values() if found == kind), None)
+        if name is None:
+            return None
+        try:
+            if name in self._names:
+                return self._parse(name)
+            reason = "the file does not contain it"
+        except DocumentError as error:
+            reason = f"it cannot be read ({error.message})"
+        warn_left_out(self._source, f"part {name}", reason)
+        return None
+
+    def _embedded_text(self, relationship: str) -> str:
+        kind, name = self._parts.get(relationship, ("", ""))
+        if kind != "aFChunk" or name not in self._names:
+            part = f"embedded document {name or relationship}"
+            warn_left_out(self._source, part, "the file does not contain it")
+            return ""
+        data = self._read(name)
+        if data.startswith(b"PK\x03\x04"):
+            return self._nested_text(data, name)
+        return embedded.plain_text(data, name, self._source, self._encodings)
+
+    def _nested_text(self, data: bytes, name: str) -> str:
+        if self._outer:
+            warn_left_out(self._source, f"embedded document {name}", "it is embedded in an embedded one")
+            return ""
+        source = f"{self._source}: {name}"
+        with open_archive(data, source) as archive:
+            return _Package(archive, source, self._encodings, outer=self).text()
+
+    def _parse(self, name: str) -> Any:
+        return parse_xml(self._read(name), self._source)
+
+    def _read(self, name: str) -> bytes:
+        data = self._archive.read(name)
+        self._count(len(data))
+        return data
+
+    def _count(self, n_bytes: int) -> None:
+        self._n_bytes += n_bytes
+        if self._n_bytes > MAX_MARKUP_BYTES:
+            raise too_large_error(self._source, MAX_MARKUP_BYTES)
+        if self._outer:
+            self._outer._count(n_bytes)

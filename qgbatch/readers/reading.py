@@ -54,7 +54,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     if name == "pdf":
         text, page_starts = pdf_process.extract_pages(data, source)
     elif name in _ARCHIVE_READERS:
-        text = _ARCHIVE_READERS[name](data, source)
+        text = _ARCHIVE_READERS[name](data, source, encodings)
     else:
         text = _decoded_text(name, data, source, encodings)
     if data and not text and name != "text":

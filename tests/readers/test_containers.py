@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from qgbatch.errors import DocumentError
 from qgbatch.readers import docx, epub
 from qgbatch.readers.reading import read_document
-from tests.support.documents import CONTAINER, make_docx, make_epub, make_zip, with_member
+from tests.support.documents import CONTAINER, make_docx, make_epub, make_zip, with_member, without_member
 
 MAIN = "word/document.xml"
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -25,8 +26,16 @@ def body(xml: str) -> str:
     return f'<w:document xmlns:w="{WORD}"><w:body>{xml}</w:body></w:document>'
 
 
-def test_a_word_document_gives_its_paragraphs_without_tables() -> None:
-    content = make_docx(["Title", "One\ttwo.\nThree.", "", "Käse."], cell="cell")
+def with_package(book: bytes, old: str, new: str) -> bytes:
+    """The book with other text in its package document."""
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        package = archive.read("book/my.opf").decode()
+    assert old in package
+    return with_member(book, "book/my.opf", package.replace(old, new))
+
+
+def test_a_word_document_gives_its_paragraphs() -> None:
+    content = make_docx(["Title", "One\ttwo.\nThree.", "", "Käse."])
     assert docx.extract_text(content, "a.docx") == "Title\n\nOne two.\nThree.\n\nKäse."
 
 
@@ -144,11 +153,49 @@ def test_a_word_document_with_a_password_is_named() -> None:
         docx.extract_text(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512), "a.docx")
 
 
-def test_an_encrypted_book_is_named() -> None:
+def test_a_chapter_is_read_whatever_its_media_type() -> None:
+    chapters = {
+        "a.xhtml": "<p>A.",
+        "b.html": "\n<p>B.",
+        "c.xml": "<?xml version='1.0'?><p>C.</p>",
+        "d": "D.",
+    }
+    types = {"b.html": "text/x-oeb1-document", "c.xml": "APPLICATION/XML", "d": "Text/Plain; x=y"}
+    assert epub.extract_text(make_epub(chapters, (), types), "a.epub") == "A.\n\nB.\n\nC.\n\nD."
+
+
+def test_a_page_stands_in_for_a_picture_in_the_spine(caplog: pytest.LogCaptureFixture) -> None:
+    chapters: dict[str, str | bytes] = {"a.png": b"\x89PNG", "b.png": b"\x89PNG", "c.xhtml": "<p>Page."}
+    book = make_epub(chapters, ["a.png", "b.png"], {"a.png": "image/png", "b.png": "image/png"})
+    book = with_package(book, 'id="0"', 'id="0" fallback="2"')
+    assert epub.extract_text(book, "a.epub") == "Page."
+    assert caplog.messages == ["a.epub: chapter book/b.png is left out: its type is image/png."]
+
+
+def test_chapters_that_are_missing_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    book = make_epub({"a.xhtml": "<p>Tea.", "b.xhtml": "", "c.xhtml": ""})
+    book = without_member(book, "book/b.xhtml")
+    book = with_package(book, 'id="2"', 'id="x"')
+    assert epub.extract_text(book, "a.epub") == "Tea."
+    assert caplog.messages == [
+        "a.epub: chapter book/b.xhtml is left out: the file does not contain it.",
+        "a.epub: chapter 2 is left out: the manifest does not list it.",
+    ]
+
+
+def test_a_chapter_that_declares_no_encoding_is_read_in_the_given_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.epub"
+    path.write_bytes(with_member(GOOD["epub"], "book/a.xhtml", "<p>Käse</p>".encode("cp1252")))
+    assert read_document(str(path), ["cp1252"]).text == "Käse"
+    with pytest.raises(DocumentError, match=r"a\.epub: book/a\.xhtml: the bytes are not valid utf-8"):
+        read_document(str(path))
+
+
+def test_an_encrypted_book_is_named_whatever_the_encoding() -> None:
     book = with_member(make_epub({"a.xhtml": ""}), "META-INF/encryption.xml", "<encryption/>")
     book = with_member(book, "book/a.xhtml", b"\x8f\x01\xfe\x93" * 9)
     with pytest.raises(DocumentError, match=r"a\.epub: is encrypted"):
-        epub.extract_text(book, "a.epub")
+        epub.extract_text(book, "a.epub", ["latin-1"])
 
 
 def test_a_member_never_unpacks_to_more_than_it_declares(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 CONTAINER = '<container><rootfiles><rootfile full-path="book/my.opf"/></rootfiles></container>'
 """What an EPUB begins with; the namespaces are left out."""
@@ -41,15 +42,13 @@ def join_objects(objects: Sequence[bytes], trailer: bytes = b"") -> bytes:
     return content + b"xref\n0 %d\n%s%s" % (size, table, end)
 
 
-def make_docx(paragraphs: Sequence[str], cell: str = "") -> bytes:
-    """A Word document, with a table after its paragraphs if there is text for its cell."""
+def make_docx(paragraphs: Sequence[str]) -> bytes:
+    """A Word document of paragraphs."""
     import docx
 
     document, stream = docx.Document(), io.BytesIO()
     for paragraph in paragraphs:
         document.add_paragraph(paragraph)
-    if cell:
-        document.add_table(1, 1).cell(0, 0).text = cell
     document.save(stream)
     return stream.getvalue()
 
@@ -70,10 +69,23 @@ def with_member(container: bytes, name: str, content: str | bytes) -> bytes:
     return make_zip({**members, name: content})
 
 
-def make_epub(chapters: Mapping[str, str], order: Sequence[str] = ()) -> bytes:
-    """A book of chapters (XHTML by name); ``order`` is that of reading, else as given."""
+def without_member(container: bytes, name: str) -> bytes:
+    """The container without a member."""
+    with zipfile.ZipFile(io.BytesIO(container)) as archive:
+        return make_zip({member: archive.read(member) for member in archive.namelist() if member != name})
+
+
+def make_epub(
+    chapters: Mapping[str, str | bytes],
+    order: Sequence[str] = (),
+    media_types: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
+    """A book of chapters by name; ``order`` is that of reading, else as given.
+
+    The media type is that of XHTML if ``media_types`` has no other for the name.
+    """
     items = "".join(
-        f'<item id="{index}" href="{name}" media-type="application/xhtml+xml"/>'
+        f'<item id="{index}" href="{name}" media-type="{media_types.get(name, "application/xhtml+xml")}"/>'
         for index, name in enumerate(chapters)
     )
     spine = "".join(f'<itemref idref="{list(chapters).index(name)}"/>' for name in order or chapters)

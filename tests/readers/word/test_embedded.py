@@ -1,0 +1,99 @@
+"""Documents inside Word documents, and parts that are missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qgbatch.errors import DocumentError
+from qgbatch.readers import docx
+from qgbatch.readers.reading import read_document
+from tests.support.documents import without_member
+from tests.support.word import make_word, paragraph, run, text_of
+
+MULTIPART = """MIME-Version: 1.0
+Content-Type: multipart/related; boundary="b"
+
+--b
+Content-Type: text/css
+
+p { color: red }
+--b
+Content-Type: text/html; charset="cp1252"
+Content-Transfer-Encoding: quoted-printable
+
+<p>K=E4se is w=
+hite.</p>
+--b--
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("aFChunk.html", "Tea <b>is</b> hot.<p>Milk", "Tea is hot.\n\nMilk"),
+        ("aFChunk.dat", "\ufeff<html><body><p>Tea.", "Tea."),
+        ("aFChunk.html", b"<p>K\xe4se", "Käse"),
+        ("aFChunk.mht", MULTIPART, "Käse is white."),
+        ("aFChunk.dat", MULTIPART.replace("\n", "\r\n"), "Käse is white."),
+        ("aFChunk.mht", "Content-Type: text/plain; charset=hex\n\nTea.", "Tea."),
+        ("aFChunk.txt", "Subject: tea\n\nTea.", "Subject: tea\n\nTea."),
+        ("aFChunk.docx", make_word(paragraph(run("Inner."))), "Inner."),
+    ],
+)
+def test_an_embedded_document_is_read_in_its_place(
+    name: str, content: str | bytes, text: str, tmp_path: Path
+) -> None:
+    body = paragraph(run("A")) + f'<w:altChunk r:id="{name}"/>' + paragraph(run("Z"))
+    (tmp_path / "a.docx").write_bytes(make_word(body, {name: content}))
+    assert read_document(str(tmp_path / "a.docx"), ["cp1252"]).text == f"A\n\n{text}\n\nZ"
+
+
+def test_parts_that_cannot_be_read_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    chunks = "".join(f'<w:altChunk r:id="{name}"/>' for name in ("none", "aFChunk.rtf", "aFChunk.docx"))
+    inner = make_word('<w:altChunk r:id="aFChunk.docx"/>', {"aFChunk.docx": make_word("")})
+    content = make_word(
+        paragraph(run("A")) + chunks, {"aFChunk.rtf": r"{\rtf1 Tea.}", "aFChunk.docx": inner}
+    )
+    assert docx.extract_text(content, "a.docx") == "A"
+    assert [message.split("embedded document ")[1] for message in caplog.messages] == [
+        "none is left out: the file does not contain it.",
+        "word/aFChunk.rtf is left out: it is Rich Text, which qgbatch does not read.",
+        "word/aFChunk.docx is left out: it is embedded in an embedded one.",
+    ]
+
+
+def test_missing_notes_and_damaged_styles_do_not_hide_the_text(caplog: pytest.LogCaptureFixture) -> None:
+    content = make_word(paragraph(run("A")), {"styles.xml": "<a>", "footnotes.xml": ""})
+    content = without_member(content, "word/footnotes.xml")
+    assert docx.extract_text(content, "a.docx") == "A"
+    styles, notes = caplog.messages
+    assert styles.startswith("a.docx: part word/styles.xml is left out: it cannot be read (a.docx: damaged")
+    assert notes == "a.docx: part word/footnotes.xml is left out: the file does not contain it."
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (
+            "aFChunk.mht",
+            "Content-Type: text/html; a=" + '";' * 5000 + "\n\nTea.",
+            "web archive is too long",
+        ),
+        ("aFChunk.mht", "Content-Type: image/png\n\n", "holds no HTML page"),
+        ("aFChunk.mht", "Content-Type: multipart/mixed; boundary=b\n\n--b\n" * 20, "has too many levels"),
+        ("aFChunk.html", b"<p>\xe4", "aFChunk.html: the bytes are not valid utf-8"),
+        ("aFChunk.docx", b"PK\x03\x04", "aFChunk.docx: damaged, or not a .docx file"),
+    ],
+)
+def test_an_embedded_document_that_is_damaged_is_named(
+    name: str, content: str | bytes, reason: str
+) -> None:
+    with pytest.raises(DocumentError, match=reason):
+        text_of(f'<w:altChunk r:id="{name}"/>', {name: content})
+
+
+def test_embedding_one_part_many_times_is_limited() -> None:
+    with pytest.raises(DocumentError, match="larger than 32 MiB"):
+        text_of('<w:altChunk r:id="aFChunk.txt"/>' * 40, {"aFChunk.txt": "a" * (1 << 20)})
