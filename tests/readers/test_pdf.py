@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import random
 import signal
+import sys
 from pathlib import Path
 from threading import Timer
 
@@ -56,6 +58,22 @@ def test_a_chunk_knows_the_page_on_which_it_begins(tmp_path: Path) -> None:
     assert document.page_starts == (0, 0, 12, 14)
     pages = [Chunk(document, 0, start, 27, (1,), hard_split=False).page for start in (0, 11, 14, 20)]
     assert pages == [2, 2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "page_starts"),
+    [
+        (make_pdf([["Tea is hot."]]), "Tea is hot.", (0,)),
+        (b"%PDF-1.7x is how a PDF may begin.", "%PDF-1.7x is how a PDF may begin.", ()),
+    ],
+    ids=["PDF", "text about PDF"],
+)
+def test_standard_input_may_be_a_pdf(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, text: str, page_starts: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    document = read_document("-")
+    assert (document.source, document.text, document.page_starts) == ("-", text, page_starts)
 
 
 def test_documents_without_pages_have_none(tmp_path: Path) -> None:

@@ -31,6 +31,49 @@ def make_pdf(pages: Sequence[Sequence[str]], step: int = 14) -> bytes:
     return join_objects([text.encode("ascii") for text in objects])
 
 
+Placed = tuple[float, float, str] | tuple[float, float, str, float]
+"""The horizontal and vertical position of a text in points, the text and the size of its font (else 10)."""
+
+
+def make_placed_pdf(pages: Sequence[Sequence[Placed]], is_turned: bool = False) -> bytes:
+    """A PDF of pages of texts that are drawn in this order; they may have characters beyond ASCII.
+
+    Args:
+        pages: The texts of each page, as they are seen.
+        is_turned: Whether the pages are drawn on their side and have a mark that turns them upright.
+    """
+    beyond = sorted({char for page in pages for item in page for char in item[2] if not " " <= char <= "~"})
+    codes = {char: code for code, char in enumerate(beyond, 128)}
+    table = "".join(f"<{code:02X}><{char.encode('utf-16-be').hex()}>\n" for char, code in codes.items())
+    cmap = (
+        "begincmap 1 begincodespacerange <00><FF> endcodespacerange "
+        f"{len(codes)} beginbfchar\n{table}endbfchar endcmap"
+    )
+    kids = " ".join(f"{5 + 2 * index} 0 R" for index in range(len(pages)))
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 4 0 R>>",
+        f"<</Length {len(cmap)}>>stream\n{cmap}\nendstream",
+    ]
+    for index, page in enumerate(pages):
+        content = "".join(_placed(codes, is_turned, *item) for item in page)
+        objects += [
+            f"<</Type/Page/Parent 2 0 R/Rotate {90 * is_turned}/MediaBox[0 0 595 842]"
+            f"/Resources<</Font<</F1 3 0 R>>>>/Contents {6 + 2 * index} 0 R>>",
+            f"<</Length {len(content)}>>stream\n{content}\nendstream",
+        ]
+    return join_objects([text.encode("ascii") for text in objects])
+
+
+def _placed(
+    codes: Mapping[str, int], is_turned: bool, x: float, y: float, text: str, size: float = 10
+) -> str:
+    shown = "".join(f"{codes.get(char, ord(char)):02X}" for char in text)
+    matrix = f"0 1 -1 0 {595 - y} {x}" if is_turned else f"1 0 0 1 {x} {y}"
+    return f"BT /F1 {size} Tf {matrix} Tm <{shown}> Tj ET\n"
+
+
 def join_objects(objects: Sequence[bytes], trailer: bytes = b"") -> bytes:
     """A PDF file of its objects, the first being the catalogue."""
     content, table = b"%PDF-1.6\n", b"0000000000 65535 f \n"
