@@ -6,6 +6,7 @@ import codecs
 import errno
 import gzip
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ _HINTS = {
     errno.ENAMETOOLONG: "Move the file to a shorter path.",
     0: "Pass its text on standard input (-).",
 }
+_SOFT_HYPHEN = re.compile(r"\u00ad(?:[ \t]*[ \n][ \t]*(?=[^\W\d_]))?")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -163,6 +165,11 @@ def decode_exactly(data: bytes, source: str, encodings: Sequence[str] = ()) -> s
         f"{source}: the bytes are not valid {', nor '.join(errors)}.",
         "If it is text, name its encoding, for example --encoding cp1252.",
     )
+
+
+def without_soft_hyphens(text: str) -> str:
+    """The text without the marks of where a word may be divided, and with divided words joined."""
+    return _SOFT_HYPHEN.sub("", text)
 
 
 def hint_for(error: OSError) -> str:

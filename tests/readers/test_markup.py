@@ -9,7 +9,9 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import content, html, markdown, rst
-from qgbatch.readers.reading import read_document
+from qgbatch.readers.reading import read_document, read_documents
+from qgbatch.records import Document
+from qgbatch.settings import FileSettings
 
 NAVIGATION = "<nav><a href=/>Home</a> <a href=/about>About us</a></nav>"
 PARAGRAPHS = [
@@ -177,3 +179,19 @@ def test_a_superscript_is_marked_with_a_caret() -> None:
 def test_footnote_marks_are_omitted() -> None:
     page = '<p>It fell in 1809<sup id="r"><a href="#n">[3]</a></sup>.</p>'
     assert html.main_text(page) == "It fell in 1809."
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.txt", "The light\u00adhouse is for\u00ad\nty feet high."),
+        ("a.md", "The light&shy;house is for\u00ad\nty feet high."),
+        ("a.html", "<p>The light&shy;house is for\u00adty feet high."),
+        ("a.jsonl", '{"text": "The light\u00adhouse is for\u00ad\\nty feet high."}'),
+    ],
+)
+def test_soft_hyphens_are_removed(name: str, data: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(data, encoding="utf-8")
+    [(document, _)] = read_documents(str(tmp_path / name), FileSettings())
+    assert isinstance(document, Document)
+    assert document.text == "The lighthouse is forty feet high."
