@@ -36,7 +36,7 @@ PARAGRAPHS = [
         ("> Said so.", "Said so."),
         ("![a cat](cat.png) A cat.", "A cat."),
         ("One  \ntwo<br>three\\\nfour", "One\ntwo\nthree\nfour"),
-        ("<div>\nhidden\n</div>\n\nShown &amp; <b>bold</b> \\* 1.", "Shown & bold * 1."),
+        ("<div>\nShown\n</div>\n\nShown &amp; <b>bold</b> \\* 1.", "Shown\n\nShown & bold * 1."),
         ("---\ntitle: T\n---\n\nText.", "Text."),
         ("---\n\nText.\n\n---\n\nMore.", "Text.\n\nMore."),
     ],
@@ -179,6 +179,20 @@ def test_a_superscript_is_marked_with_a_caret() -> None:
 def test_footnote_marks_are_omitted() -> None:
     page = '<p>It fell in 1809<sup id="r"><a href="#n">[3]</a></sup>.</p>'
     assert html.main_text(page) == "It fell in 1809."
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (".. [1] Tea is hot.", "Tea is hot."),
+        (".. rubric:: Tea\n\nHot.", "Tea\n\nHot."),
+        (".. figure:: a.png\n   :alt: b\n\n   A cup.", "A cup."),
+        (".. py:function:: brew(x)\n\n   Makes tea.", "Makes tea."),
+        (".. image:: a.png\n\n   hidden", ""),
+    ],
+)
+def test_directives_with_prose_keep_it(source: str, text: str) -> None:
+    assert rst.plain_text(source) == text
 
 
 @pytest.mark.parametrize(
