@@ -40,7 +40,7 @@ _CUT_AFTER_HEADING = 1.0
 _MAX_CHARS_PER_TOKEN = 20
 """Above the longest token of any T5 vocabulary (16 characters). A sentence with more
 characters than this per allowed token is too long without counting its tokens."""
-_CLAUSE_END = re.compile(r"[,;:)\]\u2013\u2014]\s+")
+_CLAUSE_END = re.compile(r"[,;:)\]\u2013\u2014]\s+|[\uff0c\u3001\uff1b\uff1a]")
 _SPACE = re.compile(r"\s+")
 _SENTENCES_PER_BATCH = 1024
 """Number of sentences whose tokens are counted in one call of the tokenizer."""

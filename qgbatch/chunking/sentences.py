@@ -28,9 +28,33 @@ longer. The slowest inputs found ("!? !? ...") took 0.3 s for 10,000 characters.
 _LINE = re.compile(r"[^\n\f\u2029]*[\n\f\u2029]?")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022\u2023\u2013|]|\d{1,3}[.)])[ \t]")
+_TURN = re.compile(
+    r"[ \t]*(?:[\[(]\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?[\])]|\d{1,2}:\d{2}:\d{2}"
+    r"|[A-Z][A-Z .'-]{1,40}\d{0,3}:\s)"
+)
+"""A turn of a transcript begins with a time or with the speaker's name in capitals."""
+_UNDERLINE = re.compile(r"[ \t]*([=~*#_-])\1{2,}[ \t]*$")
+_PAGE_BREAK = re.compile(r"[ \t\n]{0,9}\f[ \t\n\f]{0,9}")
 _MAX_HEADING_CHARS = 80
 """Maximum length of a line without Markdown markup that still counts as a heading."""
+_MIN_LAST_WORD_CHARS = 4
+"""A line that ends with a shorter word in small letters ("of", "the") is no title."""
 _ENDS_SENTENCE = re.compile(r"""[.!?:;\u2026\u3002\uff01\uff1f]["')\]\u2019\u201d\u00bb]*$""")
+_STOP_OF_OTHER_SCRIPTS = re.compile(
+    "[\u3002\uff01\uff1f\uff61\u0964\u0965\u061f\u06d4\u0589\u1362\u104b]++"
+    "[\"')\\]\u2019\u201d\u300d\u300f\uff09\u300b\u3009\u3011]*+"
+    "(?!\u3068|\u3063\u3066)"  # Japanese: the sentence goes on with "he said"
+)
+"""A stop that Punkt does not know, because no space follows it or its script has its own."""
+_STOP_WITHOUT_SPACE = re.compile(
+    r"(?<!\S)[\"'(\u201c\u2018]*[^\W\d_]['\u2019\w-]*[a-z\u00df-\u00ff][.!?][\"')\u201d\u2019]*"
+    r"(?=[\"'(\u201c\u2018]*([^\W\d_]+)[\s,;:])"
+)
+_ABBREVIATIONS = ("al", "eq", "eqs", "fig", "figs", "refs")
+"""Abbreviations of science that the parameters of some languages lack."""
+_BEGINS_WITH_CAPITAL = 1 << 1
+_SMALL_INSIDE = 1 << 5
+"""What Punkt has seen of a word: a capital letter at the start of sentences, a small one inside them."""
 _LAST_WORD = re.compile(r"([^\s.]+)\.$")
 
 
@@ -52,7 +76,7 @@ class SentenceSplitter:
     def __init__(self, language: Language) -> None:
         source = with_nonbreaking_prefixes(punkt.load_model(language), language)
         parameters = PunktParameters()
-        parameters.abbrev_types = set(source.abbrev_types)
+        parameters.abbrev_types = {*source.abbrev_types, *_ABBREVIATIONS}
         parameters.collocations = set(source.collocations)
         parameters.sent_starters = set(source.sent_starters)
         parameters.ortho_context = defaultdict(int, {k: int(v) for k, v in source.ortho_context.items()})
@@ -90,8 +114,18 @@ class SentenceSplitter:
             ends = [end for _, end in self._punkt.span_tokenize(buffer)]
         except TimeoutError:  # nltk limits the time of its regular expressions
             ends = []
-        cuts = [end for end in ends[:-1] if not self._is_reference(buffer, end)]
-        return [*cuts, len(buffer)]
+        cuts = {end for end in ends[:-1] if not self._is_reference(buffer, end)}
+        cuts.update(stop.end() for stop in _STOP_OF_OTHER_SCRIPTS.finditer(buffer))
+        cuts.update(s.end() for s in _STOP_WITHOUT_SPACE.finditer(buffer) if self._begins_sentence(s[1]))
+        return sorted(cuts | {len(buffer)})
+
+    def _begins_sentence(self, word: str) -> bool:
+        """Return whether a word begins sentences, and has its capital letter for no other reason.
+
+        ``threading.Thread`` is one word; ``the town.These traders`` are two sentences.
+        """
+        uses = self._punkt._params.ortho_context.get(word.lower(), 0)
+        return word.istitle() and bool(uses & _BEGINS_WITH_CAPITAL) and bool(uses & _SMALL_INSIDE)
 
     def _is_reference(self, buffer: str, end: int) -> bool:
         """Return whether a full stop belongs to an abbreviation before a number, as in ``No. 5``."""
@@ -104,24 +138,59 @@ class SentenceSplitter:
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     """Yield spans that no sentence crosses, stripped, and whether each one ends a paragraph."""
-    start = end = 0
+    start = end = page_break_end = 0
     for line in _LINE.finditer(text):
         content = line[0]
         if not content or content.isspace():
+            page_break_end = max(page_break_end, _end_of_page_break(text, start, end, line.start()))
+            if line.end() <= page_break_end:
+                continue
             if end > start:
                 yield *_strip(text, start, end), True
             start = end = line.end()
             continue
-        heading = _HEADING.match(content)
-        if (heading or _LIST_ITEM.match(content)) and end > start:
+        heading = _HEADING.match(content) or (end == start and _is_title(text, line.start(), line.end()))
+        underlines = end > start and "\n" not in text[start : end - 1] and _UNDERLINE.match(content)
+        if end > start and (heading or _LIST_ITEM.match(content) or _TURN.match(content)):
             yield *_strip(text, start, end), True
             start = line.start()
         end = line.end()
-        if heading:
+        if heading or underlines:
             yield *_strip(text, start, end), False
             start = end
     if end > start:
         yield *_strip(text, start, end), True
+
+
+def _end_of_page_break(text: str, start: int, end: int, blank: int) -> int:
+    """Return where a sentence goes on after the form feed in it, or 0 if there is none.
+
+    Args:
+        text: The text.
+        start: The start of the block before the blank line.
+        end: The end of this block.
+        blank: The start of the blank line.
+    """
+    page_break = _PAGE_BREAK.match(text, blank)
+    if not page_break or end == start or not text[page_break.end() : page_break.end() + 1].islower():
+        return 0
+    return 0 if _ENDS_SENTENCE.search(text[max(start, end - 20) : end].rstrip()) else page_break.end()
+
+
+def _is_title(text: str, start: int, end: int) -> bool:
+    """Return whether the first line of a block is a title, less than half as long as the next line."""
+    line = text[start:end].strip()
+    following = text[end : end + 2 * (end - start)].lstrip(" \t")
+    return (
+        len(line) <= _MAX_HEADING_CHARS
+        and len(following) > 2 * len(line)
+        and "\n" not in following
+        and following[0].isupper()
+        and line[0].isupper()
+        and not line.endswith((",", "-"))
+        and not (line.split()[-1].islower() and len(line.split()[-1]) < _MIN_LAST_WORD_CHARS)
+        and not _ENDS_SENTENCE.search(line)
+    )
 
 
 def _is_heading(block: str, ends_paragraph: bool) -> bool:

@@ -6,6 +6,7 @@ import codecs
 import errno
 import gzip
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ _HINTS = {
     errno.ENAMETOOLONG: "Move the file to a shorter path.",
     0: "Pass its text on standard input (-).",
 }
+_SOFT_HYPHEN = re.compile(r"\u00ad(?:[ \t]*[ \n][ \t]*(?=[^\W\d_]))?")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -178,6 +180,11 @@ def utf16_encoding(head: bytes) -> str | None:
         return "utf-16"
     nul_offsets = [offset for offset, byte in enumerate(head[:4]) if byte == 0]
     return "utf-16-le" if nul_offsets == [1, 3] else "utf-16-be" if nul_offsets == [0, 2] else None
+
+
+def without_soft_hyphens(text: str) -> str:
+    """The text without the marks of where a word may be divided, and with divided words joined."""
+    return _SOFT_HYPHEN.sub("", text)
 
 
 def hint_for(error: OSError) -> str:

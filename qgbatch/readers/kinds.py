@@ -31,7 +31,7 @@ def _with_gz(*suffixes: str) -> tuple[str, ...]:
 
 KINDS = (
     Kind("text", _with_gz(".txt")),
-    Kind("markdown", _with_gz(".md")),
+    Kind("markdown", _with_gz(".md", ".markdown", ".mdx")),
     Kind("rst", _with_gz(".rst")),
     Kind("html", _with_gz(".html", ".htm"), package="trafilatura"),
     Kind("pdf", (".pdf",), package="pypdfium2"),

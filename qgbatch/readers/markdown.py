@@ -4,41 +4,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from qgbatch.readers.front_matter import without_front_matter
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 _PART_CHARS = 1 << 20
 """The size of a part that is parsed at once. The parser's tokens take about 100 times the memory."""
-_FRONT_MATTER = re.compile(
-    r"---[ \t]*\n(?=[\w\"'#-][^\n]*:)(?:(?!---|\.\.\.).*\n)*(?:---|\.\.\.)[ \t]*(?:\n|$)"
-)
 _SUPERSCRIPT = re.compile(r"\0(?!(?:st|nd|rd|th|er|re|e|o|a)\b)(?=\S)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
+_OMITTED_ELEMENTS = {
+    "table", "pre", "script", "style", "svg", "math", "textarea", "select", "title", "highlight", "comment",
+}  # fmt: skip
+"""Elements of HTML, and the tags of Jekyll and Hugo around code and comments."""
+_Piece = tuple[str, str]
+"""The kind of a piece of the document, and its text, tag or list marker."""
 
 
 def plain_text(markdown: str) -> str:
     """The prose of a document, its blocks separated by blank lines.
 
-    Code blocks, tables, HTML, images, link targets, front matter and markup are omitted.
+    Code, tables, images, link targets, front matter, template tags and markup are omitted, and
+    so are the HTML elements that hold no prose. An indented paragraph of sentences is no code.
     List items keep their dash or number, because the sentence splitter recognizes items by it.
     """
-    prose = _FRONT_MATTER.sub("", markdown, count=1) if markdown.startswith("---") else markdown
-    return "\n\n".join(block for part in _parts(prose) for block in _blocks(part))
+    return "\n\n".join(block for part in _parts(without_front_matter(markdown)) for block in _blocks(part))
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text in parts of bounded size, cut at blank lines outside code blocks where possible."""
+    """The text in parts of bounded size, cut before unindented paragraphs outside code if possible."""
     lines: list[str] = []
-    n_chars, fence = 0, ""
+    n_chars, fence, is_after_blank = 0, "", False
     for line in _short_lines(text):
+        may_cut = is_after_blank and not fence and not line[0].isspace()
+        if (n_chars >= _PART_CHARS and may_cut) or n_chars >= 2 * _PART_CHARS:
+            yield "".join(lines)
+            lines, n_chars = [], 0
         lines.append(line)
         n_chars += len(line)
+        is_after_blank = line.isspace()
         mark = _FENCE.match(line)
         if mark and not fence:
             fence = mark[1]
         elif mark and mark[1].startswith(fence):
             fence = ""
-        if (n_chars >= _PART_CHARS and not line.strip() and not fence) or n_chars >= 2 * _PART_CHARS:
-            yield "".join(lines)
-            lines, n_chars = [], 0
     yield "".join(lines)
 
 
@@ -52,35 +64,76 @@ def _short_lines(text: str) -> Iterator[str]:
 
 
 def _blocks(markdown: str) -> Iterator[str]:
-    from markdown_it import MarkdownIt
+    marker, texts = "", list[str]()
+    for kind, content in [*_without_omitted_elements(_pieces(markdown)), ("break", "")]:
+        if kind == "text":
+            texts.append(content)
+            continue
+        if text := _tidy("".join(texts)):
+            yield marker + text
+            marker = ""
+        texts.clear()
+        marker = content or marker
 
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    marker, in_table = "", False
-    for token in parser.parse(markdown):
+
+def _pieces(markdown: str) -> Iterator[_Piece]:
+    """The document's text, the breaks between its blocks and the HTML tags in it.
+
+    A break has the marker of the list item that it begins, or "".
+    """
+    from qgbatch.readers.markdown_parser import block_parser, inline_parser
+
+    in_table = False
+    links: dict[str, Any] = {}
+    for token in block_parser().parse(markdown, links):
         if token.type in ("table_open", "table_close"):
             in_table = token.type == "table_open"
         elif token.type == "list_item_open":
-            marker = f"{token.info}{token.markup} " if token.info else "- "
-        elif token.type == "inline" and not in_table:
-            text = _inline_text((piece.type, piece.content) for piece in token.children or [])
-            if text:
-                yield marker + text
-                marker = ""
+            yield "break", f"{token.info}{token.markup} " if token.info else "- "
+        elif token.type in ("inline", "html_block") and not in_table:
+            # A block of HTML may have text behind its comment.
+            for block in inline_parser().parseInline(token.content, links):
+                yield from map(_piece, block.children or [])
+            yield "break", ""
 
 
-def _inline_text(pieces: Iterable[tuple[str, str]]) -> str:
-    """The text of a block, from the type and the content of each piece."""
-    breaks = {"softbreak": " ", "hardbreak": "\n", "superscript": "\0"}
-    text = "".join(
-        content if kind in ("text", "code_inline") else breaks.get(_kind(kind, content), "")
-        for kind, content in pieces
-    )
+def _piece(token: Token) -> _Piece:
+    if token.type == "html_inline":
+        return "tag", token.content
+    if token.type == "break":
+        return "break", ""
+    texts = {"text": token.content, "code_inline": token.content, "softbreak": " ", "hardbreak": "\n"}
+    return "text", texts.get(token.type, "")
+
+
+def _without_omitted_elements(pieces: Iterable[_Piece]) -> list[_Piece]:
+    """The pieces with HTML tags replaced by what they mean; an element that never ends is kept."""
+    from markdown_it.common.html_blocks import block_names
+
+    kept: list[_Piece] = []
+    starts: dict[str, list[int]] = {tag: [] for tag in _OMITTED_ELEMENTS}
+    for kind, content in pieces:
+        tag = _TAG.match(content) if kind == "tag" else None
+        name = tag[2].lower() if tag else ""
+        if tag and tag[1] and starts.get(name):
+            start = starts[name][-1]
+            del kept[start:]
+            for positions in starts.values():
+                while positions and positions[-1] >= start:
+                    positions.pop()
+        elif tag and not tag[1] and name in starts and not content.endswith("/>"):
+            starts[name].append(len(kept))
+        if kind != "tag":
+            kept.append((kind, content))
+        elif name in block_names or name in ("pre", "textarea"):
+            kept.append(("break", "- " if name == "li" and tag and not tag[1] else ""))
+        elif name == "br" or (name == "sup" and tag and not tag[1]):
+            kept.append(("text", "\n" if name == "br" else "\0"))
+    return kept
+
+
+def _tidy(text: str) -> str:
+    """A block with powers marked and single spaces."""
     text = _SUPERSCRIPT.sub("^", text).replace("\0", "")  # 2<sup>8</sup> would become 28
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
-
-
-def _kind(kind: str, content: str) -> str:
-    """The type of a piece; inline HTML for a line break or a superscript has a type of its kind."""
-    starts = {"<br": "hardbreak", "<su": "superscript" if content[:4].lower() == "<sup" else kind}
-    return starts.get(content[:3].lower(), kind) if kind == "html_inline" else kind

@@ -12,7 +12,14 @@ from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError, require_package
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
-from qgbatch.readers.content import STDIN, check_markup_size, decode, display, read_bytes
+from qgbatch.readers.content import (
+    STDIN,
+    check_markup_size,
+    decode,
+    display,
+    read_bytes,
+    without_soft_hyphens,
+)
 from qgbatch.readers.kinds import is_table, kind_of
 from qgbatch.readers.listing import Listing
 from qgbatch.records import Document, Failure
@@ -47,7 +54,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     Standard input is text, or a PDF if it begins like one.
 
     Text is decoded by its byte order mark; without one as UTF-8, then in the given encodings.
-    Line breaks become ``\n``. Markup is removed.
+    Line breaks become ``\n``. Markup and soft hyphens are removed.
 
     Raises:
         DocumentError: the file cannot be read or decoded, or contains no text.
@@ -65,6 +72,8 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
         text = _ARCHIVE_READERS[name](data, source, encodings)
     else:
         text = _decoded_text(name, data, source, encodings)
+    if name != "pdf":  # its pages have none, and begin at known offsets
+        text = without_soft_hyphens(text)
     if data and not text and name != "text":
         raise DocumentError(
             f"{source}: no text was found in it.",

@@ -9,8 +9,16 @@ _TABLE = re.compile(r"\s*(\+[-=+]+\+|\|.*\||=+( +=+)+)\s*$")
 _EXPLICIT = re.compile(r"\.\.( |$)")
 _FIELD = re.compile(r":[^:\s][^:]*:( |$)")
 _PROSE_DIRECTIVE = re.compile(
-    r"\.\. (?:note|warning|tip|hint|important|caution|danger|attention|error|seealso|topic|admonition)::"
+    r"\.\. (?:\[[#*\w.-]{1,40}\](?= )|(?:note|warning|tip|hint|important|caution|danger|attention|error"
+    r"|seealso|topic|admonition|sidebar|rubric|epigraph|highlights|pull-quote|centered|glossary|tab|tab-item|dropdown"
+    r"|versionadded|versionchanged|deprecated)::)"
 )
+"""A footnote, or a directive with text on its line and below it."""
+_BODY_DIRECTIVE = re.compile(
+    r"\.\. (?:figure|container|compound|only|tab-set|grid|grid-item|details"
+    r"|(?:\w{1,20}:)?(?:function|class|method|attribute|data|module|exception|option|envvar|confval))::"
+)
+"""A directive with text below it alone."""
 _INLINE = (
     (re.compile(r"``(.+?)``"), r"\1"),
     (re.compile(r"(?::[\w:.+-]{1,40}:)?`([^`<]{0,1000}?)(?: ?<[^`<>]{0,1000}>)?`_{0,2}"), r"\1"),
@@ -25,7 +33,7 @@ def plain_text(rst: str) -> str:
     """The prose of a document, line by line.
 
     Underlines, directives with their content, comments, link targets, fields, literal blocks,
-    tables and inline markup are omitted; notes and warnings keep their text.
+    tables and inline markup are omitted; notes, warnings, captions and the like keep their text.
     """
     lines: list[str] = []
     omitted_indent: int | None = None
@@ -44,7 +52,7 @@ def plain_text(rst: str) -> str:
         in_table = in_table or bool(_TABLE.match(line))
         if _EXPLICIT.match(stripped) or _FIELD.match(stripped):
             prose = _PROSE_DIRECTIVE.match(stripped)
-            omitted_indent = None if prose else indent
+            omitted_indent = None if prose or _BODY_DIRECTIVE.match(stripped) else indent
             if prose:
                 lines.append(_inline(stripped[prose.end() :].strip()))
         elif not (in_table or _ADORNMENT.match(stripped)):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.content import display
+from qgbatch.readers.content import display, without_soft_hyphens
 from qgbatch.readers.kinds import kind_of
 from qgbatch.readers.table_rows import TEXT, Columns, TableRow, read_table_rows
 from qgbatch.records import Document, Failure
@@ -112,7 +112,8 @@ def _document(row: TableRow, source: str, number: int, files: FileSettings) -> D
         raise DocumentError(f"{place}: {type(text).__name__}, not text.", "Name another --text-column.")
     if not text or text.isspace():
         raise DocumentError(f"{place}: is empty.", "Add a text or remove the row.")
-    return Document.from_text(text.replace("\r\n", "\n").replace("\r", "\n"), name)
+    text = without_soft_hyphens(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return Document.from_text(text, name)
 
 
 def _id(values: Mapping[str, Any], column: str, place: str) -> str:

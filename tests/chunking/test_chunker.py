@@ -176,3 +176,22 @@ def test_the_input_contains_the_text_before_the_chunk_if_it_fits() -> None:
 
     assert lengths(100) == [6, 10, 14, 18, 22]
     assert lengths(15) == [6, 10, 14, 6, 6]
+
+
+class CharEncoder(WordEncoder):
+    """A token for each character."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    def token_ends(self, text: str) -> list[int]:
+        return list(range(1, len(text) + 1))
+
+    def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[tuple[int, ...]]:
+        return [(0,) * (len(text) + self.n_prompt_tokens) for text in texts]
+
+
+def test_a_long_chinese_sentence_is_cut_at_a_comma() -> None:
+    document = Document.from_text("\u706f\u5854\u5f88\u9ad8\u5f88\u4eae\uff0c" * 20, "a")
+    chunks = chunk_document(document, CharEncoder(), SentenceSplitter("english"), ChunkLimits(34, 34))
+    assert {chunk.text[-1] for chunk in chunks} == {"\uff0c"}

@@ -17,6 +17,8 @@ def split(text: str) -> list[str]:
         "See No. 5 and Fig. 3 on pp. 12-14.",
         "The U.S. army left in Jan. 1920.",
         "She waited... and then she left.",
+        "Smith et al. (2010) and Eqs. (1) and (2) say so.",
+        "The class threading.Thread is used.",
     ],
 )
 def test_an_abbreviation_does_not_end_a_sentence(sentence: str) -> None:
@@ -61,3 +63,47 @@ def test_the_language_decides() -> None:
     text = "Er kam ca. um neun. Dann ging er."
     german = [text[s.start_char : s.end_char] for s in SentenceSplitter("german")(text)]
     assert german == ["Er kam ca. um neun.", "Dann ging er."]
+
+
+def test_a_stop_without_a_space_ends_a_sentence() -> None:
+    assert split("They lived in the town.These few went away.A boat came!They left.") == [
+        "They lived in the town.", "These few went away.", "A boat came!", "They left.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["\u5854\u5f88\u9ad8\u3002", "\u706f\u4eae\u4e86\uff01", "\u662f\u5417\uff1f"],
+        ["\u300c\u9060\u3044\u3002\u300d\u3068\u8a00\u3063\u305f\u3002", "\u706f\u304c\u3042\u308b\u3002"],
+        ["\u092f\u0939 \u0939\u0948\u0964 ", "\u0935\u0939 \u0925\u093e\u0964"],
+        ["\u0647\u0644 \u0643\u0627\u0646\u061f ", "\u0646\u0639\u0645."],
+    ],
+    ids=["Chinese", "Japanese", "Hindi", "Arabic"],
+)
+def test_stops_of_other_scripts_end_sentences(sentences: list[str]) -> None:
+    assert split("".join(sentences)) == [sentence.strip() for sentence in sentences]
+
+
+def test_a_form_feed_inside_a_sentence_does_not_end_it() -> None:
+    assert split("The well was\n\n\fdug by hand.\n\fIt is deep") == [
+        "The well was\n\n\fdug by hand.", "It is deep",
+    ]  # fmt: skip
+
+
+def test_the_turns_of_a_transcript_are_sentences() -> None:
+    turns = ["[00:01] Hello there", "(1:02:03) Yes", "00:00:05 Well", "ANNA: So it is", "DR. B 2: Hm"]
+    assert split("\n".join(turns)) == turns
+
+
+@pytest.mark.parametrize("title", ["Tea\n===", "Tea", "The old well"])
+def test_a_title_does_not_run_into_the_line_below_it(title: str) -> None:
+    line = "It is hot and mild, and it comes from the leaves of a plant."
+    sentences = list(SentenceSplitter("english")(f"{title}\n{line}"))
+    assert split(f"{title}\n{line}") == [title, line]
+    assert [sentence.is_heading for sentence in sentences] == [True, False]
+
+
+def test_a_short_first_line_that_goes_on_is_no_title() -> None:
+    text = "He went to the\nUnited States of America by ship in winter."
+    assert split(text) == [text]

@@ -10,7 +10,9 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import content, html, markdown, rst
-from qgbatch.readers.reading import read_document
+from qgbatch.readers.reading import read_document, read_documents
+from qgbatch.records import Document
+from qgbatch.settings import FileSettings
 
 NAVIGATION = "<nav><a href=/>Home</a> <a href=/about>About us</a></nav>"
 PARAGRAPHS = [
@@ -35,7 +37,7 @@ PARAGRAPHS = [
         ("> Said so.", "Said so."),
         ("![a cat](cat.png) A cat.", "A cat."),
         ("One  \ntwo<br>three\\\nfour", "One\ntwo\nthree\nfour"),
-        ("<div>\nhidden\n</div>\n\nShown &amp; <b>bold</b> \\* 1.", "Shown & bold * 1."),
+        ("<div>\nShown\n</div>\n\nShown &amp; <b>bold</b> \\* 1.", "Shown\n\nShown & bold * 1."),
         ("---\ntitle: T\n---\n\nText.", "Text."),
         ("---\n\nText.\n\n---\n\nMore.", "Text.\n\nMore."),
     ],
@@ -327,3 +329,33 @@ def test_navigation_notices_and_data_stay_out_when_all_the_text_is_read(part: st
 def test_the_menu_in_a_table_for_the_layout_stays_out() -> None:
     menu = '<a href="/">Home</a> <a href="/b">News</a> <a href="/c">Contact</a>'
     assert html.main_text(f"<table><tr><td>{menu}<td>{BODY}</table>") == "\n\n".join(PARAGRAPHS)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (".. [1] Tea is hot.", "Tea is hot."),
+        (".. rubric:: Tea\n\nHot.", "Tea\n\nHot."),
+        (".. figure:: a.png\n   :alt: b\n\n   A cup.", "A cup."),
+        (".. py:function:: brew(x)\n\n   Makes tea.", "Makes tea."),
+        (".. image:: a.png\n\n   hidden", ""),
+    ],
+)
+def test_directives_with_prose_keep_it(source: str, text: str) -> None:
+    assert rst.plain_text(source) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.txt", "The light\u00adhouse is for\u00ad\nty feet high."),
+        ("a.md", "The light&shy;house is for\u00ad\nty feet high."),
+        ("a.html", "<p>The light&shy;house is for\u00adty feet high."),
+        ("a.jsonl", '{"text": "The light\u00adhouse is for\u00ad\\nty feet high."}'),
+    ],
+)
+def test_soft_hyphens_are_removed(name: str, data: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(data, encoding="utf-8")
+    [(document, _)] = read_documents(str(tmp_path / name), FileSettings())
+    assert isinstance(document, Document)
+    assert document.text == "The lighthouse is forty feet high."
