@@ -17,6 +17,7 @@ _NEARBY_CHARS = 150
 _PARTICLES = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
 """Words that are no answer by themselves."""
 _EDGE = " \t\n.,;:!?\"'\u2018\u2019\u201c\u201d"
+_PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
 _QUOTES_AND_DASHES = str.maketrans(
     {
         "\u2018": "'",
@@ -34,7 +35,8 @@ def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None
     """Find an answer in a text as whole words.
 
     Case, kinds of quotation marks and dashes, white space and Unicode compatibility forms are
-    ignored. Of several places, the one with the most words of the question nearby is returned.
+    ignored. An answer never spans two paragraphs. Of several places, the one with the most words of
+    the question nearby is returned.
 
     Returns:
         The offsets of the answer, half open, or ``None`` if the text does not contain it.
@@ -44,7 +46,8 @@ def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None
     if answer.strip().endswith(".") and "." in stripped.split(" ")[-1]:
         stripped += "."  # "U.S."
     wanted, _ = _fold(stripped)
-    found = [(places[start], places[start + len(wanted) - 1] + 1) for start in _whole_words(wanted, folded)]
+    spans = [(places[start], places[start + len(wanted) - 1] + 1) for start in _whole_words(wanted, folded)]
+    found = [(start, end) for start, end in spans if not _PARAGRAPH_END.search(text, start, end)]
     if len(found) <= 1:
         return found[0] if found else None
     asked = set(content_words(question))

@@ -46,6 +46,16 @@ def test_numbers_abbreviations_and_accents(answer: str, text: str, found: str | 
     assert (text[slice(*place)] if place else None) == found
 
 
+def test_an_answer_does_not_span_two_paragraphs() -> None:
+    assert (
+        find_answer(
+            "Sea-Floor Spreading Harry Hess", "Who sailed?", "Sea-Floor Spreading\n\nHarry Hess sailed."
+        )
+        is None
+    )
+    assert find_answer("Harry Hess", "Who sailed?", "A ship\nof Harry\nHess sailed.") == (10, 20)
+
+
 def test_of_several_places_the_one_near_the_words_of_the_question_is_found() -> None:
     text = f"Anna left in May. {'Nothing else happened. ' * 10}The hive was founded in May."
     assert find_answer("May", "When was the hive founded?", text) == (len(text) - 4, len(text) - 1)
