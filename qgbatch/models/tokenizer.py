@@ -134,17 +134,24 @@ def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer in a directory.
 
     Raises:
-        ModelError: The files are damaged, or name a class that is not a tokenizer.
+        ModelError: The files are damaged, or name a class that is not a fast tokenizer.
     """
     from transformers import AutoTokenizer
 
     check_tokenizer(directory)
     try:
-        return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+        tokenizer: PreTrainedTokenizerBase
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # a parser of damaged files can raise anything
         raise ModelError(
             f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."
         ) from error
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
+            "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
+        )
+    return tokenizer
 
 
 def source_text(context: str, metadata: ModelMetadata, before: str = "") -> str:

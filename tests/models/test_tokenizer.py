@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import find_model
-from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
+from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer, open_tokenizer
 from tests.conftest import MINI
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
@@ -94,6 +95,13 @@ def test_tokens_end_where_words_end(mini: PromptTokenizer) -> None:
     text = "Tea 🫖 grows here"
     word_ends = {match.end() for match in re.finditer(r"\S+", text)}
     assert word_ends <= set(mini.token_ends(text))
+
+
+def test_a_tokenizer_without_a_fast_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
+    with pytest.raises(ModelError, match="ByT5Tokenizer has no fast form"):
+        open_tokenizer(tmp_path)
 
 
 def test_decoding_removes_special_tokens_and_keeps_spaces(mini: PromptTokenizer) -> None:
