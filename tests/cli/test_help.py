@@ -35,7 +35,7 @@ DOCS = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md",
 
 def test_the_help_of_run_names_every_format(qgbatch: Qgbatch) -> None:
     text = qgbatch("run", "--help").stdout
-    names = {suffix.removesuffix(".gz") for suffix in (*SUFFIXES, *TABLE_SUFFIXES)} - {".htm"}
+    names = {suffix.removesuffix(".gz") for suffix in (*SUFFIXES, *TABLE_SUFFIXES)} - {".htm", ".markdown"}
     assert names <= set(re.findall(r"\.\w+", text))
 
 
