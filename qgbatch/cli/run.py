@@ -96,8 +96,8 @@ def run(
     """Generate questions about documents.
 
     INPUT is a document (.txt, .md, .mdx, .rst, .html, .pdf, .docx, .epub), a table with one document per
-    row (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for standard
-    input. Text formats may be compressed (.gz).
+    row (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for
+    standard input. Text formats may be compressed (.gz).
 
     The first place that sets an option wins: command line, environment variable (QGBATCH_NUM_BEAMS=1),
     --config, --preset.
