@@ -83,7 +83,7 @@ class CsvRows:
             is_open = len(self._texts.n_delimiters) > 1
             reason = "a quote is not closed, or text follows it" if is_open else error
             raise _MisreadError(f"{self._lines.row_place}: not CSV ({reason}).", _HINT) from error
-        except DocumentError as error:  # the row is too large; its first line alone is not
+        except DocumentError as error:  # the row is too large, but its first line is not
             if not self._texts.n_delimiters:
                 raise
             raise _MisreadError(f"{self._lines.row_place}: {error.message}", error.hint) from error

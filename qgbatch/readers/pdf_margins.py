@@ -30,7 +30,7 @@ class _Row:
     key: str
     """The text without numbers."""
     numbers: list[int]
-    """The numbers that can be a page number: they stand alone."""
+    """The numbers that can be a page number: nothing else is beside them."""
     is_isolated: bool
     """Whether there is a gap between it and the inner part of the page."""
     is_short: bool

@@ -18,7 +18,7 @@ _BODY_DIRECTIVE = re.compile(
     r"\.\. (?:figure|container|compound|only|tab-set|grid|grid-item|details"
     r"|(?:\w{1,20}:)?(?:function|class|method|attribute|data|module|exception|option|envvar|confval))::"
 )
-"""A directive with text below it alone."""
+"""A directive that has only text below it."""
 _INLINE = (
     (re.compile(r"``(.+?)``"), r"\1"),
     (re.compile(r"(?::[\w:.+-]{1,40}:)?`([^`<]{0,1000}?)(?: ?<[^`<>]{0,1000}>)?`_{0,2}"), r"\1"),

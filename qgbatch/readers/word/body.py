@@ -56,7 +56,7 @@ class Body:
         return found
 
     def _collect(self, element: Any) -> list[str]:
-        """The paragraphs of an element alone."""
+        """The paragraphs of one element only."""
         outside = self._paragraphs, self._pieces
         self._paragraphs, self._pieces = [], []
         self._read_children(element)
