@@ -106,6 +106,11 @@ def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer
     from tokenizers import AddedToken
 
     tokenizer = open_tokenizer(directory)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
+            "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
+        )
     missing = [token for token in metadata.tokens if not _token_ids(tokenizer, token)]
     # Without normalization, which could replace characters of the separators.
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in missing])
@@ -134,24 +139,17 @@ def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer in a directory.
 
     Raises:
-        ModelError: The files are damaged, or name a class that is not a fast tokenizer.
+        ModelError: The files are damaged, or name a class that is not a tokenizer.
     """
     from transformers import AutoTokenizer
 
     check_tokenizer(directory)
     try:
-        tokenizer: PreTrainedTokenizerBase
-        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+        return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # a parser of damaged files can raise anything
         raise ModelError(
             f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."
         ) from error
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
-            "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
-        )
-    return tokenizer
 
 
 def source_text(context: str, metadata: ModelMetadata, before: str = "") -> str:

@@ -12,7 +12,8 @@ from transformers import AutoTokenizer
 
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import find_model
-from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer, open_tokenizer
+from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer, load_tokenizer
 from tests.conftest import MINI
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
@@ -101,7 +102,7 @@ def test_a_tokenizer_without_a_fast_form_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "t5"}')
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
     with pytest.raises(ModelError, match="ByT5Tokenizer has no fast form"):
-        open_tokenizer(tmp_path)
+        load_new_tokenizer(str(tmp_path), ModelMetadata())
 
 
 def test_decoding_removes_special_tokens_and_keeps_spaces(mini: PromptTokenizer) -> None:
