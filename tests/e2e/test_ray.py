@@ -59,8 +59,14 @@ def ray_address(cache_home: Path, ray_environment: dict[str, str]) -> Iterator[s
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     head = start_node(ray_environment, "--head", f"--port={port}", "--num-cpus=2")
+    wait_until(lambda: listens(port))
     yield f"127.0.0.1:{port}"
     stop(head)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def start_node(environment: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
