@@ -143,7 +143,7 @@ class Question:
     answer_start_char: int | None = None
     """Offset of the answer in :attr:`Document.text`; ``None`` if the text does not contain it literally."""
     answer_score: float | None = None
-    """Probability of the answer given question and chunk, 0 to 1."""
+    """Probability of the answer given the chunk, the question and those before it, 0 to 1."""
     pair_score: PairScore | None = None
     """The score of a model that writes answers."""
 

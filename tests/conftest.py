@@ -29,7 +29,7 @@ __all__ = ["warm_process"]
 
 ROOT = Path(__file__).parent.parent
 MINI = ROOT / "tests" / "checkpoints" / "mini"
-"""A checkpoint that is eight times faster than the built-in model and writes questions without answers."""
+"""A checkpoint that is three times faster than the built-in model and writes questions without answers."""
 SAMPLES = ROOT / "samples"
 
 collect_ignore_glob = ["support/*"]  # modules that are no tests, and have no doctests
