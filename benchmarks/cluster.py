@@ -24,11 +24,11 @@ from typing import Any
 from measuring import seconds, show
 
 from qgbatch.output.rows import COLUMNS
+from qgbatch.output.run_facts import Provenance
 from qgbatch.pipeline.distributed.cluster import connected
 from qgbatch.pipeline.distributed.parts import file_version, read_part, write_part
 from qgbatch.pipeline.distributed.worker import group_into_blocks
 from qgbatch.readers.listing import list_inputs
-from qgbatch.records import Provenance
 
 MEDIAN_CHUNKS, SIGMA = 10, 1.2
 CHUNKS_PER_S = 300.0

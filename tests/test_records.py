@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.pipeline.run_report import COUNT_NAMES, RunReport
-from qgbatch.records import Failure, Provenance, RunFacts
+from qgbatch.records import Failure
 from tests.support.tables import PROVENANCE
 
 FAILURE = Failure("a.txt", "read", "DocumentError", "a.txt: empty.")

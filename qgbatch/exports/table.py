@@ -16,8 +16,8 @@ from typing import Any
 from qgbatch.errors import InputError
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow, check_row, from_csv
 from qgbatch.output.rows import COLUMNS, NULLABLE
+from qgbatch.output.run_facts import Provenance
 from qgbatch.readers.table_rows import Columns, TableRow, read_intact_rows
-from qgbatch.records import Provenance
 
 logger = logging.getLogger("qgbatch")
 

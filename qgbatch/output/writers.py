@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 from qgbatch.errors import SettingsError
 from qgbatch.output.atomic import STDOUT
 from qgbatch.output.rows import NULLABLE, Row
-from qgbatch.records import Provenance
+from qgbatch.output.run_facts import Provenance
 from qgbatch.settings import Format
 
 ROWS_PER_GROUP = 10_000

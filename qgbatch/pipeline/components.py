@@ -20,11 +20,12 @@ from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
 from qgbatch.errors import SettingsError
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
+from qgbatch.output.run_facts import Provenance
 from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
-from qgbatch.records import Chunk, Document, Generation, InputIds, Provenance
+from qgbatch.records import Chunk, Document, Generation, InputIds
 from qgbatch.settings import Decoding, Settings
 
 

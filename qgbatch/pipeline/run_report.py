@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from qgbatch.errors import ExitCode, exit_code_of
+from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.pipeline.stopwatch import Stopwatch
-from qgbatch.records import Failure, Provenance, RunFacts
+from qgbatch.records import Failure
 
 
 @dataclass(slots=True)

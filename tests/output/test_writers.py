@@ -22,8 +22,9 @@ from qgbatch.errors import SettingsError
 from qgbatch.output import writers
 from qgbatch.output.atomic import replace_file
 from qgbatch.output.rows import COLUMNS, output_columns, to_dataframe, to_row
+from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import choose_format, json_line, open_writer
-from qgbatch.records import Chunk, Document, Provenance, Question
+from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
 from tests.support.tables import PROVENANCE
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qgbatch.output.rows import COLUMNS, Row, output_columns, to_row
+from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import open_writer
-from qgbatch.records import Chunk, Document, Provenance, Question
+from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Format
 
 WITH_CONTEXT = output_columns(with_context=True, with_answers=False)

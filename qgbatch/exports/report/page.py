@@ -17,7 +17,8 @@ from qgbatch.exports.report.charts import bar_chart, histogram
 from qgbatch.exports.report.source_texts import SourceText
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
-from qgbatch.records import Failure, Provenance, RunFacts
+from qgbatch.output.run_facts import Provenance, RunFacts
+from qgbatch.records import Failure
 
 _N_FIRST_WORDS = 12
 _MAX_FAILURES = 1_000

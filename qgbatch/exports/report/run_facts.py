@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from qgbatch.errors import InputError
-from qgbatch.records import Provenance, RunFacts
+from qgbatch.output.run_facts import Provenance, RunFacts
 
 _HINT = "Give the report of the run that wrote the questions."
 MAX_BYTES = 1 << 28

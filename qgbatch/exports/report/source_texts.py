@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from qgbatch.errors import SettingsError
 from qgbatch.exports.row_checks import CheckedRow
+from qgbatch.output.run_facts import Provenance
 from qgbatch.readers.kinds import is_table
 from qgbatch.readers.reading import read_documents
-from qgbatch.records import Document, Provenance
+from qgbatch.records import Document
 from qgbatch.settings import FileSettings
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from qgbatch.errors import DocumentError, SettingsError, require_package
 from qgbatch.output.atomic import STDOUT, lock_output
 from qgbatch.output.remote import is_uri
+from qgbatch.output.run_facts import RunFacts
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
@@ -35,7 +36,7 @@ from qgbatch.pipeline.run_report import RunReport
 from qgbatch.readers.content import STDIN, display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing
-from qgbatch.records import Failure, RunFacts
+from qgbatch.records import Failure
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 logger = logging.getLogger(__name__)

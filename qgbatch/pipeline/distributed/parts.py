@@ -25,8 +25,8 @@ from qgbatch.output.atomic import replace_file
 from qgbatch.output.directories import prepare_directory
 from qgbatch.output.remote import is_uri, remote_file_version
 from qgbatch.output.rows import Row
+from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.output.writers import open_writer
-from qgbatch.records import Provenance, RunFacts
 
 FileVersion: TypeAlias = tuple[int, int]
 """Size in bytes and modification time in nanoseconds; two zeros if the path is not a file."""

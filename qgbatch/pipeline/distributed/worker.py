@@ -21,6 +21,7 @@ from typing import Any
 from qgbatch import errors
 from qgbatch.errors import QgbatchError
 from qgbatch.output.rows import output_columns, to_row
+from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -35,7 +36,6 @@ from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.content import display
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import Provenance, RunFacts
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 logger = logging.getLogger(__name__)

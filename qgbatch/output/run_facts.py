@@ -1,0 +1,131 @@
+"""What is recorded of a run beside its rows: where they come from, and its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from qgbatch.records import Failure
+
+REPORT_SCHEMA = 1
+"""Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Everything except the documents that determines an output; stored in Parquet metadata and reports."""
+
+    qgbatch: str
+    """Version of qgbatch."""
+    model: str
+    model_revision: str | None
+    model_sha256: str
+    """Fingerprint of the checkpoint, 64 hexadecimal digits."""
+    engine: str
+    device: str
+    precision: str
+    settings: Mapping[str, Any]
+    """Settings, decoding and chunk limits in effect, as JSON values."""
+    answers_sha256: str | None = None
+    """Fingerprint of the answer model's checkpoint, if there is one."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further JSON values, such as how a distributed run read its inputs."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values; the keys of ``extra`` become top-level keys."""
+        values = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        if values["answers_sha256"] is None:
+            del values["answers_sha256"]
+        return values | dict(values.pop("extra"))
+
+    @classmethod
+    def from_json(cls, values: object) -> Provenance:
+        """Read what :meth:`to_json` returned.
+
+        Raises:
+            ValueError: A key is missing or its value has the wrong type.
+        """
+        known = _known_fields(cls, values, optional=("answers_sha256", "extra"))
+        assert isinstance(values, Mapping)
+        return cls(**{**known, "extra": {key: values[key] for key in values if key not in known}})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """Everything that a run reports: counts, times, failures, files and provenance.
+
+    :class:`qgbatch.pipeline.run_report.RunReport` describes the counts.
+    """
+
+    started: str
+    """Time of the start in UTC, ISO 8601."""
+    exit_code: int
+    error: str | None
+    """The error that ended the run early, if any."""
+    workers: int
+    """Number of processes that shared the work. ``seconds`` is summed over them."""
+    n_inputs: int
+    n_documents: int
+    n_chunks: int
+    n_hard_splits: int
+    n_source_tokens: int
+    n_generated: int
+    n_reused: int
+    n_raw: int
+    n_written: int
+    dropped: Mapping[str, int]
+    skipped: Mapping[str, int]
+    seconds: Mapping[str, float]
+    failures: tuple[Failure, ...]
+    files: Mapping[str, Any]
+    """Inputs, output, and how they are read and written, as JSON values."""
+    provenance: Provenance | None
+    """``None`` if the run ended before its model was found."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report of the run as JSON values."""
+        values = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        values["failures"] = [asdict(failure) for failure in self.failures]
+        provenance = values.pop("provenance")
+        values["facts"] = provenance.to_json() if provenance else {}
+        return {"schema": REPORT_SCHEMA, **values}
+
+    @classmethod
+    def from_json(cls, values: object) -> RunFacts:
+        """Read what :meth:`to_json` returned.
+
+        Raises:
+            ValueError: A key is missing or its value has the wrong type.
+        """
+        if not isinstance(values, Mapping) or values.get("schema") != REPORT_SCHEMA:
+            raise ValueError(f"not a report of schema {REPORT_SCHEMA}")
+        facts, failures = values.get("facts"), values.get("failures")
+        known = _known_fields(cls, {**values, "provenance": None, "failures": ()})
+        if not isinstance(failures, list) or not all(
+            isinstance(number, int | float)
+            for name in ("dropped", "skipped", "seconds")
+            for number in known[name].values()
+        ):
+            raise ValueError("failures, dropped, skipped or seconds: of the wrong type")
+        known["failures"] = tuple(Failure(**_known_fields(Failure, failure)) for failure in failures)
+        known["provenance"] = Provenance.from_json(facts) if facts else None
+        return cls(**known)
+
+
+_JSON_TYPES: dict[str, type | tuple[type, ...]] = {"str | None": (str, type(None)), "int": int}
+_JSON_TYPES |= {"str": str, "Stage": str, "tuple[Failure, ...]": tuple, "Provenance | None": type(None)}
+
+
+def _known_fields(record: type[Any], values: object, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The values of a record's fields, checked against the types that JSON can hold."""
+    if not isinstance(values, Mapping):
+        raise ValueError("not an object")
+    known = {}
+    for spec in fields(record):
+        value = values.get(spec.name)
+        if spec.name in values and isinstance(value, _JSON_TYPES.get(str(spec.type), Mapping)):
+            known[spec.name] = value
+        elif spec.name in values or spec.name not in optional:
+            raise ValueError(f"{spec.name}: missing or of the wrong type")
+    return known
