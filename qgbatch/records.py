@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from qgbatch.errors import DocumentError, describe_error
 
 FinishReason = Literal["eos", "length"]
-Stage = Literal["read", "chunk", "generate"]
+Stage = Literal["read", "part", "chunk", "generate"]
+"""The stage that failed; ``part`` if only a part of the document could not be read."""
+OmittedKind = Literal[
+    "page_headers", "page_footers", "contents_lines", "pages_without_text", "unreadable_characters",
+    "navigation_blocks", "words_outside_main_text", "tables", "code_blocks", "formulas", "pictures",
+    "embedded_media", "form_fields", "directives", "metadata_blocks", "subtitle_cues", "unreadable_parts",
+]  # fmt: skip
+"""What a file can contain that is not in the text of its document."""
 InputIds: TypeAlias = tuple[int, ...]
 """The token ids that the model receives for a chunk: prefix, text, suffix and end token."""
 
@@ -34,9 +42,20 @@ class Document:
     """SHA-256 of the text in UTF-8, 64 hexadecimal digits."""
     page_starts: tuple[int, ...] = ()
     """Offset of the first character of each page; empty for formats without pages."""
+    omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
+    """How much of the file is not in the text, by kind."""
+    unread_parts: tuple[Failure, ...] = ()
+    """Parts of the file that could not be read; the rest is in the text."""
 
     @classmethod
-    def from_text(cls, text: str, source: str, page_starts: tuple[int, ...] = ()) -> Document:
+    def from_text(
+        cls,
+        text: str,
+        source: str,
+        page_starts: tuple[int, ...] = (),
+        omitted: Mapping[OmittedKind, int] | None = None,
+        unread_parts: tuple[Failure, ...] = (),
+    ) -> Document:
         """Make a document from a text.
 
         Raises:
@@ -58,7 +77,7 @@ class Document:
                 f"{source}: a lone surrogate at offset {error.start} cannot be encoded as UTF-8.",
                 "Decode the source with the right encoding, or replace the character.",
             ) from error
-        return cls(source, text, digest, page_starts)
+        return cls(source, text, digest, page_starts, omitted or {}, unread_parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +183,7 @@ def make_question_id(document_sha256: str, start_char: int, end_char: int, quest
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A document that could not be used, and why."""
+    """A document, or a part of one, that could not be used, and why."""
 
     source: str
     stage: Stage

@@ -228,8 +228,9 @@ def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
 def _inputs(report: RunReport) -> list[tuple[str, str]]:
     return [
         ("documents", f"{report.n_documents:,}"),
-        ("failed", f"{len(report.failures):,}"),
+        ("failed", f"{report.n_failed:,}"),
         ("skipped", _counts(report.skipped)),
+        *([("left out", _omitted(report))] if report.omitted else []),
         ("chunks", f"{report.n_chunks:,} ({report.n_hard_splits:,} cut inside a sentence)"),
     ]
 
@@ -272,6 +273,17 @@ def log_table(
 def _table(lines: Sequence[tuple[str, str]]) -> str:
     width = max(10, *(len(name) for name, _ in lines))
     return "\n".join(f"  {name:<{width}} {_on_one_line(value)}" for name, value in lines)
+
+
+def _omitted(report: RunReport) -> str:
+    """What is not in the text of the documents, such as ``14 page headers, 1 picture``."""
+    names = {kind: kind.replace("_", " ") for kind in report.omitted}
+    return _counts(
+        {
+            name.removesuffix("s" * (report.omitted[kind] == 1)): report.omitted[kind]
+            for kind, name in names.items()
+        }
+    )
 
 
 def _counts(counter: dict[str, int]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from qgbatch.records import Failure
+from qgbatch.records import Failure, OmittedKind
 
 REPORT_SCHEMA = 1
 """Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
@@ -82,6 +82,13 @@ class RunFacts:
     """Inputs, output, and how they are read and written, as JSON values."""
     provenance: Provenance | None
     """``None`` if the run ended before its model was found."""
+    omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
+    """Empty in reports of versions that did not count it."""
+
+    @property
+    def n_failed(self) -> int:
+        """Documents that could not be used."""
+        return sum(failure.stage != "part" for failure in self.failures)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report of the run as JSON values."""
@@ -101,13 +108,13 @@ class RunFacts:
         if not isinstance(values, Mapping) or values.get("schema") != REPORT_SCHEMA:
             raise ValueError(f"not a report of schema {REPORT_SCHEMA}")
         facts, failures = values.get("facts"), values.get("failures")
-        known = _known_fields(cls, {**values, "provenance": None, "failures": ()})
+        known = _known_fields(cls, {**values, "provenance": None, "failures": ()}, optional=("omitted",))
         if not isinstance(failures, list) or not all(
             isinstance(number, int | float)
-            for name in ("dropped", "skipped", "seconds")
-            for number in known[name].values()
+            for name in ("dropped", "skipped", "seconds", "omitted")
+            for number in known.get(name, {}).values()
         ):
-            raise ValueError("failures, dropped, skipped or seconds: of the wrong type")
+            raise ValueError("failures, dropped, skipped, omitted or seconds: of the wrong type")
         known["failures"] = tuple(Failure(**_known_fields(Failure, failure)) for failure in failures)
         known["provenance"] = Provenance.from_json(facts) if facts else None
         return cls(**known)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from qgbatch.errors import ModelError, SettingsError
-from qgbatch.records import Chunk, Document, Failure
+from qgbatch.records import Chunk, Document, Failure, OmittedKind
 
 ChunkDocument = Callable[[Document], Iterable[Chunk]]
 """Splits a document into chunks."""
@@ -23,7 +24,9 @@ class ChunkWindow:
     n_inputs: int = 0
     """Documents and failures whose first chunk or failure belongs to this window."""
     failures: list[Failure] = field(default_factory=list)
-    """Documents that could not be read or chunked."""
+    """Documents and parts of documents that could not be read or chunked."""
+    omitted: Counter[OmittedKind] = field(default_factory=Counter)
+    """What the documents leave out of their files, by kind."""
     partly_chunked: list[Document] = field(default_factory=list)
     """Documents that failed after some of their chunks were made."""
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "chunk": 0.0})
@@ -66,6 +69,8 @@ def make_chunk_windows(
         if isinstance(document, Failure):
             window.failures.append(document)
             continue
+        window.failures.extend(document.unread_parts)
+        window.omitted.update(document.omitted)
         chunks, n_chunks = iter(chunk_document(document)), 0
         while True:
             try:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from qgbatch.errors import ExitCode, exit_code_of
 from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.pipeline.stopwatch import Stopwatch
-from qgbatch.records import Failure
+from qgbatch.records import Failure, OmittedKind
 
 
 @dataclass(slots=True)
@@ -35,9 +35,12 @@ class RunReport:
     """Rows written."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Pieces that became no row, by reason."""
+    omitted: Counter[OmittedKind] = field(default_factory=Counter)
+    """What is not in the text of the documents, by kind."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Files of input directories that were not read, by reason."""
     failures: list[Failure] = field(default_factory=list)
+    """Documents, and parts of documents, that could not be used."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     files: dict[str, object] = field(default_factory=dict)
     """Inputs, output, and how they are read and written, as JSON values."""
@@ -55,6 +58,11 @@ class RunReport:
         return self.stopwatch.seconds
 
     @property
+    def n_failed(self) -> int:
+        """Documents that could not be used."""
+        return sum(failure.stage != "part" for failure in self.failures)
+
+    @property
     def exit_code(self) -> ExitCode:
         """The exit code that these counts stand for."""
         if self.error:
@@ -68,6 +76,7 @@ class RunReport:
         for name in COUNT_NAMES:
             setattr(self, name, getattr(self, name) + getattr(facts, name))
         self.dropped.update(facts.dropped)
+        self.omitted.update(facts.omitted)
         self.failures.extend(facts.failures)
         for stage, seconds in facts.seconds.items():
             self.stopwatch.seconds[stage] += seconds
@@ -81,6 +90,7 @@ class RunReport:
             workers=self.workers,
             **{name: getattr(self, name) for name in COUNT_NAMES},
             dropped=dict(+self.dropped),
+            omitted=dict(self.omitted),
             skipped=dict(self.skipped),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             failures=tuple(self.failures),

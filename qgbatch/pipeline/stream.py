@@ -145,7 +145,7 @@ class Stream:
             new = {hash(chunk.input_ids) for chunk in window.chunks if chunk.input_ids not in known} - seen
             report.n_generated += len(new)
             seen |= new
-        report.n_documents = report.n_inputs - len(report.failures)
+        report.n_documents = report.n_inputs - report.n_failed
 
     def _generations(
         self, documents: Iterable[Document | Failure]
@@ -189,6 +189,7 @@ class Stream:
             for stage, seconds in window.seconds.items():
                 report.seconds[stage] += seconds
             self._failed.update(window.partly_chunked)
+            report.omitted.update(window.omitted)
             for failure in window.failures:
                 self._fail(failure)
             yield window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,11 +12,10 @@ from typing import Any
 from qgbatch.errors import DocumentError
 from qgbatch.readers.content import MAX_DOCUMENT_BYTES, MAX_MARKUP_BYTES, decode
 from qgbatch.readers.html import declared_encoding, visible_text
-
-logger = logging.getLogger(__name__)
+from qgbatch.readers.omissions import Omissions
 
 _MAX_MEMBERS = 10_000
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError)
 """What zipfile raises for a damaged archive, a missing member or an unknown compression method."""
 _BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"
 """White space and the bytes of byte order marks, in UTF-8 and UTF-16."""
@@ -39,7 +37,7 @@ def open_archive(data: bytes, source: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             _check(archive, source)
             yield archive
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise damaged(source, str(error).strip() or type(error).__name__) from error
 
 
@@ -64,24 +62,20 @@ def parse_xml(data: bytes, source: str) -> Any:
     return root
 
 
-def page_text(data: bytes, place: str, encodings: Sequence[str]) -> str:
+def page_text(data: bytes, place: str, omissions: Omissions, encodings: Sequence[str]) -> str:
     """The visible text of an HTML page in an archive.
 
     Args:
         data: The page.
         place: The file and the name of the page in it, for messages.
+        omissions: Counts what is left out of it.
         encodings: Encodings to try after the one that the page declares.
 
     Raises:
         DocumentError: the page cannot be decoded.
     """
     declared = declared_encoding(data)
-    return visible_text(decode(data, place, [declared, *encodings] if declared else encodings))
-
-
-def warn_left_out(source: str, part: str, reason: str) -> None:
-    """Say that a part of a document is left out, and the rest is read."""
-    logger.warning("%s: %s is left out: %s.", source, part, reason)
+    return visible_text(decode(data, place, [declared, *encodings] if declared else encodings), omissions)
 
 
 def is_markup(start: bytes) -> bool:

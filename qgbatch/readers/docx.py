@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.archive import damaged, open_archive, parse_xml, warn_left_out
+from qgbatch.readers.archive import DAMAGED, damaged, open_archive, parse_xml
 from qgbatch.readers.content import MAX_MARKUP_BYTES, too_large_error
+from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.word import embedded
 from qgbatch.readers.word.body import Body
 from qgbatch.readers.word.names import attribute, name_of
@@ -20,16 +21,17 @@ _OLD_FORMAT = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOTES = ("footnote", "endnote")
 
 
-def extract_text(data: bytes, source: str, encodings: Sequence[str] = ()) -> str:
+def extract_text(data: bytes, source: str, omissions: Omissions, encodings: Sequence[str] = ()) -> str:
     """The paragraphs of the body, those in text boxes included, separated by blank lines.
 
     Footnotes follow the paragraph with their mark, endnotes the body. Headers, footers, tables
-    of data and text that tracked changes deleted are omitted. A part that is missing is left
-    out with a warning.
+    of data and text that tracked changes deleted are omitted. A part that is missing or damaged
+    is left out.
 
     Args:
         data: The file.
         source: Its name, for messages.
+        omissions: Counts what is left out.
         encodings: Encodings of embedded HTML that declares none, as for :func:`decode`.
 
     Raises:
@@ -41,7 +43,7 @@ def extract_text(data: bytes, source: str, encodings: Sequence[str] = ()) -> str
             "Save it as .docx without a password.",
         )
     with open_archive(data, source) as archive:
-        return _Package(archive, source, encodings).text()
+        return _Package(archive, source, omissions, encodings).text()
 
 
 class _Package:
@@ -51,12 +53,14 @@ class _Package:
         self,
         archive: zipfile.ZipFile,
         source: str,
+        omissions: Omissions,
         encodings: Sequence[str],
         outer: _Package | None = None,
     ) -> None:
         self._archive = archive
         self._names = frozenset(archive.namelist())
         self._source = source
+        self._omissions = omissions
         self._encodings = encodings
         self._outer = outer
         self._n_bytes = 0
@@ -74,7 +78,13 @@ class _Package:
         self._parts = self._relationships(main)
         styles = self._part_of_kind("styles")
         positions = {} if styles is None else positions_of_styles(styles)
-        return "\n\n".join(Body(self._notes(), positions, self._embedded_text).paragraphs(body))
+        counts = self._omissions.counts
+        counts["page_headers"] += self._n_parts("header")
+        counts["page_footers"] += self._n_parts("footer")
+        return "\n\n".join(Body(self._notes(), positions, counts, self._embedded_text).paragraphs(body))
+
+    def _n_parts(self, kind: str) -> int:
+        return sum(found == kind for found, _ in self._parts.values())
 
     def _main_part(self) -> str:
         """The name of the member that holds the body."""
@@ -107,37 +117,41 @@ class _Package:
         }
 
     def _part_of_kind(self, kind: str) -> Any:
-        """The parsed part, or ``None`` if there is none; a warning tells if it is missing or damaged."""
+        """The parsed part, or ``None`` if there is none or it cannot be read."""
         name = next((name for found, name in self._parts.values() if found == kind), None)
         if name is None:
             return None
         try:
             if name in self._names:
                 return self._parse(name)
-            reason = "the file does not contain it"
-        except DocumentError as error:
-            reason = f"it cannot be read ({error.message})"
-        warn_left_out(self._source, f"part {name}", reason)
+            self._omissions.leave_out_part(f"part {name}", "the file does not contain it")
+        except (DocumentError, *DAMAGED) as error:
+            self._omissions.leave_out_part(f"part {name}", error)
         return None
 
     def _embedded_text(self, relationship: str) -> str:
         kind, name = self._parts.get(relationship, ("", ""))
         if kind != "aFChunk" or name not in self._names:
             part = f"embedded document {name or relationship}"
-            warn_left_out(self._source, part, "the file does not contain it")
+            self._omissions.leave_out_part(part, "the file does not contain it")
             return ""
-        data = self._read(name)
-        if data.startswith(b"PK\x03\x04"):
-            return self._nested_text(data, name)
-        return embedded.plain_text(data, name, self._source, self._encodings)
+        try:
+            data = self._read(name)
+            if data.startswith(b"PK\x03\x04"):
+                return self._nested_text(data, name)
+            return embedded.plain_text(data, name, self._omissions, self._encodings)
+        except (DocumentError, *DAMAGED) as error:
+            if self._n_bytes > MAX_MARKUP_BYTES:
+                raise
+            self._omissions.leave_out_part(f"embedded document {name}", error)
+            return ""
 
     def _nested_text(self, data: bytes, name: str) -> str:
         if self._outer:
-            warn_left_out(self._source, f"embedded document {name}", "it is embedded in an embedded one")
-            return ""
+            raise DocumentError("embedded in an embedded document.")
         source = f"{self._source}: {name}"
         with open_archive(data, source) as archive:
-            return _Package(archive, source, self._encodings, outer=self).text()
+            return _Package(archive, source, self._omissions, self._encodings, outer=self).text()
 
     def _parse(self, name: str) -> Any:
         return parse_xml(self._read(name), self._source)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.archive import is_markup, open_archive, page_text, parse_xml, warn_left_out
+from qgbatch.readers.archive import DAMAGED, is_markup, open_archive, page_text, parse_xml
 from qgbatch.readers.content import decode
+from qgbatch.readers.omissions import Omissions
 
 _PAGE_TYPES = ("application/xhtml+xml", "text/html")
 _ENCRYPTION_LIST = "META-INF/encryption.xml"
@@ -27,31 +28,35 @@ class _Item:
     """The id of the item that stands in for this one, or an empty string."""
 
 
-def extract_text(data: bytes, source: str, encodings: Sequence[str] = ()) -> str:
+def extract_text(data: bytes, source: str, omissions: Omissions, encodings: Sequence[str] = ()) -> str:
     """The visible text of the chapters, its blocks separated by blank lines.
 
-    Tables and preformatted text are omitted. A chapter that is missing, or is neither a page
-    nor text, is left out with a warning.
+    Tables and preformatted text are omitted. A chapter that is missing or damaged, or is neither
+    a page nor text, is left out.
 
     Args:
         data: The file.
         source: Its name, for messages.
+        omissions: Counts what is left out.
         encodings: Encodings of chapters that declare none, as for :func:`decode`.
 
     Raises:
         DocumentError: the file is not an EPUB, is encrypted, damaged or too large.
     """
     with open_archive(data, source) as archive:
-        book = _Book(archive, source, encodings)
+        book = _Book(archive, source, omissions, encodings)
         chapters = [book.chapter(versions) for versions in book.spine()]
     return "\n\n".join(filter(None, chapters))
 
 
 class _Book:
-    def __init__(self, archive: zipfile.ZipFile, source: str, encodings: Sequence[str]) -> None:
+    def __init__(
+        self, archive: zipfile.ZipFile, source: str, omissions: Omissions, encodings: Sequence[str]
+    ) -> None:
         self._archive = archive
         self._names = frozenset(archive.namelist())
         self._source = source
+        self._omissions = omissions
         self._encodings = encodings
 
     def spine(self) -> Iterator[list[_Item]]:
@@ -73,35 +78,41 @@ class _Book:
         for item_id in dict.fromkeys(entries):
             versions = _versions(item_id, items)
             if not versions:
-                warn_left_out(self._source, f"chapter {item_id}", "the manifest does not list it")
+                self._omissions.leave_out_part(f"chapter {item_id}", "the manifest does not list it")
             elif versions[0].name not in done:
                 done.add(versions[0].name)
                 yield versions
 
     def chapter(self, versions: Sequence[_Item]) -> str:
-        """The text of the first version that is a page or text, or an empty string with a warning."""
+        """The text of the first version that can be read, or an empty string if none can."""
+        errors: list[Exception] = []
         for item in versions:
-            text = self._text(item) if item.name in self._names else None
-            if text is not None:
-                return text
-        first = versions[0]
-        is_there = first.name in self._names
-        reason = f"its type is {first.media_type}" if is_there else "the file does not contain it"
-        warn_left_out(self._source, f"chapter {first.name}", reason)
+            try:
+                return self._text(item)
+            except _EncryptedError:
+                raise
+            except (DocumentError, *DAMAGED) as error:
+                errors.append(error)
+        self._omissions.leave_out_part(f"chapter {versions[0].name}", errors[0])
         return ""
 
-    def _text(self, item: _Item) -> str | None:
-        """The text of a member, or ``None`` if it is neither a page nor text."""
+    def _text(self, item: _Item) -> str:
+        if item.name not in self._names:
+            raise DocumentError("the file does not contain it")
         content = self._archive.read(item.name)
-        place = f"{self._source}: {item.name}"
         if is_markup(content):
-            return page_text(content, place, self._encodings)
+            return page_text(content, item.name, self._omissions, self._encodings)
         if item.media_type not in (*_PAGE_TYPES, "text/plain"):
-            return None
+            raise DocumentError(f"its type is {item.media_type}")
         if content.strip() and _ENCRYPTION_LIST in self._names:
-            raise DocumentError(f"{self._source}: is encrypted.", "Give a copy without copy protection.")
-        read = decode if item.media_type == "text/plain" else page_text
-        return read(content, place, self._encodings)
+            raise _EncryptedError(f"{self._source}: is encrypted.", "Give a copy without copy protection.")
+        if item.media_type == "text/plain":
+            return decode(content, item.name, self._encodings)
+        return page_text(content, item.name, self._omissions, self._encodings)
+
+
+class _EncryptedError(DocumentError):
+    """The whole book is encrypted."""
 
 
 def _versions(item_id: str, items: Mapping[str, _Item]) -> list[_Item]:

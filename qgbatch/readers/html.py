@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 
 from qgbatch.readers.html_cleaning import cleaned
+from qgbatch.readers.omissions import Omissions
 
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII)
 _IN_BROWSERS = {
@@ -52,25 +53,33 @@ def declared_encoding(data: bytes) -> str | None:
     return name
 
 
-def main_text(html: str) -> str:
+def main_text(html: str, omissions: Omissions) -> str:
     """The text of a page without navigation, or all visible text if there is no other.
 
     Hidden text, tables of data, preformatted text and footnote marks are omitted; powers become ``2^8``.
     """
-    page = cleaned(html, keeps_navigation=False)
+    page, counts = cleaned(html, keeps_navigation=False)
     text = _text(page)
     if not text:
-        return visible_text(html)
+        return visible_text(html, omissions)
     main = _extracted(page)
-    return main if _is_whole(main, text) else text
+    missing = Counter(text.split()) - Counter(main.split())
+    if not _is_whole(main, text, missing):
+        main = text
+    elif missing:
+        counts["words_outside_main_text"] = missing.total()
+    omissions.counts.update(counts)
+    return main
 
 
-def visible_text(html: str) -> str:
+def visible_text(html: str, omissions: Omissions) -> str:
     """The text of a page that a browser shows, except tables of data, preformatted text and note marks.
 
     Blocks are separated by blank lines.
     """
-    return _text(cleaned(html, keeps_navigation=True))
+    page, counts = cleaned(html, keeps_navigation=True)
+    omissions.counts.update(counts)
+    return _text(page)
 
 
 def _extracted(page: str) -> str:
@@ -85,9 +94,8 @@ def _extracted(page: str) -> str:
     return "\n\n".join((main or "").split("\n"))
 
 
-def _is_whole(main: str, text: str) -> bool:
+def _is_whole(main: str, text: str, missing: Counter[str]) -> bool:
     """Whether the main text has nearly all words of the text, and no paragraph that is split at a link."""
-    missing = Counter(text.split()) - Counter(main.split())
     n_chars = sum(n * (len(word) + 1) for word, n in missing.items())
     return n_chars <= _MAX_MISSING * len(text) and main.count("\n") <= text.count("\n")
 

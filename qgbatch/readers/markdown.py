@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qgbatch.readers.front_matter import without_front_matter
+from qgbatch.readers.omissions import Omissions
+from qgbatch.records import OmittedKind
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -16,22 +19,37 @@ _PART_CHARS = 1 << 20
 _SUPERSCRIPT = re.compile(r"\0(?!(?:st|nd|rd|th|er|re|e|o|a)\b)(?=\S)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
-_OMITTED_ELEMENTS = {
-    "table", "pre", "script", "style", "svg", "math", "textarea", "select", "title", "highlight", "comment",
-}  # fmt: skip
-"""Elements of HTML, and the tags of Jekyll and Hugo around code and comments."""
+_OMITTED_ELEMENTS: dict[str, OmittedKind | None] = {
+    **dict.fromkeys(("script", "style", "title", "comment")),
+    **dict.fromkeys(("pre", "highlight"), "code_blocks"),
+    **dict.fromkeys(("textarea", "select"), "form_fields"),
+    "table": "tables",
+    "svg": "pictures",
+    "math": "formulas",
+}
+"""Elements of HTML, and the tags of Jekyll and Hugo around code and comments, and what each counts as."""
+_OMITTED_TOKENS: dict[str, OmittedKind] = {
+    "fence": "code_blocks",
+    "code_block": "code_blocks",
+    "table_open": "tables",
+}
+"""Tokens of the parser that are left out."""
 _Piece = tuple[str, str]
 """The kind of a piece of the document, and its text, tag or list marker."""
 
 
-def plain_text(markdown: str) -> str:
+def plain_text(markdown: str, omissions: Omissions) -> str:
     """The prose of a document, its blocks separated by blank lines.
 
     Code, tables, images, link targets, front matter, template tags and markup are omitted, and
     so are the HTML elements that hold no prose. An indented paragraph of sentences is no code.
     List items keep their dash or number, because the sentence splitter recognizes items by it.
     """
-    return "\n\n".join(block for part in _parts(without_front_matter(markdown)) for block in _blocks(part))
+    document = without_front_matter(markdown)
+    if document != markdown:
+        omissions.counts["metadata_blocks"] += 1
+    blocks = (block for part in _parts(document) for block in _blocks(part, omissions.counts))
+    return "\n\n".join(blocks)
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -63,9 +81,9 @@ def _short_lines(text: str) -> Iterator[str]:
         start = end
 
 
-def _blocks(markdown: str) -> Iterator[str]:
+def _blocks(markdown: str, counts: Counter[OmittedKind]) -> Iterator[str]:
     marker, texts = "", list[str]()
-    for kind, content in [*_without_omitted_elements(_pieces(markdown)), ("break", "")]:
+    for kind, content in [*_without_omitted_elements(_pieces(markdown, counts), counts), ("break", "")]:
         if kind == "text":
             texts.append(content)
             continue
@@ -76,7 +94,7 @@ def _blocks(markdown: str) -> Iterator[str]:
         marker = content or marker
 
 
-def _pieces(markdown: str) -> Iterator[_Piece]:
+def _pieces(markdown: str, counts: Counter[OmittedKind]) -> Iterator[_Piece]:
     """The document's text, the breaks between its blocks and the HTML tags in it.
 
     A break has the marker of the list item that it begins, or "".
@@ -86,6 +104,8 @@ def _pieces(markdown: str) -> Iterator[_Piece]:
     in_table = False
     links: dict[str, Any] = {}
     for token in block_parser().parse(markdown, links):
+        if kind := _OMITTED_TOKENS.get(token.type):
+            counts[kind] += 1
         if token.type in ("table_open", "table_close"):
             in_table = token.type == "table_open"
         elif token.type == "list_item_open":
@@ -93,7 +113,8 @@ def _pieces(markdown: str) -> Iterator[_Piece]:
         elif token.type in ("inline", "html_block") and not in_table:
             # A block of HTML may have text behind its comment.
             for block in inline_parser().parseInline(token.content, links):
-                yield from map(_piece, block.children or [])
+                counts["pictures"] += sum(child.type == "image" for child in block.children or ())
+                yield from map(_piece, block.children or ())
             yield "break", ""
 
 
@@ -106,7 +127,7 @@ def _piece(token: Token) -> _Piece:
     return "text", texts.get(token.type, "")
 
 
-def _without_omitted_elements(pieces: Iterable[_Piece]) -> list[_Piece]:
+def _without_omitted_elements(pieces: Iterable[_Piece], counts: Counter[OmittedKind]) -> list[_Piece]:
     """The pieces with HTML tags replaced by what they mean; an element that never ends is kept."""
     from markdown_it.common.html_blocks import block_names
 
@@ -117,12 +138,15 @@ def _without_omitted_elements(pieces: Iterable[_Piece]) -> list[_Piece]:
         name = tag[2].lower() if tag else ""
         if tag and tag[1] and starts.get(name):
             start = starts[name][-1]
+            if omitted := _OMITTED_ELEMENTS[name]:
+                counts[omitted] += 1
             del kept[start:]
             for positions in starts.values():
                 while positions and positions[-1] >= start:
                     positions.pop()
         elif tag and not tag[1] and name in starts and not content.endswith("/>"):
             starts[name].append(len(kept))
+        counts["pictures"] += name == "img"
         if kind != "tag":
             kept.append((kind, content))
         elif name in block_names or name in ("pre", "textarea"):

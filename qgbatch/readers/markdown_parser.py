@@ -180,6 +180,7 @@ def _indented_block(state: StateBlock, start: int, end: int, silent: bool) -> bo
     if reads_as_prose(text):
         _parse_body(state, start, after, state.sCount[start])
     else:
+        state.push("code_block", "", 0)
         state.line = after
     return True
 

@@ -32,6 +32,8 @@ class Line:
     size: float
     has_mark: bool = False
     """Whether it begins with a note mark, which is not in the text."""
+    n_unreadable: int = 0
+    """The number of its characters that are unreadable or belong to a line that is."""
 
 
 def split_lines(words: Iterable[Word]) -> list[Line]:
@@ -78,19 +80,21 @@ def _line(words: Sequence[Word]) -> Line:
             texts[-1] += word.text
         else:
             texts.append(word.text)
-    text = _readable(texts)
-    return Line(text, first.left, words[-1].right, first.baseline, size, first.has_mark)
+    text, n_unreadable = _readable(texts)
+    return Line(text, first.left, words[-1].right, first.baseline, size, first.has_mark, n_unreadable)
 
 
-def _readable(words: list[str]) -> str:
-    """The line without unreadable characters; nothing if a third of its words have some."""
+def _readable(words: list[str]) -> tuple[str, int]:
+    """The line without unreadable characters, nothing if a third of its words have any; their number."""
     if len(words) > 1 and len(words[0]) == 1 and _UNREADABLE.match(words[0]):
         words[0] = "\u2022"  # of a list
     n_broken = sum(_UNREADABLE.search(word) is not None for word in words)
     if 3 * n_broken >= len(words):
-        return ""
-    text = " ".join(" ".join(_UNREADABLE.sub("", word) for word in words).split())
-    return text[:-1].replace("\u00ad", "") + text[-1:]
+        return "", sum(map(len, words))
+    readable = [_UNREADABLE.sub("", word) for word in words] if n_broken else words
+    n_unreadable = sum(map(len, words)) - sum(map(len, readable))
+    text = " ".join(" ".join(readable).split())
+    return text[:-1].replace("\u00ad", "") + text[-1:], n_unreadable
 
 
 def reading_order(lines: Sequence[Line]) -> list[list[Line]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from qgbatch.readers.pdf_lines import Line
+from qgbatch.records import OmittedKind
 
 _N_ROWS = 4
 """So many rows at the top and at the bottom of a page are compared with those of other pages."""
@@ -53,36 +55,41 @@ class _Row:
         return self.key == other.key and any(map(str.isalpha, self.key))
 
 
-def remove_margins(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+def remove_margins(pages: Sequence[Sequence[Line]], counts: Counter[OmittedKind]) -> list[list[Line]]:
     """The lines of each page without those that recur at the top or bottom of pages nearby, numbers aside.
 
     Args:
         pages: The lines of each page in the order of the file; the order is kept.
+        counts: Counts the rows that are removed, as page headers and page footers.
     """
     rows = [_rows(page) for page in pages]
-    removed: list[list[_Row]] = [[] for _ in pages]
-    for is_bottom in (False, True):
-        edges = [_edge(page_rows, is_bottom) for page_rows in rows]
-        known = {
-            (row.key, round(row.baseline) + difference)
-            for number in range(len(pages))
-            for row in _running(edges, number, is_bottom)
-            for difference in (-2, -1, 0, 1, 2)
-        }
-        for found, edge in zip(removed, edges, strict=True):
-            found += [row for row in edge if (row.key, round(row.baseline)) in known]
-    kept = [_without(*of_page) for of_page in zip(pages, removed, strict=True)]
-    if 2 * sum(map(bool, kept)) >= sum(map(bool, pages)):
-        return kept
-    # The pages have the same text: only their numbers are no part of it.
-    return [
-        _without(page, [row for row in found if row.numbers])
-        for page, found in zip(pages, removed, strict=True)
-    ]
+    headers, footers = (_running_rows(rows, is_bottom) for is_bottom in (False, True))
+    kept = list(map(_without, pages, headers, footers))
+    if 2 * sum(map(bool, kept)) < sum(map(bool, pages)):
+        # The pages have the same text: only their numbers are no part of it.
+        headers, footers = (
+            [[row for row in page if row.numbers] for page in each] for each in (headers, footers)
+        )
+        kept = list(map(_without, pages, headers, footers))
+    counts["page_headers"] += sum(map(len, headers))
+    counts["page_footers"] += sum(map(len, footers))
+    return kept
 
 
-def _without(page: Sequence[Line], rows: Sequence[_Row]) -> list[Line]:
-    ids = {id(line) for row in rows for line in row.lines}
+def _running_rows(pages: Sequence[Sequence[list[Line]]], is_bottom: bool) -> list[list[_Row]]:
+    """The running headers, or footers, of each page."""
+    edges = [_edge(rows, is_bottom) for rows in pages]
+    known = {
+        (row.key, round(row.baseline) + difference)
+        for number in range(len(pages))
+        for row in _running(edges, number, is_bottom)
+        for difference in (-2, -1, 0, 1, 2)
+    }
+    return [[row for row in edge if (row.key, round(row.baseline)) in known] for edge in edges]
+
+
+def _without(page: Sequence[Line], headers: Sequence[_Row], footers: Sequence[_Row]) -> list[Line]:
+    ids = {id(line) for row in (*headers, *footers) for line in row.lines}
     return [line for line in page if id(line) not in ids]
 
 

@@ -14,11 +14,14 @@ import subprocess
 import sys
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from threading import Lock, Timer
 from typing import IO, Any
 
 from qgbatch.errors import DocumentError
+from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.pdf import read_pages
+from qgbatch.records import Failure
 
 MAX_SECONDS = 300.0
 """The time limit for one document; 2,000 pages of 50 lines take 15 seconds."""
@@ -26,7 +29,7 @@ _MAX_MEMORY_BYTES = 4 << 30
 _LENGTH = struct.Struct(">Q")
 
 
-def extract_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
+def extract_pages(data: bytes, source: str, omissions: Omissions) -> tuple[str, tuple[int, ...]]:
     """Read a PDF as :func:`qgbatch.readers.pdf.read_pages` does, within :data:`MAX_SECONDS` and 4 GiB.
 
     Raises:
@@ -41,6 +44,8 @@ def extract_pages(data: bytes, source: str) -> tuple[str, tuple[int, ...]]:
         error = RuntimeError(message)
         error.add_note(its_traceback)
         raise error
+    omissions.counts.update(answer["omitted"])
+    omissions.unread_parts += [Failure(**failure) for failure in answer["unread_parts"]]
     return answer["text"], tuple(answer["page_starts"])
 
 
@@ -133,15 +138,21 @@ def _receive(stream: IO[bytes]) -> bytes:
 
 
 def _answer(data: bytes, source: str) -> dict[str, Any]:
+    omissions = Omissions(source)
     try:
-        text, page_starts = read_pages(data, source)
+        text, page_starts = read_pages(data, source, omissions)
     except DocumentError as error:
         return {"error": [error.message, error.hint]}
     except MemoryError:  # ends the process, which reports the limit
         raise
     except Exception as error:
         return {"unexpected": [f"{type(error).__name__}: {error}", traceback.format_exc()]}
-    return {"text": text, "page_starts": page_starts}
+    return {
+        "text": text,
+        "page_starts": page_starts,
+        "omitted": omissions.counts,
+        "unread_parts": list(map(asdict, omissions.unread_parts)),
+    }
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from qgbatch.readers import pdf_hyphens
 from qgbatch.readers.pdf_contents import without_contents
 from qgbatch.readers.pdf_lines import Line
+from qgbatch.records import OmittedKind
 
 _ENDS_SENTENCE = re.compile(r"""[.!?:;\u2026\u3002\uff01\uff1f]["')\]\u2019\u201d\u00bb]*$""")
 _ITEM = re.compile(r"(?:[-*\u2022\u2023\u2013]|\d{1,3}[.)])\s")
@@ -44,14 +45,19 @@ def usual_size(lines: Iterable[Line]) -> float:
     return max(n_chars, key=lambda size: n_chars[size], default=0.0)
 
 
-def place_lines(columns: Sequence[Sequence[Line]], size: float) -> list[PlacedLine]:
+def place_lines(
+    columns: Sequence[Sequence[Line]], size: float, counts: Counter[OmittedKind]
+) -> list[PlacedLine]:
     """The lines of a page, without contents and empty ones, and where its paragraphs begin.
 
     Args:
         columns: The lines of each column.
         size: The usual size of the document; notes are smaller.
+        counts: Counts the lines of contents, which are left out.
     """
-    found = [without_contents([line for line in column if line.text]) for column in columns]
+    columns = [[line for line in column if line.text] for column in columns]
+    found = [without_contents(column) for column in columns]
+    counts["contents_lines"] += sum(map(len, columns)) - sum(map(len, found))
     lines = [line for column in found for line in column]
     if not lines:
         return []

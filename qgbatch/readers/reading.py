@@ -22,6 +22,7 @@ from qgbatch.readers.content import (
 )
 from qgbatch.readers.kinds import is_table, kind_of
 from qgbatch.readers.listing import Listing
+from qgbatch.readers.omissions import Omissions
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
@@ -66,30 +67,36 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
         require_package("pypdfium2", "standard input is a PDF: reading it", extra="pdf")
         name = "pdf"
     page_starts: tuple[int, ...] = ()
+    omissions = Omissions(source)
     if name == "pdf":
-        text, page_starts = pdf_process.extract_pages(data, source)
+        text, page_starts = pdf_process.extract_pages(data, source, omissions)
     elif name in _ARCHIVE_READERS:
-        text = _ARCHIVE_READERS[name](data, source, encodings)
+        text = _ARCHIVE_READERS[name](data, source, omissions, encodings)
     else:
-        text = _decoded_text(name, data, source, encodings)
+        text = _decoded_text(name, data, source, omissions, encodings)
     if name != "pdf":  # its pages have none, and begin at known offsets
         text = without_soft_hyphens(text)
     if data and not text and name != "text":
+        unread = f"; {omissions.unread_parts[0].message}" if omissions.unread_parts else "."
         raise DocumentError(
-            f"{source}: no text was found in it.",
+            f"{source}: no text was found in it{unread}",
             "Remove it, or give its text as a .txt file." if name != "pdf" else "Run OCR over it first.",
         )
-    return Document.from_text(text, source, page_starts)
+    return Document.from_text(
+        text, source, page_starts, dict(+omissions.counts), tuple(omissions.unread_parts)
+    )
 
 
-def _decoded_text(name: str, data: bytes, source: str, encodings: Sequence[str]) -> str:
+def _decoded_text(
+    name: str, data: bytes, source: str, omissions: Omissions, encodings: Sequence[str]
+) -> str:
     declared = html.declared_encoding(data) if name == "html" else None
     if name in _MARKUP_READERS:
         check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)
     if name not in _MARKUP_READERS or "\0" in text or not text or text.isspace():
         return text  # Document.from_text refuses empty and binary text, for all formats alike
-    return _MARKUP_READERS[name](text)
+    return _MARKUP_READERS[name](text, omissions)
 
 
 class InputReader:

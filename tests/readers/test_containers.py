@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import docx, epub
+from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.reading import read_document
 from tests.support.documents import CONTAINER, make_docx, make_epub, make_zip, with_member, without_member
 
@@ -20,6 +21,14 @@ WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 LAUGHS = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
 BOMB = f'<!DOCTYPE x [<!ENTITY a0 "ha">{LAUGHS}]>'
 """A billion of them, if they were unfolded."""
+
+
+def docx_text(content: bytes) -> str:
+    return docx.extract_text(content, "a.docx", Omissions("a.docx"))
+
+
+def epub_text(content: bytes, encodings: Sequence[str] = ()) -> str:
+    return epub.extract_text(content, "a.epub", Omissions("a.epub"), encodings)
 
 
 def body(xml: str) -> str:
@@ -36,7 +45,7 @@ def with_package(book: bytes, old: str, new: str) -> bytes:
 
 def test_a_word_document_gives_its_paragraphs() -> None:
     content = make_docx(["Title", "One\ttwo.\nThree.", "", "Käse."])
-    assert docx.extract_text(content, "a.docx") == "Title\n\nOne two.\nThree.\n\nKäse."
+    assert docx_text(content) == "Title\n\nOne two.\nThree.\n\nKäse."
 
 
 def test_tracked_changes_links_and_controls_are_read_as_word_shows_them() -> None:
@@ -46,14 +55,14 @@ def test_tracked_changes_links_and_controls_are_read_as_word_shows_them() -> Non
         f"<w:hyperlink>{run('C')}</w:hyperlink></w:p><w:sdt><w:sdtContent><w:p>{run('D')}</w:p>"
         "</w:sdtContent></w:sdt>"
     )
-    assert docx.extract_text(with_member(make_docx([]), MAIN, body(xml)), "a.docx") == "ABC\n\nD"
+    assert docx_text(with_member(make_docx([]), MAIN, body(xml))) == "ABC\n\nD"
 
 
 def test_the_chapters_of_a_book_are_read_in_its_order() -> None:
     chapters = {"one.xhtml": "<p>One.</p>", "two%20b.xhtml": "<h1>Two</h1><p>Käse.", "toc.xhtml": "<p>no"}
     content = make_epub(chapters, ["two%20b.xhtml", "one.xhtml", "one.xhtml"])
     content = with_member(content, "book/two b.xhtml", chapters["two%20b.xhtml"])
-    assert epub.extract_text(content, "a.epub") == "Two\n\nKäse.\n\nOne."
+    assert epub_text(content) == "Two\n\nKäse.\n\nOne."
 
 
 GOOD = {"docx": make_docx(["Tea is hot."]), "epub": make_epub({"a.xhtml": "<p>Tea is hot."})}
@@ -83,7 +92,7 @@ def test_an_archive_that_cannot_be_read_is_refused_with_the_reason(
     extract_text = {"docx": docx.extract_text, "epub": epub.extract_text}[suffix]
     tracemalloc.start()
     with pytest.raises(DocumentError, match=reason) as caught:
-        extract_text(content, f"d/a.{suffix}")
+        extract_text(content, f"d/a.{suffix}", Omissions(f"d/a.{suffix}"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert caught.value.message.startswith(f"d/a.{suffix}: ")
@@ -105,10 +114,10 @@ def test_a_damaged_archive_gives_its_text_or_an_error(suffix: str, tmp_path: Pat
 def test_entities_are_not_expanded() -> None:
     word = with_member(GOOD["docx"], MAIN, BOMB + body("<w:p><w:r><w:t>x&a9;y</w:t></w:r></w:p>"))
     with pytest.raises(DocumentError, match=r"a\.docx: damaged"):
-        docx.extract_text(word, "a.docx")
+        docx_text(word)
     book = with_member(GOOD["epub"], "META-INF/container.xml", BOMB + CONTAINER.replace("book/", "&a9;"))
     with pytest.raises(DocumentError, match=r"a\.epub: damaged"):
-        epub.extract_text(book, "a.epub")
+        epub_text(book)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +133,7 @@ def test_entities_are_not_expanded() -> None:
 )
 def test_a_word_document_with_invalid_xml_is_damaged(xml: str) -> None:
     with pytest.raises(DocumentError, match=r"a\.docx: damaged, or not a \.docx file \("):
-        docx.extract_text(with_member(GOOD["docx"], MAIN, xml), "a.docx")
+        docx_text(with_member(GOOD["docx"], MAIN, xml))
 
 
 @pytest.mark.parametrize("target", ["/word/document.xml", "other/main.xml"])
@@ -134,23 +143,23 @@ def test_the_body_of_a_word_document_is_where_its_relationships_say(target: str)
     archive = make_zip(
         {"_rels/.rels": relationships, target.lstrip("/"): body("<w:p><w:r><w:t>A</w:t></w:r></w:p>")}
     )
-    assert docx.extract_text(archive, "a.docx") == "A"
+    assert docx_text(archive) == "A"
 
 
 def test_a_strict_word_document_is_read() -> None:
     xml = body("<w:p><w:r><w:t>A <!-- c -->b.</w:t></w:r></w:p>")
     strict = xml.replace(WORD, "http://purl.oclc.org/ooxml/wordprocessingml/main")
-    assert docx.extract_text(with_member(make_docx([]), MAIN, strict), "a.docx") == "A b."
+    assert docx_text(with_member(make_docx([]), MAIN, strict)) == "A b."
 
 
 def test_a_spreadsheet_is_not_a_word_document() -> None:
     with pytest.raises(DocumentError, match="its main part is not a Word document"):
-        docx.extract_text(with_member(make_docx([]), MAIN, "<worksheet/>"), "a.docx")
+        docx_text(with_member(make_docx([]), MAIN, "<worksheet/>"))
 
 
 def test_a_word_document_with_a_password_is_named() -> None:
     with pytest.raises(DocumentError, match="has a password"):
-        docx.extract_text(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512), "a.docx")
+        docx_text(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512))
 
 
 def test_a_chapter_is_read_whatever_its_media_type() -> None:
@@ -161,33 +170,47 @@ def test_a_chapter_is_read_whatever_its_media_type() -> None:
         "d": "D.",
     }
     types = {"b.html": "text/x-oeb1-document", "c.xml": "APPLICATION/XML", "d": "Text/Plain; x=y"}
-    assert epub.extract_text(make_epub(chapters, (), types), "a.epub") == "A.\n\nB.\n\nC.\n\nD."
+    assert epub_text(make_epub(chapters, (), types)) == "A.\n\nB.\n\nC.\n\nD."
 
 
-def test_a_page_stands_in_for_a_picture_in_the_spine(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_page_stands_in_for_a_picture_in_the_spine() -> None:
     chapters: dict[str, str | bytes] = {"a.png": b"\x89PNG", "b.png": b"\x89PNG", "c.xhtml": "<p>Page."}
     book = make_epub(chapters, ["a.png", "b.png"], {"a.png": "image/png", "b.png": "image/png"})
     book = with_package(book, 'id="0"', 'id="0" fallback="2"')
-    assert epub.extract_text(book, "a.epub") == "Page."
-    assert caplog.messages == ["a.epub: chapter book/b.png is left out: its type is image/png."]
+    omissions = Omissions("a.epub")
+    assert epub.extract_text(book, "a.epub", omissions) == "Page."
+    assert messages(omissions) == [
+        "a.epub: chapter book/b.png is left out: it cannot be read (its type is image/png)."
+    ]
 
 
-def test_chapters_that_are_missing_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    book = make_epub({"a.xhtml": "<p>Tea.", "b.xhtml": "", "c.xhtml": ""})
+def messages(omissions: Omissions) -> list[str]:
+    return [part.message for part in omissions.unread_parts]
+
+
+def test_chapters_that_are_missing_or_damaged_are_left_out_and_named() -> None:
+    book = make_epub({"a.xhtml": "<p>Tea.", "b.xhtml": "", "c.xhtml": "", "d.xhtml": "<p>Milk."})
     book = without_member(book, "book/b.xhtml")
     book = with_package(book, 'id="2"', 'id="x"')
-    assert epub.extract_text(book, "a.epub") == "Tea."
-    assert caplog.messages == [
-        "a.epub: chapter book/b.xhtml is left out: the file does not contain it.",
+    checksum = book.rindex(b"book/d.xhtml") - 30  # in the list at the end of the archive
+    book = book[:checksum] + bytes(4) + book[checksum + 4 :]
+    omissions = Omissions("a.epub")
+    assert epub.extract_text(book, "a.epub", omissions) == "Tea."
+    assert messages(omissions) == [
+        "a.epub: chapter book/b.xhtml is left out: it cannot be read (the file does not contain it).",
         "a.epub: chapter 2 is left out: the manifest does not list it.",
+        "a.epub: chapter book/d.xhtml is left out: it cannot be read (Bad CRC-32 for file 'book/d.xhtml').",
     ]
+    assert omissions.counts == {"unreadable_parts": 3}
 
 
 def test_a_chapter_that_declares_no_encoding_is_read_in_the_given_one(tmp_path: Path) -> None:
     path = tmp_path / "a.epub"
     path.write_bytes(with_member(GOOD["epub"], "book/a.xhtml", "<p>Käse</p>".encode("cp1252")))
     assert read_document(str(path), ["cp1252"]).text == "Käse"
-    with pytest.raises(DocumentError, match=r"a\.epub: book/a\.xhtml: the bytes are not valid utf-8"):
+    with pytest.raises(
+        DocumentError, match=r"no text was found in it; .*a\.xhtml: the bytes are not valid"
+    ):
         read_document(str(path))
 
 
@@ -195,7 +218,7 @@ def test_an_encrypted_book_is_named_whatever_the_encoding() -> None:
     book = with_member(make_epub({"a.xhtml": ""}), "META-INF/encryption.xml", "<encryption/>")
     book = with_member(book, "book/a.xhtml", b"\x8f\x01\xfe\x93" * 9)
     with pytest.raises(DocumentError, match=r"a\.epub: is encrypted"):
-        epub.extract_text(book, "a.epub", ["latin-1"])
+        epub_text(book, ["latin-1"])
 
 
 def test_a_member_never_unpacks_to_more_than_it_declares(tmp_path: Path) -> None:

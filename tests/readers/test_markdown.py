@@ -8,6 +8,7 @@ import pytest
 
 from qgbatch.readers.markdown import plain_text
 from qgbatch.readers.markdown_parser import reads_as_prose
+from qgbatch.readers.omissions import Omissions
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ from qgbatch.readers.markdown_parser import reads_as_prose
     ],
 )
 def test_admonitions_tabs_and_notes_keep_their_text(source: str, text: str) -> None:
-    assert plain_text(source) == text
+    assert plain_text(source, Omissions("")) == text
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_admonitions_tabs_and_notes_keep_their_text(source: str, text: str) -> N
     ],
 )
 def test_html_blocks_are_read_except_elements_without_prose(source: str, text: str) -> None:
-    assert plain_text(source) == text
+    assert plain_text(source, Omissions("")) == text
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_html_blocks_are_read_except_elements_without_prose(source: str, text: s
     ],
 )
 def test_tags_of_mdx_liquid_and_hugo_are_omitted(source: str, text: str) -> None:
-    assert plain_text(source) == text
+    assert plain_text(source, Omissions("")) == text
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_tags_of_mdx_liquid_and_hugo_are_omitted(source: str, text: str) -> None
     ],
 )
 def test_an_indented_paragraph_of_sentences_is_prose(source: str, text: str) -> None:
-    assert plain_text(source) == text
+    assert plain_text(source, Omissions("")) == text
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_code_is_no_prose(code: str) -> None:
     ],
 )  # fmt: skip
 def test_front_matter_is_omitted(front: str) -> None:
-    assert plain_text(f"{front}\nText.") == "Text."
+    assert plain_text(f"{front}\nText.", Omissions("")) == "Text."
 
 
 @pytest.mark.parametrize(
@@ -110,13 +111,13 @@ def test_front_matter_is_omitted(front: str) -> None:
     ],
 )
 def test_text_between_lines_of_dashes_is_no_front_matter(source: str, text: str) -> None:
-    assert plain_text(source) == text
+    assert plain_text(source, Omissions("")) == text
 
 
 @pytest.mark.parametrize("mark", ["> ", "- "])
 def test_text_is_read_however_deep_it_is_nested(mark: str) -> None:
-    assert plain_text(mark * 12 + "tea").endswith("tea")
-    assert plain_text(mark * 2000 + "tea").endswith("tea")
+    assert plain_text(mark * 12 + "tea", Omissions("")).endswith("tea")
+    assert plain_text(mark * 2000 + "tea", Omissions("")).endswith("tea")
 
 
 @pytest.mark.parametrize(
@@ -136,5 +137,5 @@ def test_text_is_read_however_deep_it_is_nested(mark: str) -> None:
 )
 def test_repeated_markup_takes_time_linear_in_its_length(unit: str) -> None:
     start = time.process_time()
-    plain_text(unit * (50_000 // len(unit)))
+    plain_text(unit * (50_000 // len(unit)), Omissions(""))
     assert time.process_time() - start < 5

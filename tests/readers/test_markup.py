@@ -10,6 +10,7 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import content, html, markdown, rst
+from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.reading import read_document, read_documents
 from qgbatch.records import Document
 from qgbatch.settings import FileSettings
@@ -20,6 +21,22 @@ PARAGRAPHS = [
     "It carries tea, flour and letters, and in summer some two hundred visitors who stay for the day.",
     "In winter storms it stays in the harbour, and the islanders live on what they have put by in autumn.",
 ]
+
+
+def main_text(page: str) -> str:
+    return html.main_text(page, Omissions("a.html"))
+
+
+def visible_text(page: str) -> str:
+    return html.visible_text(page, Omissions("a.html"))
+
+
+def markdown_text(source: str) -> str:
+    return markdown.plain_text(source, Omissions("a.md"))
+
+
+def rst_text(source: str) -> str:
+    return rst.plain_text(source, Omissions("a.rst"))
 
 
 @pytest.mark.parametrize(
@@ -43,14 +60,14 @@ PARAGRAPHS = [
     ],
 )
 def test_markdown_is_read_without_markup_code_and_tables(source: str, text: str) -> None:
-    assert markdown.plain_text(source) == text
+    assert markdown_text(source) == text
 
 
 def test_long_markdown_is_parsed_in_parts_that_do_not_cut_code(monkeypatch: pytest.MonkeyPatch) -> None:
     source = "A *b* c.\n\n" * 20 + "```\n" + "x\n\n" * 15 + "```\n\nEnd.\n" + "word " * 30
-    whole = markdown.plain_text(source)
+    whole = markdown_text(source)
     monkeypatch.setattr(markdown, "_PART_CHARS", 40)
-    assert " ".join(markdown.plain_text(source).split()) == " ".join(whole.split())
+    assert " ".join(markdown_text(source).split()) == " ".join(whole.split())
 
 
 RST = """\
@@ -90,7 +107,7 @@ Code follows::
 
 def test_rst_is_read_without_underlines_directives_and_literal_blocks() -> None:
     text = "Title\n\nA b c d e f h snake_case.\n\nSection\n\nCode follows:\n\nKept\nthis.\n\n- item"
-    assert rst.plain_text(RST) == text
+    assert rst_text(RST) == text
 
 
 def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None:
@@ -98,7 +115,7 @@ def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None
     page = f"<html><head><title>T</title></head><body>{NAVIGATION}"
     page += f"<article><h1>Ferry</h1>{body}<pre>x = 1</pre></article>"
     page += "<footer>Imprint</footer><script>alert(1)</script>"
-    assert html.main_text(page) == "\n\n".join(["Ferry", *PARAGRAPHS])
+    assert main_text(page) == "\n\n".join(["Ferry", *PARAGRAPHS])
 
 
 @pytest.mark.parametrize(
@@ -118,12 +135,12 @@ def test_the_main_text_of_a_page_is_read_without_navigation_and_footer() -> None
     ids=["inline", "list", "table", "unseen", "xhtml", "deep", "long", "no body", "nothing", "empty"],
 )
 def test_all_visible_text_of_a_page_is_read(page: str, text: str) -> None:
-    assert html.visible_text(page) == text
+    assert visible_text(page) == text
 
 
 @pytest.mark.parametrize("character", " \n\xa0<&[_")
 def test_a_megabyte_of_one_character_is_read(character: str) -> None:
-    html.main_text(character * 1_000_000)  # a regular expression in quadratic time would take hours
+    main_text(character * 1_000_000)  # a regular expression in quadratic time would take hours
 
 
 def n_calls_for(page: str) -> int:
@@ -136,7 +153,7 @@ def n_calls_for(page: str) -> int:
 
     sys.setprofile(count)
     try:
-        html.visible_text(page)
+        visible_text(page)
     finally:
         sys.setprofile(None)
     return n_calls
@@ -146,14 +163,14 @@ def n_calls_for(page: str) -> int:
     "tags", ["<p>", "<b>a", "<sup>[<a>1", "<a><sup>1", "<table><td>a", "<ul><li>", "<div class=nav>"]
 )
 def test_the_steps_for_repeated_tags_are_in_proportion_to_their_number(tags: str) -> None:
-    html.visible_text(tags)  # the imports
+    visible_text(tags)  # the imports
     assert n_calls_for(tags * 4000) < 2.2 * n_calls_for(tags * 2000)
 
 
 def test_a_page_without_main_text_gives_all_of_it() -> None:
-    assert html.main_text(NAVIGATION) == "Home About us"
+    assert main_text(NAVIGATION) == "Home About us"
     many = "<p>Tea is hot.</p>" * 60_000  # too many tags to look for the main text in
-    assert html.main_text(many).count("Tea is hot.") == 60_000
+    assert main_text(many).count("Tea is hot.") == 60_000
 
 
 @pytest.mark.parametrize(
@@ -214,7 +231,7 @@ def test_line_breaks_inside_an_html_paragraph_do_not_split_it() -> None:
     wrapped = (
         "<p>" + "The ferry, which <code>runs</code> in\nsummer, takes\nan hour to cross. " * 6 + "</p>"
     )
-    text = html.main_text(f"<html><body><article><h1>Ferry</h1>{wrapped}</article></body></html>")
+    text = main_text(f"<html><body><article><h1>Ferry</h1>{wrapped}</article></body></html>")
     assert text.split("\n\n")[1].startswith("The ferry, which runs in summer, takes an hour")
 
 
@@ -223,13 +240,13 @@ READ = "Of 2^8 values, from -(2^n - 1) on, in the 20th century."
 
 
 def test_a_superscript_is_marked_with_a_caret() -> None:
-    assert markdown.plain_text(SUPERSCRIPTS) == READ
-    assert html.main_text(f"<p>{SUPERSCRIPTS}</p>") == READ
+    assert markdown_text(SUPERSCRIPTS) == READ
+    assert main_text(f"<p>{SUPERSCRIPTS}</p>") == READ
 
 
 def test_footnote_marks_are_omitted() -> None:
     page = '<p>It fell in 1809<sup id="r"><a href="#n">[3]</a></sup>.</p>'
-    assert html.main_text(page) == "It fell in 1809."
+    assert main_text(page) == "It fell in 1809."
 
 
 @pytest.mark.parametrize(
@@ -249,7 +266,7 @@ def test_footnote_marks_are_omitted() -> None:
     ],
 )
 def test_note_marks_and_edit_links_are_omitted(mark: str) -> None:
-    assert html.main_text(f"<p>It fell in 1809{mark} and rose.</p>") == "It fell in 1809 and rose."
+    assert main_text(f"<p>It fell in 1809{mark} and rose.</p>") == "It fell in 1809 and rose."
 
 
 @pytest.mark.parametrize(
@@ -263,7 +280,7 @@ def test_note_marks_and_edit_links_are_omitted(mark: str) -> None:
     ],
 )
 def test_what_looks_like_a_note_mark_but_is_none_stays(page: str, text: str) -> None:
-    assert html.main_text(f"<p>{page}") == text
+    assert main_text(f"<p>{page}") == text
 
 
 @pytest.mark.parametrize(
@@ -272,14 +289,14 @@ def test_what_looks_like_a_note_mark_but_is_none_stays(page: str, text: str) -> 
 )
 def test_hidden_text_is_omitted(attribute: str) -> None:
     page = f"<p>Seen.</p><div {attribute}>No <div>never</div> no</div><p>Also seen.</p>"
-    assert html.main_text(page) == "Seen.\n\nAlso seen."
+    assert main_text(page) == "Seen.\n\nAlso seen."
 
 
 @pytest.mark.parametrize(
     "attribute", ['class="hidden md:block"', 'hidden="until-found"', 'style="margin:0"']
 )
 def test_text_that_is_hidden_at_times_is_read(attribute: str) -> None:
-    assert html.main_text(f"<p>Seen.</p><p {attribute}>Also seen.</p>") == "Seen.\n\nAlso seen."
+    assert main_text(f"<p>Seen.</p><p {attribute}>Also seen.</p>") == "Seen.\n\nAlso seen."
 
 
 BODY = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
@@ -302,8 +319,8 @@ BODY = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
 )
 def test_no_part_of_the_text_is_lost(part: str) -> None:
     page = f"<html><head><title>T</title></head><body>{NAVIGATION}{BODY}{part}{BODY}</body></html>"
-    for word in html.visible_text(part).split():
-        assert word in html.main_text(page).split()
+    for word in visible_text(part).split():
+        assert word in main_text(page).split()
 
 
 @pytest.mark.parametrize(
@@ -321,14 +338,14 @@ def test_no_part_of_the_text_is_lost(part: str) -> None:
 def test_navigation_notices_and_data_stay_out_when_all_the_text_is_read(part: str) -> None:
     lists = "<ul><li>to light the lamp<li>to keep the lens clean of soot and salt</ul>"
     page = f"<html><body>{part}{BODY}<div>{lists}</div></body></html>"
-    assert html.main_text(page) == "\n\n".join(
+    assert main_text(page) == "\n\n".join(
         [*PARAGRAPHS, "- to light the lamp", "- to keep the lens clean of soot and salt"]
     )
 
 
 def test_the_menu_in_a_table_for_the_layout_stays_out() -> None:
     menu = '<a href="/">Home</a> <a href="/b">News</a> <a href="/c">Contact</a>'
-    assert html.main_text(f"<table><tr><td>{menu}<td>{BODY}</table>") == "\n\n".join(PARAGRAPHS)
+    assert main_text(f"<table><tr><td>{menu}<td>{BODY}</table>") == "\n\n".join(PARAGRAPHS)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +359,7 @@ def test_the_menu_in_a_table_for_the_layout_stays_out() -> None:
     ],
 )
 def test_directives_with_prose_keep_it(source: str, text: str) -> None:
-    assert rst.plain_text(source) == text
+    assert rst_text(source) == text
 
 
 @pytest.mark.parametrize(

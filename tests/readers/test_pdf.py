@@ -14,6 +14,7 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import pdf, pdf_process
+from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.reading import read_document, read_documents
 from qgbatch.records import Chunk, Failure
 from qgbatch.settings import FileSettings
@@ -27,7 +28,7 @@ ENCRYPTION = (
 
 
 def text_of(*pages: list[str]) -> str:
-    return pdf.read_pages(make_pdf(pages), "a.pdf")[0]
+    return pdf.read_pages(make_pdf(pages), "a.pdf", Omissions("a.pdf"))[0]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_damaged_file_gives_text_or_an_error() -> None:
         for _ in range(3):
             damaged[dice.randrange(len(damaged))] = dice.randrange(256)
         try:
-            text, page_starts = pdf.read_pages(bytes(damaged), "a.pdf")
+            text, page_starts = pdf.read_pages(bytes(damaged), "a.pdf", Omissions("a.pdf"))
             assert all(0 <= start <= len(text) for start in page_starts)
         except DocumentError as error:
             assert "a.pdf" in str(error)  # noqa: PT017
@@ -138,16 +139,16 @@ def test_a_file_that_hangs_or_crashes_pdfium_fails_by_itself(
         process.send_signal(signal.SIGSTOP)  # so that it dies in the middle
         Timer(0.2, process.kill).start()
     with pytest.raises(DocumentError, match=f"^big.pdf: PDFium {reason}"):
-        pdf_process.extract_pages(data, "big.pdf")
+        pdf_process.extract_pages(data, "big.pdf", Omissions("big.pdf"))
     monkeypatch.undo()
-    text, _ = pdf_process.extract_pages(make_pdf([["The next one is read."]]), "b.pdf")
+    text, _ = pdf_process.extract_pages(make_pdf([["The next one is read."]]), "b.pdf", Omissions("b.pdf"))
     assert text == "The next one is read."
 
 
 def test_an_unexpected_error_in_the_pdf_process_keeps_its_class_and_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(data: bytes, source: str) -> None:
+    def fail(data: bytes, source: str, omissions: Omissions) -> None:
         raise IndexError("no such line")
 
     monkeypatch.setattr(pdf_process, "read_pages", fail)

@@ -8,6 +8,7 @@ import pytest
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers import pdf
+from qgbatch.readers.omissions import Omissions
 from tests.support.documents import Placed, make_placed_pdf
 
 FERRY = "The ferry to the island leaves at noon on every day of the week and takes"
@@ -16,7 +17,7 @@ TEA = [f"Tea and flour are carried over on {n} boats" for n in ("two", "six", "t
 
 
 def text_of(*pages: list[Placed], is_turned: bool = False) -> str:
-    return pdf.read_pages(make_placed_pdf(pages, is_turned), "a.pdf")[0]
+    return pdf.read_pages(make_placed_pdf(pages, is_turned), "a.pdf", Omissions("a.pdf"))[0]
 
 
 def lines(*texts: str, x: float = 40, y: float = 770, size: float = 10) -> list[Placed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qgbatch.readers import docx
+from qgbatch.readers.omissions import Omissions
 from tests.support.documents import make_zip
 
 TRANSITIONAL = "http://schemas.openxmlformats.org"
@@ -48,7 +49,7 @@ def make_word(body: str, parts: Mapping[str, str | bytes] = {}, strict: bool = F
 
 
 def text_of(body: str, parts: Mapping[str, str | bytes] = {}) -> str:
-    return docx.extract_text(make_word(body, parts), "a.docx")
+    return docx.extract_text(make_word(body, parts), "a.docx", Omissions("a.docx"))
 
 
 def m(name: str, *content: str) -> str:

@@ -83,7 +83,7 @@ def _totals(
     if run:
         totals += [
             ("documents read", f"{run.n_documents:,}"),
-            ("documents failed", f"{len(run.failures):,}"),
+            ("documents failed", f"{run.n_failed:,}"),
             ("chunks", f"{run.n_chunks:,}"),
             ("questions dropped", f"{sum(run.dropped.values()):,}"),
         ]

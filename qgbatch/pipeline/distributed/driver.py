@@ -152,13 +152,19 @@ def _check_listing(listing: Listing, files: FileSettings, report: RunReport) -> 
 def _reused_counts(part: Part) -> RunFacts:
     """The counts of a part of an earlier run, without failed files, which are tried again.
 
-    Failed rows of a table are kept in the counts: they are tried again only when the table changes.
+    Failed rows of a table and unread parts of a document are kept in the counts: they are tried again
+    only when the file changes.
     """
     assert part.report
-    failures, tables = part.report.failures, {display(path) for path in part.documents}
-    failed_rows = tuple(failure for failure in failures if failure.source.rpartition("#")[0] in tables)
-    n_inputs = part.report.n_inputs - len(failures) + len(failed_rows)
-    return replace(part.report, n_inputs=n_inputs, failures=failed_rows, seconds={})
+    failures, done = part.report.failures, {display(path) for path in part.documents}
+    kept = tuple(failure for failure in failures if _path_of(failure) in done)
+    n_inputs = part.report.n_inputs - len(failures) + len(kept)
+    return replace(part.report, n_inputs=n_inputs, failures=kept, seconds={})
+
+
+def _path_of(failure: Failure) -> str:
+    """The file of an unread part or of a failed row; an empty string for a file that failed."""
+    return failure.source if failure.stage == "part" else failure.source.rpartition("#")[0]
 
 
 def _process(

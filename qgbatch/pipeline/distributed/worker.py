@@ -118,7 +118,7 @@ class Worker:
         )
         rows = [to_row(question, components.model.name, columns) for question in questions]
         report.n_written = len(rows)
-        failed = {failure.source for failure in report.failures}
+        failed = {failure.source for failure in report.failures if failure.stage != "part"}
         documents = {path: version for path, version in versions.items() if display(path) not in failed}
         facts = report.facts()
         if documents:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -10,9 +11,11 @@ from qgbatch.readers.word.equations import linear_text
 from qgbatch.readers.word.names import attribute, name_of
 from qgbatch.readers.word.scripts import MARKS, position_of, resolve_marks
 from qgbatch.readers.word.symbols import in_font, symbol
+from qgbatch.records import OmittedKind
 
 _OMITTED = {"mc:Fallback", "w:del", "w:moveFrom", "w:pPr", "w:rPr", "w:sectPr"}
 """``mc:Fallback`` repeats the text before it for older programs."""
+_PICTURES = {":pic", ":imagedata", ":chart", ":relIds"}
 _BREAKS = {"w:tab": " ", "w:ptab": " ", "w:br": "\n", "w:cr": "\n", "w:noBreakHyphen": "-"}
 _WRAPPERS = {"w:sdt", "w:sdtContent", "w:customXml", "w:ins", "w:moveTo"}
 _FALSE = ("", "0", "false", "off")
@@ -29,6 +32,7 @@ class Body:
         self,
         notes: dict[tuple[str, str], Any],
         positions: Mapping[str, str],
+        counts: Counter[OmittedKind],
         embedded_text: Callable[[str], str],
     ) -> None:
         """Prepare for the elements of one document.
@@ -36,10 +40,12 @@ class Body:
         Args:
             notes: The notes by ``footnote`` or ``endnote`` and their id; empties as they are read.
             positions: What :func:`positions_of_styles` returns.
+            counts: Counts pictures and tables of data, which are left out.
             embedded_text: Gives the text of an embedded document for the id of its relationship.
         """
         self._notes = notes
         self._positions = positions
+        self._counts = counts
         self._embedded_text = embedded_text
         self._font = ""
         self._paragraphs: list[str] = []
@@ -78,6 +84,8 @@ class Body:
         name = name_of(element)
         if name in _BREAKS:
             self._pieces.append(_BREAKS[name])
+        elif name in _PICTURES:
+            self._counts["pictures"] += 1
         elif name not in _OMITTED:
             self._READERS.get(name, Body._read_children)(self, element)
 
@@ -139,6 +147,7 @@ class Body:
         rows = [row for row in rows if row]
         has_prose = any(map(_is_prose, rows))
         if len(rows) > 1 and not has_prose and any(len(row) > 1 for row in rows):
+            self._counts["tables"] += 1
             return []
         read = rows if len(rows) == 1 else [row for row in rows if len(row) == 1 or _is_prose(row)]
         return [paragraph for row in read for cell in row for paragraph in cell]

@@ -9,9 +9,10 @@ from email.policy import Compat32
 from typing import Any
 
 from qgbatch.errors import DocumentError
-from qgbatch.readers.archive import is_markup, page_text, warn_left_out
+from qgbatch.readers.archive import is_markup, page_text
 from qgbatch.readers.content import decode
 from qgbatch.readers.html import declared_encoding
+from qgbatch.readers.omissions import Omissions
 
 _MAX_HEADER_CHARS = 4096
 """Python's parser takes quadratic time for the parameters of a header."""
@@ -25,48 +26,46 @@ _HEADER = re.compile(
 _RICH_TEXT = b"{\\rtf"
 
 
-def plain_text(data: bytes, name: str, source: str, encodings: Sequence[str]) -> str:
-    """The text of an embedded document; Rich Text is left out with a warning.
+def plain_text(data: bytes, name: str, omissions: Omissions, encodings: Sequence[str]) -> str:
+    """The text of an embedded document.
 
     Args:
         data: Its content, which decides the format where the name does not.
         name: The name of the part.
-        source: The Word document.
+        omissions: Counts what is left out of it.
         encodings: Encodings to try where none is declared.
 
     Raises:
-        DocumentError: it cannot be decoded.
+        DocumentError: it cannot be decoded, or is Rich Text.
     """
-    place, suffix = f"{source}: {name}", name.lower()
+    suffix = name.lower()
     if data.lstrip().startswith(_RICH_TEXT):
-        warn_left_out(source, f"embedded document {name}", "it is Rich Text, which qgbatch does not read")
-        return ""
+        raise DocumentError("Rich Text, which qgbatch does not read.")
     if suffix.endswith(_WEB_ARCHIVE_SUFFIXES) or (
         not suffix.endswith((*_HTML_SUFFIXES, ".txt")) and _HEADER.match(data)
     ):
-        return _web_archive(data, place, encodings)
+        return _web_archive(data, name, omissions, encodings)
     if suffix.endswith(_HTML_SUFFIXES) or is_markup(data[:1024]):
-        return page_text(data, place, encodings)
-    return decode(data, place, encodings)
+        return page_text(data, name, omissions, encodings)
+    return decode(data, name, encodings)
 
 
-def _web_archive(data: bytes, place: str, encodings: Sequence[str]) -> str:
+def _web_archive(data: bytes, name: str, omissions: Omissions, encodings: Sequence[str]) -> str:
     """The first HTML page of a web archive, or its first text."""
     if data.lower().count(b"multipart/") > _MAX_MULTIPARTS:
-        raise DocumentError(f"{place}: has too many levels.", "Save the Word document again.")
+        raise DocumentError("a web archive with too many levels.")
     message = message_from_bytes(data.lstrip(), policy=_ShortHeaders())
     leaves = {part.get_content_type(): part for part in reversed(list(message.walk()))}
     page = leaves.get("text/html") or leaves.get("text/plain")
     if page is None:
-        raise DocumentError(f"{place}: holds no HTML page.", "Save the Word document again.")
+        raise DocumentError("a web archive without an HTML page.")
     content = page.get_payload(decode=True)
     declared = declared_encoding(f"charset={page.get_content_charset()}".encode("ascii", "replace"))
-    read = page_text if page.get_content_type() == "text/html" else decode
-    return read(
-        content if isinstance(content, bytes) else b"",
-        place,
-        [declared, *encodings] if declared else encodings,
-    )
+    content = content if isinstance(content, bytes) else b""
+    encodings = [declared, *encodings] if declared else encodings
+    if page.get_content_type() == "text/html":
+        return page_text(content, name, omissions, encodings)
+    return decode(content, name, encodings)
 
 
 class _ShortHeaders(Compat32):
