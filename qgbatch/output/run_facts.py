@@ -75,6 +75,8 @@ class RunFacts:
     n_raw: int
     n_written: int
     dropped: Mapping[str, int]
+    omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
+    """Empty in reports of versions that did not count it."""
     skipped: Mapping[str, int]
     seconds: Mapping[str, float]
     failures: tuple[Failure, ...]
@@ -82,8 +84,6 @@ class RunFacts:
     """Inputs, output, and how they are read and written, as JSON values."""
     provenance: Provenance | None
     """``None`` if the run ended before its model was found."""
-    omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
-    """Empty in reports of versions that did not count it."""
 
     @property
     def n_failed(self) -> int:
