@@ -83,6 +83,25 @@ def test_config_holds_output_flags_and_lists_with_dashes_or_underscores(
     assert "Café owners" in (here / "q.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("place", ["words", "variable", "file"])
+def test_several_text_columns_can_be_named_everywhere(
+    here: Path, monkeypatch: pytest.MonkeyPatch, qgbatch: Qgbatch, place: str
+) -> None:
+    (here / "t.csv").write_text(f"b,title,a\nMilk is cold.,Drinks,{BEES}\n")
+    words = ["run", "t.csv", "-o", "q.jsonl", "--with-context", "--report", "r.json", *FAST]
+    if place == "words":
+        words += ["--text-column", "a", "--text-column", "b"]
+    elif place == "variable":
+        monkeypatch.setenv("QGBATCH_TEXT_COLUMN", "a b")
+    else:
+        (here / "c.toml").write_text('text_column = ["a", "b"]')
+        words += ["--config", "c.toml"]
+    assert qgbatch(*words).exit_code == 0
+    assert json.loads((here / "r.json").read_text())["files"]["text_column"] == ["a", "b"]
+    context = json.loads((here / "q.jsonl").read_text().splitlines()[0])["context"]
+    assert context == f"Drinks\n\n{BEES}\n\nMilk is cold."
+
+
 def test_config_may_have_a_byte_order_mark(here: Path, qgbatch: Qgbatch) -> None:
     (here / "c.toml").write_text('output = "q.csv"\n', encoding="utf-8-sig")
     assert qgbatch("run", "good.txt", "--config", "c.toml", *FAST).exit_code == 0
