@@ -374,7 +374,7 @@ class FileSettings(BaseSettings):
     """Settings for reading the inputs and writing the output.
 
     Raises:
-        SettingsError: A value is out of range or is not a valid choice.
+        SettingsError: A value is out of range or is not a valid choice, or there is no text column.
     """
 
     encoding: tuple[str, ...] = setting(
@@ -383,10 +383,10 @@ class FileSettings(BaseSettings):
         "Encoding to try for files that are not UTF-8 and have no byte order mark. Repeat the option to "
         "try several in order.",
     )
-    text_column: str = setting(
-        "text",
+    text_column: tuple[str, ...] = setting(
+        ("text",),
         "Input",
-        "Table column that holds the text of each document.",
+        "Table column with the text; repeat the option to join several.",
         metavar="COLUMN",
         common=True,
     )
@@ -420,6 +420,8 @@ class FileSettings(BaseSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.text_column:
+            raise SettingsError("--text-column names no column.", "Name at least one.")
         for encoding in self.encoding:
             try:
                 with suppress(UnicodeError):

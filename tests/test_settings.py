@@ -114,6 +114,11 @@ def test_multi_byte_encodings_are_accepted() -> None:
     assert FileSettings(encoding=("utf-16-le", "shift_jis")).encoding == ("utf-16-le", "shift_jis")
 
 
+def test_a_text_column_is_required() -> None:
+    with pytest.raises(SettingsError, match=r"^--text-column names no column"):
+        FileSettings(text_column=())
+
+
 def test_settings_are_frozen_and_a_copy_is_checked() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().num_beams = 0  # type: ignore[misc]

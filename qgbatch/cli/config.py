@@ -14,9 +14,12 @@ from qgbatch.cli.options import Decorated, Option, option
 from qgbatch.cli.presets import PRESETS
 from qgbatch.errors import SettingsError
 
+_INPUTS = "inputs"
+"""The argument that the configuration file may hold besides options."""
+
 
 def config_option() -> Callable[[Decorated], Decorated]:
-    """Add ``--config``: values for options that neither the command line nor a variable sets."""
+    """Add ``--config``: inputs and options that neither the command line nor a variable sets."""
     return option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -29,49 +32,52 @@ def config_option() -> Callable[[Decorated], Decorated]:
     )
 
 
-def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+def _load_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     if path is None or ctx.resilient_parsing:  # completion does not need the values; reading may be slow
         return
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path} cannot be read: {error}.", "Correct the file.") from error
-    options = {param.name: param for param in ctx.command.params if isinstance(param, Option)}
-    del options["config"]
+    known = {
+        param.name: param
+        for param in ctx.command.params
+        if isinstance(param, Option) or param.name == _INPUTS
+    }
+    del known["config"]
     ctx.default_map = dict(ctx.default_map or {})
     for key, value in values.items():
-        each = options.get(key.replace("-", "_"))
-        if each is None:
-            raise SettingsError(f"--config {path}: unknown option {key!r}.", _suggest_names(key, options))
-        ctx.default_map[str(each.name)] = _to_option_value(path, key, value, each)
+        param = known.get(key.replace("-", "_"))
+        if param is None:
+            raise SettingsError(f"--config {path}: unknown option {key!r}.", _suggest_names(key, known))
+        ctx.default_map[str(param.name)] = _to_words(path, key, value, param)
 
 
-def _suggest_names(key: str, options: Iterable[str | None]) -> str:
-    similar = difflib.get_close_matches(key.replace("-", "_"), [name for name in options if name])
+def _suggest_names(key: str, known: Iterable[str | None]) -> str:
+    similar = difflib.get_close_matches(key.replace("-", "_"), [name for name in known if name])
     if similar:
         return f"Did you mean {' or '.join(similar)}?"
     return "Use the names of the command-line options, such as num_beams for --num-beams."
 
 
-def _to_option_value(path: Path, key: str, value: Any, option: click.Option) -> Any:
+def _to_words(path: Path, key: str, value: Any, param: click.Parameter) -> Any:
     """Convert a TOML value to what Click gets from the command line, so that it is checked the same way."""
-    if option.multiple:
+    hint = f"See the help of {param.opts[-1]}."
+    if param.multiple or param.nargs == -1:
+        hint = "Write a string or a list of strings."
         value = value if isinstance(value, list) else [value]
         if all(isinstance(item, str) for item in value):
             return value
     elif isinstance(value, bool):
-        if option.is_flag:
+        if isinstance(param, click.Option) and param.is_flag:
             return value
-    elif isinstance(value, str) or (isinstance(value, int | float) and _is_number(option)):
+    elif isinstance(value, str) or (isinstance(value, int | float) and _is_number(param)):
         return str(value)
-    raise SettingsError(
-        f"--config {path}: {value!r} is not a valid value of {key}.",
-        f"See the help of {option.opts[-1]}.",
-    )
+    raise SettingsError(f"--config {path}: {value!r} is not a valid value of {key}.", hint)
 
 
-def _is_number(option: click.Option) -> bool:
-    return isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+def _is_number(param: click.Parameter) -> bool:
+    return isinstance(param.type, click.types.IntParamType | click.types.FloatParamType)
 
 
 def preset_option() -> Callable[[Decorated], Decorated]:

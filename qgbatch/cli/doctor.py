@@ -33,7 +33,8 @@ Examples:
 
 
 @click.command(cls=LongCommand, epilog=_EPILOG)
-# A configuration file for run may set these two options; they have no effect here.
+# A configuration file for run may set these; they have no effect here.
+@option("--inputs", multiple=True, hidden=True)
 @option("--files-from", hidden=True)
 @option("--dry-run", is_flag=True, hidden=True)
 @settings_options(FileSettings)
@@ -54,6 +55,7 @@ Examples:
 @console_options
 def doctor(
     *,
+    inputs: tuple[str, ...],
     files_from: str | None,
     dry_run: bool,
     preset: str | None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from qgbatch.cli.config import config_option, preset_option
 from qgbatch.cli.console import (
@@ -97,7 +98,7 @@ def run(
 
     INPUT is a document (.txt, .md, .mdx, .rst, .html, .pdf, .docx, .epub), a table with one document per
     row (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for
-    standard input. Text formats may be compressed (.gz).
+    standard input. Text formats may be compressed (.gz). A --config file may hold the inputs.
 
     The first place that sets an option wins: command line, environment variable (QGBATCH_NUM_BEAMS=1),
     --config, --preset.
@@ -109,6 +110,7 @@ def run(
     from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import list_inputs, read_list
 
+    inputs, files_from = _replace_inputs_of_config(inputs, files_from)
     all_inputs = [*inputs, *(read_list(files_from) if files_from else [])]
     if not all_inputs:
         raise click.UsageError("No INPUT: give files, directories, glob patterns, - or --files-from FILE.")
@@ -154,6 +156,20 @@ def run(
             )
     log_summary(run_report, output)
     click.get_current_context().exit(run_report.exit_code)
+
+
+def _replace_inputs_of_config(
+    inputs: tuple[str, ...], files_from: str | None
+) -> tuple[tuple[str, ...], str | None]:
+    """Leave out what ``--config`` names if INPUT or ``--files-from`` is given in another place."""
+    source_of = click.get_current_context().get_parameter_source
+    names = ("inputs", "files_from")
+    in_config = [name for name in names if source_of(name) is ParameterSource.DEFAULT_MAP]
+    if in_config == ["inputs"] and files_from:
+        return (), files_from
+    if in_config == ["files_from"] and inputs:
+        return inputs, None
+    return inputs, files_from
 
 
 def _engine_loader() -> dict[str, LoadEngine]:

@@ -42,6 +42,7 @@ def read_table_rows(
     path: str,
     columns: Collection[str],
     *,
+    optional: Collection[str] = (),
     check_columns: CheckColumns = lambda columns: None,
     encodings: Sequence[str] = (),
     strict_csv: bool = False,
@@ -53,6 +54,7 @@ def read_table_rows(
         path: A file or URI; its suffix says what it is, see :data:`qgbatch.readers.kinds.KINDS`.
         columns: The columns to read. Parquet loads no others; rows of CSV and JSONL have all of theirs.
             The delimiter of CSV is the one with which the first line has these columns.
+        optional: Columns that Parquet loads too if it has them and they are text.
         check_columns: Checks the columns that the table has.
         encodings: Encodings to try where a line is not UTF-8.
         strict_csv: Do not read a row with stray quotes in another way; refuse rows with too few values.
@@ -65,7 +67,7 @@ def read_table_rows(
     assert kind is not None, path
     with errors_with_file_name(path), open_input(path) as stream:
         if kind.name == "parquet":
-            yield from _parquet_rows(stream, display(path), columns, check_columns)
+            yield from _parquet_rows(stream, display(path), columns, optional, check_columns)
             return
         lines = Lines(stream, path, encodings, max_bytes)
         if kind.name == "jsonl":
@@ -147,7 +149,11 @@ def _csv_rows(
 
 
 def _parquet_rows(
-    stream: BinaryIO, source: str, columns: Collection[str], check_columns: CheckColumns
+    stream: BinaryIO,
+    source: str,
+    columns: Collection[str],
+    optional: Collection[str],
+    check_columns: CheckColumns,
 ) -> Iterator[TableRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -156,10 +162,12 @@ def _parquet_rows(
     try:
         table = pq.ParquetFile(stream)
         schema = table.schema_arrow
-        check_columns(dict(zip(schema.names, map(_type_name, schema.types), strict=True)))
-        wanted = [name for name in dict.fromkeys(columns) if name in schema.names]
+        types = dict(zip(schema.names, map(_type_name, schema.types), strict=True))
+        check_columns(types)
+        wanted = {name for name in columns if name in types}
+        wanted.update(name for name in optional if types.get(name) == TEXT)
         n_rows = max(table.metadata.num_rows, 1)
-        for batch in table.iter_batches(batch_size=_PARQUET_BATCH_ROWS, columns=wanted or None):
+        for batch in table.iter_batches(batch_size=_PARQUET_BATCH_ROWS, columns=[*wanted] or None):
             for values in batch.to_pylist():
                 yield TableRow(f"{source}, row {number}", values, min((number + 1) / n_rows, 1.0))
                 number += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from qgbatch.errors import DocumentError
@@ -14,6 +14,10 @@ from qgbatch.settings import FileSettings
 
 MAX_ROWS_WITHOUT_COLUMN = 1_000
 """The first rows of JSONL of which one must have the column: a file without it is not read to its end."""
+MAX_CHARS_WITHOUT_COLUMN = 32 << 20
+"""A second limit for the same rows: those with text in other columns wait in memory."""
+_TITLE_COLUMN = "title"
+_MARKUP = "# \t"
 _MAX_ID_CHARS = 1_000
 _MAX_COLUMNS_SHOWN = 20
 _MAX_NAME_CHARS_SHOWN = 80
@@ -23,7 +27,8 @@ _Found: TypeAlias = tuple[Document | Failure, float]
 def read_table_documents(path: str, files: FileSettings) -> Iterator[tuple[Document | Failure, float]]:
     """Yield a document per row, or a failure for a row without text, and the share of the file read so far.
 
-    The source of a document is ``PATH#ID``; without an id column the id is the number of the
+    The text of a document is that of its text columns, below the title if the table has a column of this
+    name. The source of a document is ``PATH#ID``; without an id column the id is the number of the
     row, from 0.
 
     Raises:
@@ -32,10 +37,11 @@ def read_table_documents(path: str, files: FileSettings) -> Iterator[tuple[Docum
     source, n_rows = display(path), 0
     kind = kind_of(path)
     is_jsonl = kind is not None and kind.name == "jsonl"
-    wanted = [name for name in (files.text_column, files.id_column) if name is not None]
+    wanted = [name for name in (*files.text_column, files.id_column) if name is not None]
     rows = read_table_rows(
         path,
         wanted,
+        optional=(_TITLE_COLUMN,),
         check_columns=lambda columns: None if is_jsonl else _check_columns(columns, source, files),
         encodings=files.encoding,
     )
@@ -44,10 +50,8 @@ def read_table_documents(path: str, files: FileSettings) -> Iterator[tuple[Docum
         found = _document_or_failure(row, source, n_rows, files), row.share
         n_rows += 1
         if late.hold(row, found):
-            if len(late.held) == MAX_ROWS_WITHOUT_COLUMN:
-                _check_columns(
-                    late.columns, source, files, f" in the first {MAX_ROWS_WITHOUT_COLUMN:,} rows"
-                )
+            if late.is_full:
+                _check_columns(late.columns, source, files, f" in the first {len(late.held):,} rows")
             continue
         yield from late.release()
         yield found
@@ -61,13 +65,14 @@ class _LateColumns:
     """The first rows of JSONL, held back until all columns have appeared; a file without them is refused.
 
     Attributes:
-        held: Failures, each with a share of the file: no held row has all columns.
+        held: What was found in each row, with a share of the file.
         columns: Columns of the held rows.
     """
 
     def __init__(self, wanted: Collection[str]) -> None:
         self._wanted = wanted
         self._missing = set(wanted)
+        self._n_chars = 0
         self.held: list[_Found] = []
         self.columns: dict[str, str | None] = {}
 
@@ -77,10 +82,17 @@ class _LateColumns:
         if not self._missing or row.error:
             return False
         self.held.append(found)
+        if isinstance(found[0], Document):
+            self._n_chars += len(found[0].text)
         for name in row.values:
             if len(self.columns) <= _MAX_COLUMNS_SHOWN or name in self._wanted:
                 self.columns[name] = None
         return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more rows may be held back."""
+        return len(self.held) == MAX_ROWS_WITHOUT_COLUMN or self._n_chars > MAX_CHARS_WITHOUT_COLUMN
 
     def release(self) -> Iterator[_Found]:
         """Yield the rows that were held back."""
@@ -104,16 +116,37 @@ def _document(row: TableRow, source: str, number: int, files: FileSettings) -> D
     name = f"{source}#{number}"
     if files.id_column is not None:
         name = f"{source}#{_id(row.values, files.id_column, name)}"
-    text = row.values.get(files.text_column)
-    place = f"{source}: row {number}, column {files.text_column!r}"
-    if text is None:
-        raise DocumentError(f"{place}: has no text.", "Add a text or remove the row.")
-    if not isinstance(text, str):
-        raise DocumentError(f"{place}: {type(text).__name__}, not text.", "Name another --text-column.")
-    if not text or text.isspace():
-        raise DocumentError(f"{place}: is empty.", "Add a text or remove the row.")
-    text = without_soft_hyphens(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _joined_texts(row.values, files.text_column, f"{source}: row {number}")
+    if _TITLE_COLUMN not in files.text_column:
+        text = _with_title(row.values.get(_TITLE_COLUMN), text)
     return Document.from_text(text, name)
+
+
+def _joined_texts(values: Mapping[str, Any], columns: Sequence[str], place: str) -> str:
+    texts = []
+    for column in columns:
+        text = values.get(column)
+        if not isinstance(text, str | None):
+            raise DocumentError(
+                f"{place}, column {column!r}: {type(text).__name__}, not text.",
+                "Name another --text-column.",
+            )
+        text = without_soft_hyphens((text or "").replace("\r\n", "\n").replace("\r", "\n"))
+        if text and not text.isspace():
+            texts.append(text)
+    if not texts:
+        shown = " or ".join(map(repr, columns))
+        raise DocumentError(f"{place}: no text in column {shown}.", "Add a text or remove the row.")
+    return "\n\n".join(texts)
+
+
+def _with_title(title: object, text: str) -> str:
+    """Put a title above a text, as a heading stands there, unless it is the first line already."""
+    heading = " ".join(without_soft_hyphens(title).split()) if isinstance(title, str) else ""
+    first_line = text.lstrip().partition("\n")[0]
+    if not heading or first_line.strip(_MARKUP) == heading.strip(_MARKUP):
+        return text
+    return f"{heading}\n\n{text}"
 
 
 def _id(values: Mapping[str, Any], column: str, place: str) -> str:
@@ -128,7 +161,8 @@ def _id(values: Mapping[str, Any], column: str, place: str) -> str:
 
 
 def _check_columns(columns: Columns, source: str, files: FileSettings, where: str = "") -> None:
-    for option, name in (("--text-column", files.text_column), ("--id-column", files.id_column)):
+    named = [*(("--text-column", name) for name in files.text_column), ("--id-column", files.id_column)]
+    for option, name in named:
         if name is not None and name not in columns:
             shown = [repr(column[:_MAX_NAME_CHARS_SHOWN]) for column in list(columns)[:_MAX_COLUMNS_SHOWN]]
             more = ["..."] if len(columns) > len(shown) else []
@@ -136,8 +170,8 @@ def _check_columns(columns: Columns, source: str, files: FileSettings, where: st
                 f"{source}: there is no column {name!r}{where}, only {', '.join(shown + more) or 'none'}.",
                 f"Name one with {option}.",
             )
-    kind = columns[files.text_column]
-    if kind not in (TEXT, None):
-        raise DocumentError(
-            f"{source}: column {files.text_column!r} is {kind}, not text.", "Name another --text-column."
-        )
+    for name in files.text_column:
+        if (kind := columns[name]) not in (TEXT, None):
+            raise DocumentError(
+                f"{source}: column {name!r} is {kind}, not text.", "Name another --text-column."
+            )

@@ -39,6 +39,14 @@ def test_a_written_dataset_reads_back_unchanged(
         assert read_split(str(tmp_path / "out" / f"{name}.{file_format}")).paragraphs == original
 
 
+def test_inputs_may_be_in_the_configuration(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "c.toml").write_text(f"inputs = {json.dumps([str(path) for path in files])}")
+    result = qgbatch("dataset", "--config", tmp_path / "c.toml", "-o", tmp_path / "out")
+    assert "12 paragraphs, 24 questions" in result.stderr
+
+
 def test_source_and_target_are_those_of_the_notebook(
     qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
 ) -> None:

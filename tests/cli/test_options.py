@@ -83,6 +83,25 @@ def test_config_holds_output_flags_and_lists_with_dashes_or_underscores(
     assert "Café owners" in (here / "q.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("place", ["words", "variable", "file"])
+def test_several_text_columns_can_be_named_everywhere(
+    here: Path, monkeypatch: pytest.MonkeyPatch, qgbatch: Qgbatch, place: str
+) -> None:
+    (here / "t.csv").write_text(f"b,title,a\nMilk is cold.,Drinks,{BEES}\n")
+    words = ["run", "t.csv", "-o", "q.jsonl", "--with-context", "--report", "r.json", *FAST]
+    if place == "words":
+        words += ["--text-column", "a", "--text-column", "b"]
+    elif place == "variable":
+        monkeypatch.setenv("QGBATCH_TEXT_COLUMN", "a b")
+    else:
+        (here / "c.toml").write_text('text_column = ["a", "b"]')
+        words += ["--config", "c.toml"]
+    assert qgbatch(*words).exit_code == 0
+    assert json.loads((here / "r.json").read_text())["files"]["text_column"] == ["a", "b"]
+    context = json.loads((here / "q.jsonl").read_text().splitlines()[0])["context"]
+    assert context == f"Drinks\n\n{BEES}\n\nMilk is cold."
+
+
 def test_config_may_have_a_byte_order_mark(here: Path, qgbatch: Qgbatch) -> None:
     (here / "c.toml").write_text('output = "q.csv"\n', encoding="utf-8-sig")
     assert qgbatch("run", "good.txt", "--config", "c.toml", *FAST).exit_code == 0
@@ -90,10 +109,71 @@ def test_config_may_have_a_byte_order_mark(here: Path, qgbatch: Qgbatch) -> None
 
 
 @pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ('"a.txt"', ["a.txt"]),
+        ('"[ab] *.txt"', ["b c.txt"]),
+        ('["b*.txt", "d/"]', ["b c.txt", "d/e.txt"]),
+    ],
+)
+def test_config_holds_inputs(here: Path, inputs: str, expected: list[str], qgbatch: Qgbatch) -> None:
+    (here / "d").mkdir()
+    for name in ("a.txt", "b c.txt", "d/e.txt"):
+        (here / name).write_text(BEES)
+    (here / "d" / "c.toml").write_text(f"inputs = {inputs}")
+    result = qgbatch("run", "-o", "-", "--config", "d/c.toml", *FAST)
+    assert result.exit_code == 0
+    assert _sources(result) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "in_file", "expected"),
+    [
+        ((), "", "", ["a.txt"]),
+        (("good.txt",), "", "", ["good.txt"]),
+        (("good.txt",), "", "files_from = 'missing'", ["good.txt"]),
+        (("--files-from", "list"), "", "files_from = 'missing'", ["good.txt"]),
+        (("a.txt", "--files-from", "list"), "", "", ["a.txt", "good.txt"]),
+        (("--files-from", "list"), "", "", ["good.txt"]),
+        ((), "list", "", ["good.txt"]),
+        ((), "", "files_from = 'list'", ["a.txt", "good.txt"]),
+    ],
+)
+def test_inputs_of_the_command_line_replace_those_of_config(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    variable: str,
+    in_file: str,
+    expected: list[str],
+    qgbatch: Qgbatch,
+) -> None:
+    (here / "a.txt").write_text(BEES)
+    (here / "list").write_text("good.txt\n")
+    (here / "c.toml").write_text(f"inputs = 'a.txt'\n{in_file}")
+    monkeypatch.setenv("QGBATCH_FILES_FROM", variable)
+    result = qgbatch("run", *words, "-o", "-", "--config", "c.toml", *FAST)
+    assert result.exit_code == 0
+    assert _sources(result) == expected
+
+
+@pytest.mark.parametrize("line", ["inputs = []", "num_beams = 1"])
+def test_a_run_without_inputs_exits_2(
+    here: Path, monkeypatch: pytest.MonkeyPatch, line: str, qgbatch: Qgbatch
+) -> None:
+    monkeypatch.setenv("QGBATCH_INPUTS", "good.txt")
+    (here / "c.toml").write_text(line)
+    result = qgbatch("run", "-o", "-", "--config", "c.toml")
+    assert result.exit_code == 2
+    assert "No INPUT" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("key", "hint"),
     [
         ("beams", "Did you mean num_beams?"),
         ("dedup-scope", "Did you mean dedupe_scope"),
+        ("input", "Did you mean inputs?"),
         ("x", "names of the command-line options"),
     ],
 )
@@ -104,7 +184,7 @@ def test_unknown_key_in_config_suggests_similar_names(
     assert hint in qgbatch("run", "good.txt", "-o", "-", "--config", "c.toml").stderr
 
 
-@pytest.mark.parametrize("key", ["numbeams", "run", "config", "inputs"])
+@pytest.mark.parametrize("key", ["numbeams", "run", "config", "help_all"])
 def test_unknown_key_in_config_exits_2_and_is_named(here: Path, key: str, qgbatch: Qgbatch) -> None:
     (here / "c.toml").write_text(f'num_beams = 1\n{key} = "x"\n')
     result = qgbatch("run", "good.txt", "-o", "-", "--config", "c.toml")
@@ -137,6 +217,8 @@ def test_config_that_cannot_be_read_exits_2_and_is_named(
         "dedupe = 3",
         "model = {name = 'small'}",
         "report = 5",
+        "inputs = 5",
+        'inputs = ["good.txt", 5]',
     ],
 )
 def test_bad_value_in_config_exits_2_and_its_option_is_named(

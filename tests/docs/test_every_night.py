@@ -29,6 +29,18 @@ def test_the_cron_line_runs(checkout: Path, run_shell: RunShell) -> None:
     assert any("empty.txt" in json.loads(line)["message"] for line in lines)
 
 
+def test_a_run_with_the_configuration_file(checkout: Path, run_shell: RunShell) -> None:
+    (block,) = blocks("every-night.md", "toml")
+    (checkout / "c.toml").write_text(block.replace('"docs"', '"samples"'))
+    (checkout / "articles").mkdir()
+    (checkout / "articles" / "a.csv").write_text("body,summary\nTea is hot.,Of tea.\n")
+    result = run_shell("qgbatch run -o questions.parquet --config c.toml")
+    assert result.returncode == 0, result.stderr
+    report = json.loads((checkout / "questions.report.json").read_text())
+    assert report["n_documents"] == len(list((checkout / "samples").iterdir())) + 1
+    assert (checkout / "questions.parquet").exists()
+
+
 def test_the_service_runs_when_its_timer_says(
     checkout: Path, pages_home: Path, run_shell: RunShell
 ) -> None:

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
 TESTED_SEPARATELY = {"revision", "device"}
 
 NOT_IN_A_KEY: dict[type[Any], set[str]] = {
-    # The encoding and the text column decide the text, whose hash is part of the key of its chunks.
+    # The encoding and the text columns decide the text, whose hash is part of the key of its chunks.
     FileSettings: {
         "encoding", "text_column", "id_column", "fail_fast", "format", "with_context", "csv_safe",
         "wait_lock",

@@ -57,6 +57,11 @@ def test_parquet_loads_only_the_columns_that_are_asked_for() -> None:
     ]
 
 
+def test_parquet_loads_optional_columns_if_they_are_text() -> None:
+    pq.write_table(pa.table({"a": [1], "d": ["4"], "e": [b"5"]}), "t.parquet")
+    assert [row.values for row in read("t.parquet", optional=["d", "e", "f"])] == [{"a": 1, "d": "4"}]
+
+
 def test_parquet_without_the_columns_still_has_its_rows() -> None:
     pq.write_table(pa.table({"c": ["x", "y"]}), "t.parquet")
     assert len(read("t.parquet")) == 2

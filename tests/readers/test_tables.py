@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from qgbatch.chunking.sentences import SentenceSplitter
+from qgbatch.chunking.text_before import TextBefore
 from qgbatch.errors import ModelError
 from qgbatch.readers import kinds, lines, tables
 from qgbatch.readers.kinds import require_packages
@@ -72,13 +74,13 @@ def test_each_row_is_a_document_or_a_failure(suffix: str) -> None:
     first, empty, last = read(put(suffix, ROWS))
     assert first == (f"t.{suffix}#0", 'Tea is hot,\nor "käse".')
     assert empty[0] == f"t.{suffix}#1"
-    assert empty[1].startswith(f"t.{suffix}: row 1, column 'text': is empty.")
+    assert empty[1].startswith(f"t.{suffix}: row 1: no text in column 'text'.")
     assert last == (f"t.{suffix}#2", "Milk is cold.")
 
 
 @each_format
 def test_ids_and_texts_come_from_the_named_columns(suffix: str) -> None:
-    sources = read(put(suffix, ROWS), text_column="slug", id_column="text")
+    sources = read(put(suffix, ROWS), text_column=("slug",), id_column="text")
     assert [source for source, _ in sources] == [
         f"t.{suffix}#{ROWS[0]['text']}",
         f"t.{suffix}#1",
@@ -88,9 +90,76 @@ def test_ids_and_texts_come_from_the_named_columns(suffix: str) -> None:
 
 
 @each_format
-@pytest.mark.parametrize("settings", [{"text_column": "body"}, {"id_column": "body"}])
+def test_the_texts_of_several_columns_are_joined_in_the_order_given(suffix: str) -> None:
+    rows: Rows = [
+        {"a": "Tea is hot.", "b": "Milk is cold.", "c": "Salt is dry."},
+        {"a": "", "b": "Milk is cold.", "c": " "},
+        {"a": "Tea is hot.", "b": None, "c": "Salt is dry."},
+        {"a": "", "b": " ", "c": None},
+    ]
+    both, second, outer, (_, empty) = read(put(suffix, rows), text_column=("c", "a", "b"))
+    assert both[1] == "Salt is dry.\n\nTea is hot.\n\nMilk is cold."
+    assert second[1] == "Milk is cold."
+    assert outer[1] == "Salt is dry.\n\nTea is hot."
+    assert empty.startswith(f"t.{suffix}: row 3: no text in column 'c' or 'a' or 'b'.")
+
+
+def test_a_value_that_is_not_text_fails_beside_one_that_is() -> None:
+    rows = [{"a": "Tea.", "b": 7}, {"a": "Tea."}]
+    (_, message), last = read(put("jsonl", rows), text_column=("a", "b"))
+    assert message.startswith("t.jsonl: row 0, column 'b': int, not text.")
+    assert last[1] == "Tea."
+
+
+@each_format
+def test_a_title_is_the_heading_of_its_text(suffix: str) -> None:
+    rows: Rows = [
+        {"title": "Black\n tea", "text": "Black tea is hot. Its leaves are dry."},
+        {"title": " ", "text": "Milk is cold."},
+        {"title": "Salt", "text": ""},
+    ]
+    first, second, (_, empty) = read(put(suffix, rows))
+    assert first[1] == "Black tea\n\nBlack tea is hot. Its leaves are dry."
+    assert second[1] == "Milk is cold."
+    assert "no text in column 'text'" in empty
+    text_before = TextBefore(first[1], SentenceSplitter("english"))
+    list(text_before.split_sentences(first[1]))
+    assert text_before.find(first[1].index("Its")) == "Black tea. Black tea is hot."
+
+
+@pytest.mark.parametrize("text", ["Tea\n\nIt is hot.", "\n# Tea\nIt is hot.", "Tea"])
+def test_a_title_that_the_text_begins_with_is_not_repeated(text: str) -> None:
+    assert read(put("jsonl", [{"title": "Tea ", "text": text}])) == [("t.jsonl#0", text)]
+
+
+def test_a_title_is_no_text() -> None:
+    ((_, message),) = read(put("jsonl", [{"title": "Te\u00ada", "text": "\u00ad"}]))
+    assert "no text in column 'text'" in message
+    assert read(put("jsonl", [{"title": "Te\u00ada", "text": "Hot."}])) == [("t.jsonl#0", "Tea\n\nHot.")]
+
+
+def test_a_title_column_that_is_a_text_column_is_no_heading() -> None:
+    path = put("csv", [{"title": "Tea", "text": "It is hot."}])
+    assert read(path, text_column=("text", "title")) == [("t.csv#0", "It is hot.\n\nTea")]
+    assert read(path, id_column="title") == [("t.csv#Tea", "Tea\n\nIt is hot.")]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_title_that_is_not_text_is_ignored(suffix: str) -> None:
+    assert read(put(suffix, [{"title": [1], "text": "Tea."}])) == [(f"t.{suffix}#0", "Tea.")]
+
+
+def test_the_title_does_not_decide_the_delimiter() -> None:
+    Path("t.csv").write_text("text;a,title,b\nTea.;x\n")
+    assert read("t.csv") == [("t.csv#0", "Tea.")]
+
+
+@each_format
+@pytest.mark.parametrize(
+    "settings", [{"text_column": ("body",)}, {"text_column": ("text", "body")}, {"id_column": "body"}]
+)
 def test_a_table_without_the_column_is_one_failure_that_names_its_columns(
-    suffix: str, settings: dict[str, str]
+    suffix: str, settings: dict[str, Any]
 ) -> None:
     ((source, message),) = read(put(suffix, ROWS), **settings)
     assert source == f"t.{suffix}"
@@ -123,8 +192,8 @@ def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
         "not JSON",
         "not a JSON object",
         "int, not text",
-        "has no text",
-        "has no text",
+        "no text in column 'text'",
+        "no text in column 'text'",
         "nested too deeply",
         "surrogate",
         "not valid utf-8",
@@ -140,14 +209,33 @@ def test_invalid_lines_of_jsonl_fail_by_themselves() -> None:
 def test_a_column_of_jsonl_may_first_appear_in_a_later_row() -> None:
     rows = [{"type": "header"}, {"text": "Tea."}, {"slug": "milk", "text": "Milk."}, {"slug": "salt"}]
     assert [text.partition(": row ")[2] or text for _, text in read(put("jsonl", rows))] == [
-        "0, column 'text': has no text. Add a text or remove the row.",
+        "0: no text in column 'text'. Add a text or remove the row.",
         "Tea.",
         "Milk.",
-        "3, column 'text': has no text. Add a text or remove the row.",
+        "3: no text in column 'text'. Add a text or remove the row.",
     ]
     named = read("t.jsonl", id_column="slug")
     assert [source for source, _ in named] == ["t.jsonl#0", "t.jsonl#1", "t.jsonl#milk", "t.jsonl#3"]
     assert named[2][1] == "Milk."
+
+
+def test_rows_without_a_late_text_column_are_read_when_it_appears() -> None:
+    rows = [{"a": "Tea.", "title": "Hot"}, {"a": "Milk."}, {"b": "Salt."}, {"c": 1}]
+    found = read(put("jsonl", rows), text_column=("a", "b"))
+    assert [text for _, text in found[:3]] == ["Hot\n\nTea.", "Milk.", "Salt."]
+    assert "row 3: no text in column 'a' or 'b'." in found[3][1]
+
+
+def test_jsonl_is_refused_if_its_first_megabytes_lack_a_text_column(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tables, "MAX_CHARS_WITHOUT_COLUMN", 15)
+    rows = [{"a": "Tea is hot."}, {"a": "Milk."}, {"a": "Salt.", "b": "Dry."}]
+    ((source, message),) = read(put("jsonl", rows), text_column=("a", "b"))
+    assert source == "t.jsonl"
+    assert "there is no column 'b' in the first 2 rows, only 'a'." in message
+    monkeypatch.setattr(tables, "MAX_CHARS_WITHOUT_COLUMN", 16)
+    assert len(read("t.jsonl", text_column=("a", "b"))) == 3
 
 
 @pytest.mark.parametrize("extra", [[], ["no JSON"]])
@@ -219,7 +307,7 @@ def test_every_text_type_of_parquet_is_read(kind: pa.DataType) -> None:
     pq.write_table(pa.table({"text": pa.array(["a", None]).cast(kind), "n": [7, 8]}), "t.parquet")
     (first, (_, message)) = read("t.parquet", id_column="n")
     assert first == ("t.parquet#7", "a")
-    assert "has no text" in message
+    assert "no text in column 'text'" in message
 
 
 def test_csv_may_have_long_texts_and_other_encodings() -> None:

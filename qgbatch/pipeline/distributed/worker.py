@@ -153,7 +153,7 @@ def part_provenance(components: Components, files: FileSettings) -> Provenance:
     extra = {
         "with_context": files.with_context,
         "encoding": list(files.encoding),
-        "text_column": files.text_column,
+        "text_column": list(files.text_column),
         "id_column": files.id_column,
     }
     return replace(components.provenance(), extra=extra)
