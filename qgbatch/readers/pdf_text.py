@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from qgbatch.readers import pdf_hyphens
+from qgbatch.readers import hyphens
 from qgbatch.readers.pdf_contents import without_contents
 from qgbatch.readers.pdf_lines import Line
 
@@ -100,7 +100,7 @@ def join_pages(pages: Sequence[Sequence[PlacedLine]]) -> tuple[str, tuple[int, .
     A paragraph that goes on behind notes, in the next column or on the next page is joined; the
     notes follow it.
     """
-    text = _Text(pdf_hyphens.words_of(line.text for page in pages for line in page))
+    text = _Text(hyphens.words_of(line.text for page in pages for line in page))
     starts = []
     for page in pages:
         body = [line for line in page if not line.is_note]
@@ -147,7 +147,7 @@ class _Text:
                 self._append(line)
 
     def _begins_paragraph(self, line: PlacedLine, last: PlacedLine) -> bool:
-        if pdf_hyphens.divides_word(last.text, line.text):
+        if hyphens.divides_word(last.text, line.text):
             return False
         ends = _ENDS_SENTENCE.search(last.text[-9:]) is not None
         same_size = abs(line.size - last.size) <= _SAME_SIZE * last.size
@@ -160,7 +160,7 @@ class _Text:
     def _append(self, line: PlacedLine) -> None:
         last = self.pieces.pop()
         self.n_chars -= len(last)
-        joined = pdf_hyphens.join(last, line.text, self._words)
+        joined = hyphens.join(last, line.text, self._words)
         self._push(last.rstrip("\u00ad") + " " if joined is None else joined)
         self._push(line.text)
 

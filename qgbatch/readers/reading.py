@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError, require_package
-from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
+from qgbatch.readers import docx, epub, html, markdown, pdf_process, plain_text, rst, tables
 from qgbatch.readers.content import (
     STDIN,
     check_markup_size,
@@ -87,9 +87,9 @@ def _decoded_text(name: str, data: bytes, source: str, encodings: Sequence[str])
     if name in _MARKUP_READERS:
         check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)
-    if name not in _MARKUP_READERS or "\0" in text or not text or text.isspace():
+    if "\0" in text or not text or text.isspace():
         return text  # Document.from_text refuses empty and binary text, for all formats alike
-    return _MARKUP_READERS[name](text)
+    return _MARKUP_READERS[name](text) if name in _MARKUP_READERS else plain_text.running_text(text)
 
 
 class InputReader:

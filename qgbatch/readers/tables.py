@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from qgbatch.errors import DocumentError
 from qgbatch.readers.content import display, without_soft_hyphens
 from qgbatch.readers.kinds import kind_of
+from qgbatch.readers.plain_text import running_text
 from qgbatch.readers.table_rows import TEXT, Columns, TableRow, read_table_rows
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
@@ -112,7 +113,7 @@ def _document(row: TableRow, source: str, number: int, files: FileSettings) -> D
         raise DocumentError(f"{place}: {type(text).__name__}, not text.", "Name another --text-column.")
     if not text or text.isspace():
         raise DocumentError(f"{place}: is empty.", "Add a text or remove the row.")
-    text = without_soft_hyphens(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = running_text(without_soft_hyphens(text.replace("\r\n", "\n").replace("\r", "\n")))
     return Document.from_text(text, name)
 
 

@@ -10,14 +10,23 @@ _MAX_WORD = 60
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*$")
 _FIRST_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_LINE_END = re.compile(r"[-\u2010](?:\n|[ \t\n]{0,9}\f[ \t\n\f]{0,9})(?=[^\W\d_])")
+"""A hyphen at the end of a line or page, and the break behind it."""
+_BEFORE_LINE_END = re.compile(
+    r"(?<![^\s(\[\"'\u201c\u2018\u00ab\u2013\u2014])[^\W\d_]++(?:[-\u2010][^\W\d_]++)*+$"
+)
+_AFTER_LINE_END = re.compile(r"[^\W\d_]++(?:[-\u2010][^\W\d_]++)*+(?![\w@/\\=(]|[.:]\w)")
+"""Words of prose, not parts of addresses, options and code."""
+_MAX_CHARS_OF_WORDS = 1 << 24
+"""The words of so many characters tell which hyphens are real; more words could fill the memory."""
 _JOINED_BY_HYPHEN = {"well", "self", "half"}
-_AFTER_SUSPENDED = {"and", "und", "oder"}
+_AFTER_SUSPENDED = {"and", "or", "und", "oder"}
 """What follows a hyphen that stands for the rest of a word: "pre- and post-war"."""
 
 
 def words_of(texts: Iterable[str]) -> set[str]:
     """The words of a document, in lower case, with their hyphens."""
-    return {word for text in texts for word in _WORD.findall(text.casefold())}
+    return {word for text in texts for word in _WORD.findall(text.casefold().replace("\u2010", "-"))}
 
 
 def divides_word(before: str, after: str) -> bool:
@@ -42,10 +51,40 @@ def join(before: str, after: str, words: set[str]) -> str | None:
     assert following
     if before.endswith("\u00ad"):
         return before[:-1]
-    first, second = match[0], following[0]
+    return before[:-1] + _separator(match[0], following[0], words)
+
+
+def join_lines(text: str) -> str:
+    r"""A plain text with the words joined that a hyphen divides at the end of a line or page.
+
+    Only a hyphen between letters is removed, with the line break, and only before a small letter.
+    A hyphen that belongs to the word stays.
+
+    >>> join_lines("The govern-\nment of a well-\nknown man")
+    'The government of a well-known man'
+    """
+    if not _LINE_END.search(text):
+        return text
+    words = words_of([text[:_MAX_CHARS_OF_WORDS]])
+
+    def join_at(line_end: re.Match[str]) -> str:
+        start, end = line_end.span()
+        before = _BEFORE_LINE_END.search(text, max(0, start - _MAX_WORD), start)
+        after = _AFTER_LINE_END.match(text, end, end + _MAX_WORD) if text[end].islower() else None
+        if not before or not after:
+            return line_end[0]
+        first, second = (part[0].replace("\u2010", "-") for part in (before, after))
+        return _separator(first, second, words).replace("-", line_end[0][0])
+
+    return _LINE_END.sub(join_at, text)
+
+
+def _separator(first: str, second: str, words: set[str]) -> str:
+    """What stands between two parts of a line: nothing, a hyphen, or a hyphen and a space."""
+    whole = f"{first}{second}".casefold()
     if second.casefold() in _AFTER_SUSPENDED:
-        return before + " " if (first + second).casefold() not in words else before[:-1]
-    return before if _keeps_hyphen(first, second, words) else before[:-1]
+        return "" if whole in words else "- "
+    return "-" if _keeps_hyphen(first, second, words) else ""
 
 
 def _keeps_hyphen(first: str, second: str, words: set[str]) -> bool:
