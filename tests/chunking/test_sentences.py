@@ -134,7 +134,7 @@ def test_a_title_in_capitals_or_with_a_number_does_not_run_into_the_next_line(
         "The old boat went over the wide water to\nROME\nThe next day.",
         "It rose in the\nSMALL\nTOWN\nof Ulm",
         "1) The old town hall of the\nRomans was built of brick and of clay by a mason.",
-        "1) The town hall and the market square of\nUlm are of brick.",
+        "1) He saw the old town hall near the River\nRhine and went home.",
         "A boat was on the bay\nThat morning in the sun\nIt turned without a sound\nAnd then was gone",
         "1914 was the year of change\nNobody knew it then or later on",
         "WE MET IN ROME\nAND WENT TO ULM\nBY BOAT",
