@@ -35,10 +35,12 @@ _TURN = re.compile(
 """A turn of a transcript begins with a time or with the speaker's name in capitals."""
 _UNDERLINE = re.compile(r"[ \t]*([=~*#_-])\1{2,}[ \t]*$")
 _PAGE_BREAK = re.compile(r"[ \t\n]{0,9}\f[ \t\n\f]{0,9}")
+_SECTION_NUMBER = re.compile(r"[ \t]*(?:\d{1,2}(?:\.\d{1,2}){0,3}[.)]?|[IVXLC]{1,7}[.)])[ \t]+")
 _MAX_HEADING_CHARS = 80
 """Maximum length of a line without Markdown markup that still counts as a heading."""
 _MIN_LAST_WORD_CHARS = 4
 """A line that ends with a shorter word in small letters ("of", "the") is no title."""
+_MAX_NEXT_LINE_CHARS = 200
 _ENDS_SENTENCE = re.compile(r"""[.!?:;\u2026\u3002\uff01\uff1f]["')\]\u2019\u201d\u00bb]*$""")
 _STOP_OF_OTHER_SCRIPTS = re.compile(
     "[\u3002\uff01\uff1f\uff61\u0964\u0965\u061f\u06d4\u0589\u1362\u104b]++"
@@ -89,7 +91,8 @@ class SentenceSplitter:
         Takes time linear in the length of the text, even if the text has no sentence end.
         """
         for start, end, ends_paragraph in _blocks(text):
-            spans = list(self._spans(text, start, end))
+            is_short_heading = not ends_paragraph and end - start <= _MAX_HEADING_CHARS
+            spans = [(start, end)] if is_short_heading else list(self._spans(text, start, end))
             is_heading = len(spans) == 1 and _is_heading(text[start:end], ends_paragraph)
             for span_start, span_end in spans[:-1]:
                 yield Sentence(span_start, span_end)
@@ -149,9 +152,14 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
                 yield *_strip(text, start, end), True
             start = end = line.end()
             continue
-        heading = _HEADING.match(content) or (end == start and _is_title(text, line.start(), line.end()))
-        underlines = end > start and "\n" not in text[start : end - 1] and _UNDERLINE.match(content)
-        if end > start and (heading or _LIST_ITEM.match(content) or _TURN.match(content)):
+        is_item = _LIST_ITEM.match(content)
+        may_be_title = end == start or is_item or _is_complete(text, start, end)
+        heading = _HEADING.match(content) or (
+            may_be_title and _is_title(text, line.start(), line.end(), is_first=end == start)
+        )
+        is_second = end > start and text.find("\n", start, end - 1) < 0
+        underlines = is_second and _UNDERLINE.match(content)
+        if end > start and (heading or is_item or _TURN.match(content)):
             yield *_strip(text, start, end), True
             start = line.start()
         end = line.end()
@@ -174,23 +182,43 @@ def _end_of_page_break(text: str, start: int, end: int, blank: int) -> int:
     page_break = _PAGE_BREAK.match(text, blank)
     if not page_break or end == start or not text[page_break.end() : page_break.end() + 1].islower():
         return 0
-    return 0 if _ENDS_SENTENCE.search(text[max(start, end - 20) : end].rstrip()) else page_break.end()
+    return 0 if _ends_sentence(text, start, end) else page_break.end()
 
 
-def _is_title(text: str, start: int, end: int) -> bool:
-    """Return whether the first line of a block is a title, less than half as long as the next line."""
+def _ends_sentence(text: str, start: int, end: int) -> bool:
+    """Return whether a span ends like a sentence."""
+    return _ENDS_SENTENCE.search(text[max(start, end - 20) : end].rstrip()) is not None
+
+
+def _is_complete(text: str, start: int, end: int) -> bool:
+    """Return whether a title may follow a span: it ends a sentence, or is itself a title in capitals."""
+    is_in_capitals = end - start <= _MAX_HEADING_CHARS and text[start:end].isupper()
+    return is_in_capitals or _ends_sentence(text, start, end)
+
+
+def _is_title(text: str, start: int, end: int, *, is_first: bool) -> bool:
+    """Return whether a line is a title: the next line could have begun on it, but does not.
+
+    A title is in capitals or numbered, or it is the first line of its block and less than half as
+    long as the next line. Verses have short lines too, but no capitals and no numbers.
+    """
     line = text[start:end].strip()
-    following = text[end : end + 2 * (end - start)].lstrip(" \t")
-    return (
-        len(line) <= _MAX_HEADING_CHARS
-        and len(following) > 2 * len(line)
-        and "\n" not in following
-        and following[0].isupper()
-        and line[0].isupper()
-        and not line.endswith((",", "-"))
-        and not (line.split()[-1].islower() and len(line.split()[-1]) < _MIN_LAST_WORD_CHARS)
-        and not _ENDS_SENTENCE.search(line)
-    )
+    following = text[end : end + _MAX_NEXT_LINE_CHARS].partition("\n")[0].strip()
+    number = _SECTION_NUMBER.match(line)
+    words = line[number.end() :] if number else line
+    if (
+        len(line) > _MAX_HEADING_CHARS
+        or not (words[:1].isupper() and following[:1].isupper())
+        or line.endswith((",", "-"))
+        or (line.split()[-1].islower() and len(line.split()[-1]) < _MIN_LAST_WORD_CHARS)
+        or _ENDS_SENTENCE.search(line)
+    ):
+        return False
+    if words.isupper() and len(words) > 1:
+        return not following.isupper()
+    if number:
+        return len(line) + len(following.split()[0]) < len(following)
+    return is_first and len(following) > 2 * len(line)
 
 
 def _is_heading(block: str, ends_paragraph: bool) -> bool:

@@ -96,9 +96,10 @@ def run(
 ) -> None:
     """Generate questions about documents.
 
-    INPUT is a document (.txt, .md, .mdx, .rst, .html, .pdf, .docx, .epub), a table with one document per
-    row (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI (s3://...), or - for
-    standard input. Text formats may be compressed (.gz). A --config file may hold the inputs.
+    INPUT is a document (.txt, .srt, .vtt, .md, .mdx, .rst, .html, .pdf, .docx, .epub), a table with one
+    document per row (.csv, .tsv, .jsonl, .parquet), a directory, a quoted glob pattern, a URI
+    (s3://...), or - for standard input. Text formats may be compressed (.gz). A --config file may hold
+    the inputs.
 
     The first place that sets an option wins: command line, environment variable (QGBATCH_NUM_BEAMS=1),
     --config, --preset.

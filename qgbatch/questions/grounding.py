@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from qgbatch.questions.filters import content_words
 
@@ -18,25 +18,23 @@ _PARTICLES = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or
 """Words that are no answer by themselves."""
 _EDGE = " \t\n.,;:!?\"'\u2018\u2019\u201c\u201d"
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
-_QUOTES_AND_DASHES = str.maketrans(
-    {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2013": "-",
-        "\u2014": "-",
-        "\u2212": "-",
-    }
-)
+_ASCII_FORMS = {
+    "'": "\u2018\u2019\u201b\u2032",
+    '"': "\u201c\u201d\u201e\u201f\u00ab\u00bb",
+    "-": "\u2010\u2011\u2013\u2014\u2212",
+    "/": "\u2044",  # the slash of a fraction in one character
+    " ": "\u061c\u200b\u200c\u200d\u200e\u200f\u2581\ufeff\ufffd",
+}
+"""Characters that tokenizers replace, or that a model writes in another way, besides those of NFKD."""
+_TO_ASCII = str.maketrans({form: ascii for ascii, forms in _ASCII_FORMS.items() for form in forms})
 
 
 def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None:
     """Find an answer in a text as whole words.
 
     Case, kinds of quotation marks and dashes, white space and Unicode compatibility forms are
-    ignored. An answer never spans two paragraphs. Of several places, the one with the most words of
-    the question nearby is returned.
+    ignored: a tokenizer changes them, for instance "\u00bd" to "1\u20442". An answer never spans two
+    paragraphs. Of several places, the one with the most words of the question nearby is returned.
 
     Returns:
         The offsets of the answer, half open, or ``None`` if the text does not contain it.
@@ -46,7 +44,7 @@ def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None
     if answer.strip().endswith(".") and "." in stripped.split(" ")[-1]:
         stripped += "."  # "U.S."
     wanted, _ = _fold(stripped)
-    spans = [(places[start], places[start + len(wanted) - 1] + 1) for start in _whole_words(wanted, folded)]
+    spans = _whole_characters(_whole_words(wanted, folded), places)
     found = [(start, end) for start, end in spans if not _PARAGRAPH_END.search(text, start, end)]
     if len(found) <= 1:
         return found[0] if found else None
@@ -80,19 +78,18 @@ def _fold(text: str) -> tuple[str, list[int]]:
     characters: list[str] = []
     places: list[int] = []
     for index, character in enumerate(text):
-        if character.isspace():
-            if characters and characters[-1] != " ":
+        for folded in unicodedata.normalize("NFKD", character).translate(_TO_ASCII).casefold():
+            if not folded.isspace():
+                characters.append(folded)
+                places.append(index)
+            elif characters and characters[-1] != " ":
                 characters.append(" ")
                 places.append(index)
-            continue
-        folded = unicodedata.normalize("NFKD", character).translate(_QUOTES_AND_DASHES).casefold()
-        characters += folded
-        places += [index] * len(folded)
     return "".join(characters), places
 
 
-def _whole_words(wanted: str, text: str) -> Iterator[int]:
-    """Yield the offsets at which a text contains the wanted words, not as part of other words."""
+def _whole_words(wanted: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans in which a text contains the wanted words, not as part of other words."""
     if not wanted:
         return
     start, end = (r"\b" if character.isalnum() else "" for character in (wanted[0], wanted[-1]))
@@ -101,4 +98,17 @@ def _whole_words(wanted: str, text: str) -> Iterator[int]:
     if wanted[-1].isdigit():
         end = r"(?![.,]?\d)\b"
     for match in re.finditer(start + re.escape(wanted) + end, text):
-        yield match.start()
+        yield match.span()
+
+
+def _whole_characters(
+    folded_spans: Iterable[tuple[int, int]], places: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield spans of folded text as spans of the text, except those that begin or end inside a character.
+
+    The digits of a fraction in one character, for instance, are not in the text.
+    """
+    for start, end in folded_spans:
+        begins_inside = start > 0 and places[start - 1] == places[start]
+        if not begins_inside and (end == len(places) or places[end - 1] != places[end]):
+            yield places[start], places[end - 1] + 1

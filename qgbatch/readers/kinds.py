@@ -30,7 +30,7 @@ def _with_gz(*suffixes: str) -> tuple[str, ...]:
 
 
 KINDS = (
-    Kind("text", _with_gz(".txt")),
+    Kind("text", _with_gz(".txt", ".srt", ".vtt")),
     Kind("markdown", _with_gz(".md", ".markdown", ".mdx")),
     Kind("rst", _with_gz(".rst")),
     Kind("html", _with_gz(".html", ".htm"), package="trafilatura"),

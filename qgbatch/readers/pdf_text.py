@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from qgbatch.readers import pdf_hyphens
+from qgbatch.readers import hyphens
 from qgbatch.readers.pdf_contents import without_contents
 from qgbatch.readers.pdf_lines import Line
 from qgbatch.records import OmittedKind
@@ -106,7 +106,8 @@ def join_pages(pages: Sequence[Sequence[PlacedLine]]) -> tuple[str, tuple[int, .
     A paragraph that goes on behind notes, in the next column or on the next page is joined; the
     notes follow it.
     """
-    text = _Text(pdf_hyphens.words_of(line.text for page in pages for line in page))
+    lines = (line.text for page in pages for line in page)
+    text = _Text(hyphens.Hyphenation.of(lines, min_divided=0))
     starts = []
     for page in pages:
         body = [line for line in page if not line.is_note]
@@ -124,11 +125,11 @@ def join_pages(pages: Sequence[Sequence[PlacedLine]]) -> tuple[str, tuple[int, .
 class _Text:
     """The text so far, and the notes that wait for the end of a paragraph."""
 
-    def __init__(self, words: set[str]) -> None:
+    def __init__(self, hyphenation: hyphens.Hyphenation) -> None:
         self.pieces: list[str] = []
         self.n_chars = 0
         self.notes: list[PlacedLine] = []
-        self._words = words
+        self._hyphenation = hyphenation
         self._last: PlacedLine | None = None
 
     def add(self, line: PlacedLine) -> int:
@@ -153,7 +154,7 @@ class _Text:
                 self._append(line)
 
     def _begins_paragraph(self, line: PlacedLine, last: PlacedLine) -> bool:
-        if pdf_hyphens.divides_word(last.text, line.text):
+        if hyphens.divides_word(last.text, line.text):
             return False
         ends = _ENDS_SENTENCE.search(last.text[-9:]) is not None
         same_size = abs(line.size - last.size) <= _SAME_SIZE * last.size
@@ -166,7 +167,7 @@ class _Text:
     def _append(self, line: PlacedLine) -> None:
         last = self.pieces.pop()
         self.n_chars -= len(last)
-        joined = pdf_hyphens.join(last, line.text, self._words)
+        joined = hyphens.join(last, line.text, self._hyphenation)
         self._push(last.rstrip("\u00ad") + " " if joined is None else joined)
         self._push(line.text)
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError, require_package
-from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
+from qgbatch.readers import docx, epub, html, markdown, pdf_process, plain_text, rst, tables
 from qgbatch.readers.content import (
     STDIN,
     check_markup_size,
@@ -28,7 +28,12 @@ from qgbatch.settings import FileSettings
 
 _ARCHIVE_READERS = {"docx": docx.extract_text, "epub": epub.extract_text}
 _PDF = re.compile(rb"%PDF-\d\.\d\s")
-_MARKUP_READERS = {"markdown": markdown.plain_text, "rst": rst.plain_text, "html": html.main_text}
+_TEXT_READERS = {
+    "text": plain_text.running_text,
+    "markdown": markdown.plain_text,
+    "rst": rst.plain_text,
+    "html": html.main_text,
+}
 
 
 def read_documents(path: str, files: FileSettings) -> Iterator[tuple[Document | Failure, float]]:
@@ -91,12 +96,12 @@ def _decoded_text(
     name: str, data: bytes, source: str, omissions: Omissions, encodings: Sequence[str]
 ) -> str:
     declared = html.declared_encoding(data) if name == "html" else None
-    if name in _MARKUP_READERS:
+    if name != "text":
         check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)
-    if name not in _MARKUP_READERS or "\0" in text or not text or text.isspace():
+    if "\0" in text or not text or text.isspace():
         return text  # Document.from_text refuses empty and binary text, for all formats alike
-    return _MARKUP_READERS[name](text, omissions)
+    return _TEXT_READERS[name](text, omissions)
 
 
 class InputReader:

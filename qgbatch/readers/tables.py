@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from qgbatch.errors import DocumentError
 from qgbatch.readers.content import display, without_soft_hyphens
 from qgbatch.readers.kinds import kind_of
+from qgbatch.readers.omissions import Omissions
+from qgbatch.readers.plain_text import running_text
 from qgbatch.readers.table_rows import TEXT, Columns, TableRow, read_table_rows
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
@@ -116,13 +118,16 @@ def _document(row: TableRow, source: str, number: int, files: FileSettings) -> D
     name = f"{source}#{number}"
     if files.id_column is not None:
         name = f"{source}#{_id(row.values, files.id_column, name)}"
-    text = _joined_texts(row.values, files.text_column, f"{source}: row {number}")
+    omissions = Omissions(name)
+    text = _joined_texts(row.values, files.text_column, f"{source}: row {number}", omissions)
     if _TITLE_COLUMN not in files.text_column:
         text = _with_title(row.values.get(_TITLE_COLUMN), text)
-    return Document.from_text(text, name)
+    return Document.from_text(text, name, omitted=dict(omissions.counts))
 
 
-def _joined_texts(values: Mapping[str, Any], columns: Sequence[str], place: str) -> str:
+def _joined_texts(
+    values: Mapping[str, Any], columns: Sequence[str], place: str, omissions: Omissions
+) -> str:
     texts = []
     for column in columns:
         text = values.get(column)
@@ -131,7 +136,8 @@ def _joined_texts(values: Mapping[str, Any], columns: Sequence[str], place: str)
                 f"{place}, column {column!r}: {type(text).__name__}, not text.",
                 "Name another --text-column.",
             )
-        text = without_soft_hyphens((text or "").replace("\r\n", "\n").replace("\r", "\n"))
+        text = (text or "").replace("\r\n", "\n").replace("\r", "\n")
+        text = running_text(without_soft_hyphens(text), omissions)
         if text and not text.isspace():
             texts.append(text)
     if not texts:

@@ -107,3 +107,38 @@ def test_a_title_does_not_run_into_the_line_below_it(title: str) -> None:
 def test_a_short_first_line_that_goes_on_is_no_title() -> None:
     text = "He went to the\nUnited States of America by ship in winter."
     assert split(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("INTRODUCTION\nThe empire fell in 476.", ["INTRODUCTION"]),
+        ("THE FALL\nOF ROME\nThe empire fell in 476.", ["THE FALL", "OF ROME"]),
+        ("It was old.\nRESULTS\nThe empire fell in 476.", ["RESULTS"]),
+        ("1. Introduction\nThe empire fell in 476.", ["1. Introduction"]),
+        ("It was old.\n2.1 Old towns\nThe empire fell in 476.", ["2.1 Old towns"]),
+        ("IV. The Fall\nThe empire fell in 476.", ["IV. The Fall"]),
+    ],
+)
+def test_a_title_in_capitals_or_with_a_number_does_not_run_into_the_next_line(
+    text: str, titles: list[str]
+) -> None:
+    sentences = list(SentenceSplitter("english")(text))
+    assert [text[s.start_char : s.end_char] for s in sentences if s.is_heading] == titles
+    assert split(text)[-1] == "The empire fell in 476."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The old boat went over the wide water to\nROME\nThe next day.",
+        "It rose in the\nSMALL\nTOWN\nof Ulm",
+        "1) The old town hall of the\nRomans was built of brick and of clay by a mason.",
+        "1) He saw the old town hall near the River\nRhine and went home.",
+        "A boat was on the bay\nThat morning in the sun\nIt turned without a sound\nAnd then was gone",
+        "1914 was the year of change\nNobody knew it then or later on",
+        "WE MET IN ROME\nAND WENT TO ULM\nBY BOAT",
+    ],
+)
+def test_wrapped_prose_and_verse_are_not_cut_at_lines(text: str) -> None:
+    assert split(text) == [text]

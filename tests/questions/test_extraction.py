@@ -67,6 +67,14 @@ def test_questions_with_answers_are_parsed(
     assert all(q.answer_start_char == 6 for q in found)
 
 
+def test_an_answer_is_spelled_as_in_the_text() -> None:
+    text = "Once. It weighs \u00bd ton."
+    chunk = Chunk(Document.from_text(text, "a.txt"), 0, 6, len(text), (1,), False)
+    generation = DecodedGeneration(("question: How much?, answer: 1\u20442 ton",), -1.0, "eos")
+    [question] = extract_questions(chunk, generation, OUTPUT_FORMATS["question-answer"], Counter())
+    assert (question.answer, question.answer_start_char) == ("\u00bd ton", 16)
+
+
 PAIRS = ModelMetadata(answer_separator="<ans>").output_format
 
 

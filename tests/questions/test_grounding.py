@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qgbatch.models.tokenizer import open_tokenizer
 from qgbatch.questions.grounding import find_answer, is_informative
+from tests.conftest import MINI
 
 TEXT = "In May the \u201cold\u201d  queen\u2019s hive held 1\u2013200 bees. Caf\u00e9s. Bees like May."
 
@@ -44,6 +46,33 @@ def test_an_answer_is_found_as_whole_words(answer: str, found: str | None) -> No
 def test_numbers_abbreviations_and_accents(answer: str, text: str, found: str | None) -> None:
     place = find_answer(answer, "What?", text)
     assert (text[slice(*place)] if place else None) == found
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "\u00bd", "3\u00bd tons", "5 m\u00b2", "\ufb01rst lamp", "\uff11\uff19\uff15\uff13", "\u2116 5",
+        "Louis \u2163", "a \u00b4 mark", "two\u200bwords", "\u00ababove\u00bb all", "\u201ebelow\u201d all",
+        "6\u2032 high", "ill\u2010kept", "T\u2122 wagon", "\u210c mark", "2\u00a0km",
+    ],
+)  # fmt: skip
+def test_an_answer_as_the_tokenizer_spells_it_becomes_the_text_of_the_chunk(answer: str) -> None:
+    text = f"In all, it was {answer} and more."
+    spelled = open_tokenizer(MINI).backend_tokenizer.normalizer.normalize_str(answer)
+    place = find_answer(" ".join(spelled.split()), "What was it?", text)
+    assert place
+    assert text[slice(*place)] == answer.lstrip("\u00ab\u201e")
+
+
+@pytest.mark.parametrize("answer", ["1/2 more", "1\u20442 more", "\u00bd more"])
+def test_a_fraction_is_found_however_it_is_written(answer: str) -> None:
+    text = "It weighs 4 tons or \u00bd more."
+    assert find_answer(answer, "What?", text) == (20, 26)
+
+
+@pytest.mark.parametrize("answer", ["2", "1", "1/"])
+def test_a_part_of_a_character_is_no_answer(answer: str) -> None:
+    assert find_answer(answer, "What?", "He ate \u00bd of it.") is None
 
 
 def test_an_answer_does_not_span_two_paragraphs() -> None:

@@ -105,7 +105,7 @@ def test_the_texts_of_several_columns_are_joined_in_the_order_given(suffix: str)
 
 
 def test_a_value_that_is_not_text_fails_beside_one_that_is() -> None:
-    rows = [{"a": "Tea.", "b": 7}, {"a": "Tea."}]
+    rows: Rows = [{"a": "Tea.", "b": 7}, {"a": "Tea."}]
     (_, message), last = read(put("jsonl", rows), text_column=("a", "b"))
     assert message.startswith("t.jsonl: row 0, column 'b': int, not text.")
     assert last[1] == "Tea."
@@ -220,7 +220,7 @@ def test_a_column_of_jsonl_may_first_appear_in_a_later_row() -> None:
 
 
 def test_rows_without_a_late_text_column_are_read_when_it_appears() -> None:
-    rows = [{"a": "Tea.", "title": "Hot"}, {"a": "Milk."}, {"b": "Salt."}, {"c": 1}]
+    rows: Rows = [{"a": "Tea.", "title": "Hot"}, {"a": "Milk."}, {"b": "Salt."}, {"c": 1}]
     found = read(put("jsonl", rows), text_column=("a", "b"))
     assert [text for _, text in found[:3]] == ["Hot\n\nTea.", "Milk.", "Salt."]
     assert "row 3: no text in column 'a' or 'b'." in found[3][1]
