@@ -21,8 +21,8 @@ _AFTER_LINE_END = re.compile(r"[^\W\d_]++(?:[-\u2010][^\W\d_]++)*+(?![\w@/\\=(]|
 _MAX_CHARS_OF_WORDS = 1 << 24
 """The words of so many characters tell which hyphens are real; more words could fill the memory."""
 _MIN_DIVIDED_SHARE = 0.02
-"""Of 7,905 plain texts on a Debian system, 20 have a hyphen at the end of two lines and of 2 % of the lines. All
-20 divide words."""
+"""Of 7,905 plain texts on a Debian system, 20 have a hyphen at the end of two lines and of 2 % of them.
+These 20 divide words."""
 _MIN_DIVIDED_IN_PLAIN_TEXT = 2
 _JOINED_BY_HYPHEN = {"well", "self", "half"}
 _AFTER_SUSPENDED = {"and", "or", "und", "oder"}
