@@ -63,7 +63,7 @@ def parse_xml(data: bytes, source: str) -> Any:
 
 
 def page_text(data: bytes, place: str, omissions: Omissions, encodings: Sequence[str]) -> str:
-    """The visible text of an HTML page in an archive.
+    """The visible text of an HTML page in an archive, without navigation.
 
     Args:
         data: The page.
@@ -75,7 +75,8 @@ def page_text(data: bytes, place: str, omissions: Omissions, encodings: Sequence
         DocumentError: the page cannot be decoded.
     """
     declared = declared_encoding(data)
-    return visible_text(decode(data, place, [declared, *encodings] if declared else encodings), omissions)
+    page = decode(data, place, [declared, *encodings] if declared else encodings)
+    return visible_text(page, omissions, keeps_navigation=False)
 
 
 def is_markup(start: bytes) -> bool:

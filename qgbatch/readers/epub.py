@@ -67,7 +67,7 @@ class _Book:
         folder = posixpath.dirname(package)
         items = {
             item.get("id", ""): _Item(
-                posixpath.normpath(posixpath.join(folder, unquote(item.get("href") or ""))),
+                posixpath.normpath(posixpath.join(folder, unquote(item.get("href", "").partition("#")[0]))),
                 str(item.get("media-type")).partition(";")[0].strip().lower(),
                 item.get("fallback", ""),
             )

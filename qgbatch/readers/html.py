@@ -72,12 +72,12 @@ def main_text(html: str, omissions: Omissions) -> str:
     return main
 
 
-def visible_text(html: str, omissions: Omissions) -> str:
+def visible_text(html: str, omissions: Omissions, *, keeps_navigation: bool = True) -> str:
     """The text of a page that a browser shows, except tables of data, preformatted text and note marks.
 
     Blocks are separated by blank lines.
     """
-    page, counts = cleaned(html, keeps_navigation=True)
+    page, counts = cleaned(html, keeps_navigation=keeps_navigation)
     omissions.counts.update(counts)
     return _text(page)
 

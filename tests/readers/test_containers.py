@@ -173,6 +173,12 @@ def test_a_chapter_is_read_whatever_its_media_type() -> None:
     assert epub_text(make_epub(chapters, (), types)) == "A.\n\nB.\n\nC.\n\nD."
 
 
+def test_a_chapter_in_several_places_of_a_page_is_read_once() -> None:
+    book = make_epub({"a.xhtml": "<p>A.", "b.xhtml": "", "c.xhtml": "<p>C."})
+    book = with_package(book, 'href="a.xhtml"', 'href="a.xhtml#top"')
+    assert epub_text(with_package(book, 'href="b.xhtml"', 'href="a.xhtml#b"')) == "A.\n\nC."
+
+
 def test_a_page_stands_in_for_a_picture_in_the_spine() -> None:
     chapters: dict[str, str | bytes] = {"a.png": b"\x89PNG", "b.png": b"\x89PNG", "c.xhtml": "<p>Page."}
     book = make_epub(chapters, ["a.png", "b.png"], {"a.png": "image/png", "b.png": "image/png"})

@@ -114,7 +114,7 @@ PDF = make_placed_pdf(
     [
         ("a.txt", b"Tea is a hot drink.", {}),
         ("a.html", PAGE.encode(), IN_PAGE),
-        ("a.epub", make_epub({"a.xhtml": PAGE}), {**IN_PAGE, "navigation_blocks": 0}),
+        ("a.epub", make_epub({"a.xhtml": PAGE}), IN_PAGE),
         ("a.md", MARKDOWN.encode(), {"metadata_blocks": 1, "pictures": 2, "tables": 1, "code_blocks": 3}),
         (
             "a.rst",
