@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from qgbatch.errors import InputError, ModelError, OutputError, require_package
 
@@ -76,7 +76,7 @@ def remote_file_version(uri: str) -> tuple[int, int]:
 
 
 @contextmanager
-def open_uri(uri: str) -> Iterator[BinaryIO]:
+def open_uri(uri: str) -> Iterator[io.BufferedReader]:
     """Open a remote file for reading.
 
     Raises:

@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,7 +102,7 @@ def errors_with_file_name(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
+def open_input(path: str) -> Iterator[BufferedReader]:
     """Open a file or URI, and check at the end that nothing has written to the file meanwhile.
 
     Raises:

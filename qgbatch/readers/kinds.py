@@ -52,6 +52,11 @@ def kind_of(path: str) -> Kind | None:
     return next((kind for kind in KINDS if name.endswith(kind.suffixes)), None)
 
 
+def kind_named(name: KindName) -> Kind:
+    """The kind with this name."""
+    return next(kind for kind in KINDS if kind.name == name)
+
+
 def has_known_suffix(path: str) -> bool:
     """Whether qgbatch reads a file of this name inside a directory, where tables are skipped."""
     return path.lower().endswith(SUFFIXES)

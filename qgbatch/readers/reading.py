@@ -6,28 +6,26 @@ such document is read.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from qgbatch.errors import DocumentError, require_package
+from qgbatch.errors import DocumentError
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
 from qgbatch.readers.content import (
-    STDIN,
     check_markup_size,
     decode,
     display,
     read_bytes,
     without_soft_hyphens,
 )
-from qgbatch.readers.kinds import is_table, kind_of
+from qgbatch.readers.kinds import is_table, kind_named, kind_of
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.omissions import Omissions
+from qgbatch.readers.signatures import kind_of_content
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
 _ARCHIVE_READERS = {"docx": docx.extract_text, "epub": epub.extract_text}
-_PDF = re.compile(rb"%PDF-\d\.\d\s")
 _MARKUP_READERS = {"markdown": markdown.plain_text, "rst": rst.plain_text, "html": html.main_text}
 
 
@@ -52,20 +50,17 @@ def read_documents(path: str, files: FileSettings) -> Iterator[tuple[Document | 
 def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     r"""Read a file that is not a table, or standard input for ``-``, as one document.
 
-    Standard input is text, or a PDF if it begins like one.
+    Its suffix says of which kind it is, unless its content is of another kind; standard input is text then.
 
     Text is decoded by its byte order mark; without one as UTF-8, then in the given encodings.
     Line breaks become ``\n``. Markup and soft hyphens are removed.
 
     Raises:
         DocumentError: the file cannot be read or decoded, or contains no text.
-        ModelError: standard input is a PDF, and the package that reads it is missing.
+        ModelError: the package that reads it is missing.
     """
-    kind, source, data = kind_of(path), display(path), read_bytes(path)
-    name = kind.name if kind and path != STDIN else "text"
-    if path == STDIN and _PDF.match(data):
-        require_package("pypdfium2", "standard input is a PDF: reading it", extra="pdf")
-        name = "pdf"
+    source, data = display(path), read_bytes(path)
+    name = kind_of_content(data, kind_of(path) or kind_named("text"), source).name
     page_starts: tuple[int, ...] = ()
     omissions = Omissions(source)
     if name == "pdf":
