@@ -10,15 +10,17 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from qgbatch.errors import DocumentError
+from qgbatch.output.web import media_type_of
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, rst, tables
 from qgbatch.readers.content import (
+    Content,
     check_markup_size,
     decode,
     display,
-    read_bytes,
+    read_content,
     without_soft_hyphens,
 )
-from qgbatch.readers.kinds import is_table, kind_named, kind_of
+from qgbatch.readers.kinds import MEDIA_TYPES, is_table, kind_named, kind_of
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.signatures import kind_of_content
@@ -50,7 +52,8 @@ def read_documents(path: str, files: FileSettings) -> Iterator[tuple[Document | 
 def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     r"""Read a file that is not a table, or standard input for ``-``, as one document.
 
-    Its suffix says of which kind it is, unless its content is of another kind; standard input is text then.
+    Its suffix says of which kind it is, or the type that a web server names, unless its content is of
+    another kind. Standard input is text then.
 
     Text is decoded by its byte order mark; without one as UTF-8, then in the given encodings.
     Line breaks become ``\n``. Markup and soft hyphens are removed.
@@ -59,8 +62,10 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
         DocumentError: the file cannot be read or decoded, or contains no text.
         ModelError: the package that reads it is missing.
     """
-    source, data = display(path), read_bytes(path)
-    name = kind_of_content(data, kind_of(path) or kind_named("text"), source).name
+    source, by_name = display(path), kind_of(path)
+    content = read_content(path, () if by_name else MEDIA_TYPES)
+    expected = by_name or kind_named(MEDIA_TYPES[media_type_of(content.content_type)])
+    data, name = content.data, kind_of_content(content.data, expected, source).name
     page_starts: tuple[int, ...] = ()
     omissions = Omissions(source)
     if name == "pdf":
@@ -68,7 +73,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     elif name in _ARCHIVE_READERS:
         text = _ARCHIVE_READERS[name](data, source, omissions, encodings)
     else:
-        text = _decoded_text(name, data, source, omissions, encodings)
+        text = _decoded_text(name, content, source, omissions, encodings)
     if name != "pdf":  # its pages have none, and begin at known offsets
         text = without_soft_hyphens(text)
     if data and not text and name != "text":
@@ -83,9 +88,12 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
 
 
 def _decoded_text(
-    name: str, data: bytes, source: str, omissions: Omissions, encodings: Sequence[str]
+    name: str, content: Content, source: str, omissions: Omissions, encodings: Sequence[str]
 ) -> str:
-    declared = html.declared_encoding(data) if name == "html" else None
+    data, header = content.data, content.content_type
+    declared = html.declared_encoding(data, header) if header else None
+    if declared is None and name == "html":
+        declared = html.declared_encoding(data)
     if name in _MARKUP_READERS:
         check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)
