@@ -20,7 +20,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "settings": {"errors"},
     "records": {"errors"},
     "output": BASE,
-    "readers": BASE | {"output"},  # output.remote opens URIs for both
+    "readers": BASE | {"output"},  # output.remote and output.web open URIs for both
     "chunking": BASE,
     "models": BASE,
     "engines": BASE | {"models"},

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from qgbatch.errors import InputError, ModelError, OutputError, require_package
 
@@ -44,7 +44,7 @@ def find_files(uri: str) -> list[str] | None:
         InputError: The file system cannot be reached or listed.
         ModelError: The package for this protocol is missing.
     """
-    file_system, path = _open_file_system(uri)
+    file_system, path = open_file_system(uri)
     if _protocol(uri) in _PROTOCOLS_WITHOUT_DIRECTORIES:
         return None
     try:
@@ -66,7 +66,7 @@ def remote_file_version(uri: str) -> tuple[int, int]:
         The size in bytes, and a checksum of the ETag and the times of the file. Both are 0
         if the file system does not provide them.
     """
-    file_system, path = _open_file_system(uri)
+    file_system, path = open_file_system(uri)
     try:
         info = file_system.info(path)
     except Exception:  # reading the file will report the reason
@@ -76,13 +76,13 @@ def remote_file_version(uri: str) -> tuple[int, int]:
 
 
 @contextmanager
-def open_uri(uri: str) -> Iterator[BinaryIO]:
+def open_uri(uri: str) -> Iterator[io.BufferedReader]:
     """Open a remote file for reading.
 
     Raises:
         OSError: The file cannot be read.
     """
-    file_system, path = _open_file_system(uri)
+    file_system, path = open_file_system(uri)
     try:
         stream = file_system.open(path, "rb")
     except OSError:
@@ -104,7 +104,7 @@ def upload_to(uri: str) -> Iterator[IO[bytes]]:
         ModelError: The package for this protocol is missing.
         OutputError: The file cannot be written.
     """
-    file_system, path = _open_file_system(uri)
+    file_system, path = open_file_system(uri)
     with TemporaryDirectory() as directory:
         local_file = Path(directory) / "output"
         with local_file.open("wb") as stream:
@@ -121,8 +121,13 @@ def _protocol(uri: str) -> str:
     return match["protocol"].lower()
 
 
-def _open_file_system(uri: str) -> tuple[Any, str]:
-    """Return the file system of a URI, and the path on that file system."""
+def open_file_system(uri: str) -> tuple[Any, str]:
+    """Return the file system of a URI, and the path on that file system.
+
+    Raises:
+        InputError: The file system cannot be reached.
+        ModelError: The package for this protocol is missing.
+    """
     from fsspec.core import url_to_fs
 
     if _protocol(uri) in _PACKAGES:

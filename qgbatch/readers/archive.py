@@ -85,11 +85,8 @@ def is_markup(start: bytes) -> bool:
 
 
 def damaged(source: str, reason: str) -> DocumentError:
-    """The error for a file that is not what its suffix says."""
-    suffix = source.rpartition(".")[2]
-    return DocumentError(
-        f"{source}: damaged, or not a .{suffix} file ({reason}).", "Save or fetch it again."
-    )
+    """The error for a file that is not what its name or its content says."""
+    return DocumentError(f"{source}: damaged, or not what it seems ({reason}).", "Save or fetch it again.")
 
 
 def _check(archive: zipfile.ZipFile, source: str) -> None:

@@ -9,14 +9,16 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from qgbatch.errors import DocumentError
+from qgbatch.errors import DocumentError, QgbatchError
 from qgbatch.output.remote import is_uri, open_uri
+from qgbatch.output.web import explain, is_web_address, media_type_of, open_page, path_of
 
 STDIN = "-"
 MAX_DOCUMENT_BYTES = 1 << 28
@@ -25,6 +27,7 @@ MAX_MARKUP_BYTES = 1 << 25
 """32 MiB. Markup is parsed into a tree, which takes many times the memory of the file."""
 _GZIP_OVERHEAD_BYTES = 1 << 20
 """1 MiB. gzip makes an incompressible file larger, but the largest allowed document by less than this."""
+_MAX_TYPE_CHARS_SHOWN = 80
 
 _HINTS = {
     errno.ENOENT: "Check the path.",
@@ -43,6 +46,15 @@ _BYTE_ORDER_MARKS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of a file, and what a web server says about it."""
+
+    data: bytes
+    content_type: str = ""
+    """The header ``Content-Type``; empty without one, and for a file that is not on a web server."""
+
+
 def display(path: str) -> str:
     r"""The path as valid Unicode; bytes that are not UTF-8 become escapes such as ``\xff``."""
     try:
@@ -51,17 +63,27 @@ def display(path: str) -> str:
         return path.encode(errors="backslashreplace").decode()
 
 
-def read_bytes(path: str) -> bytes:
+def file_name(path: str) -> str:
+    """The part of a path that ends with the suffix, in lower case: of a web address, its own path."""
+    return (path_of(path) if is_web_address(path) else path).lower()
+
+
+def read_content(path: str, media_types: Collection[str] = ()) -> Content:
     """Read a whole file, or standard input for ``-``, and decompress a .gz file.
 
+    Args:
+        path: A file or URI.
+        media_types: The types to read from web servers; any type without them.
+
     Raises:
-        DocumentError: The file cannot be read, is damaged, or is larger than :data:`MAX_DOCUMENT_BYTES`.
+        DocumentError: The file cannot be read, is damaged or of another type, or is larger than
+            :data:`MAX_DOCUMENT_BYTES`.
     """
     with errors_with_file_name(path):
-        data = _read(path)
-    if len(data) > MAX_DOCUMENT_BYTES:
+        content = _read(path, media_types)
+    if len(content.data) > MAX_DOCUMENT_BYTES:
         raise too_large_error(display(path), MAX_DOCUMENT_BYTES)
-    return data
+    return content
 
 
 def check_markup_size(data: bytes, source: str) -> None:
@@ -81,28 +103,25 @@ def too_large_error(source: str, limit_bytes: int) -> DocumentError:
 
 @contextmanager
 def errors_with_file_name(path: str) -> Iterator[None]:
-    """Turn errors of the operating system and of gzip into errors that name the file.
+    """Turn errors of the operating system, of gzip and of web servers into errors that name the file.
 
     Raises:
         DocumentError: The ``with`` block could not read the file.
     """
-    source = display(path)
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DocumentError(
-            f"{source}: the gzip file is damaged ({error}).", "Compress it again."
-        ) from error
-    except OSError as error:
-        raise DocumentError(f"{source}: {_reason(path, error)}.", hint_for(error)) from error
-    except ValueError as error:  # a URI that its protocol does not accept
-        if not is_uri(path):
+    except QgbatchError:
+        raise
+    except Exception as error:
+        explanation = _explain(path, error)
+        if explanation is None:
             raise
-        raise DocumentError(f"{source}: {error}.", "Check the address.") from error
+        reason, hint = explanation
+        raise DocumentError(f"{display(path)}: {reason}.", hint) from error
 
 
 @contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
+def open_input(path: str) -> Iterator[BufferedReader]:
     """Open a file or URI, and check at the end that nothing has written to the file meanwhile.
 
     Raises:
@@ -126,7 +145,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
 
 def is_gzip(path: str) -> bool:
     """Whether a file is compressed, according to its name."""
-    return path.lower().endswith(".gz")
+    return file_name(path).endswith(".gz")
 
 
 def decode(data: bytes, source: str, encodings: Sequence[str] = ()) -> str:
@@ -192,14 +211,30 @@ def hint_for(error: OSError) -> str:
     return _HINTS.get(error.errno or 0, "Check the disk or mount that it is on.")
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, media_types: Collection[str]) -> Content:
     """The decompressed content, cut off one byte above the limit."""
     if path == STDIN:
-        return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+        return Content(sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1))
     limit = MAX_DOCUMENT_BYTES + (_GZIP_OVERHEAD_BYTES if is_gzip(path) else 0)
-    with open_input(path) as stream:
-        data = stream.read(limit + 1)
-    return _decompress(data) if is_gzip(path) and len(data) <= limit else data
+    if is_web_address(path):
+        content = _read_page(path, media_types, limit)
+    else:
+        with open_input(path) as stream:
+            content = Content(stream.read(limit + 1))
+    if not is_gzip(path) or len(content.data) > limit:
+        return content
+    return Content(_decompress(content.data), content.content_type)
+
+
+def _read_page(address: str, media_types: Collection[str], limit: int) -> Content:
+    with open_page(address) as (stream, content_type):
+        media_type = media_type_of(content_type)
+        if media_types and media_type not in media_types:
+            raise DocumentError(
+                f"{display(address)}: its type is {media_type[:_MAX_TYPE_CHARS_SHOWN]}, which is not read.",
+                "Without a known suffix, qgbatch reads text, Markdown, HTML, PDF, Word and EPUB.",
+            )
+        return Content(stream.read(limit + 1), content_type)
 
 
 def _decompress(data: bytes) -> bytes:
@@ -215,6 +250,19 @@ def _size_and_mtime(stream: BinaryIO) -> tuple[int, int]:
 
 def _position(error: UnicodeError) -> str:
     return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _explain(path: str, error: Exception) -> tuple[str, str] | None:
+    """Why a file cannot be read and what to do about it; ``None`` for an unexpected error."""
+    if isinstance(error, EOFError | gzip.BadGzipFile | zlib.error):
+        return f"the gzip file is damaged ({error})", "Compress it again."
+    if is_web_address(path) and (explanation := explain(error)):
+        return explanation
+    if isinstance(error, OSError):
+        return _reason(path, error), hint_for(error)
+    if isinstance(error, ValueError) and is_uri(path):  # its protocol does not accept the URI
+        return str(error), "Check the address."
+    return None
 
 
 def _reason(path: str, error: OSError) -> str:

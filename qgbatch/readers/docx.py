@@ -16,8 +16,6 @@ from qgbatch.readers.word.body import Body
 from qgbatch.readers.word.names import attribute, name_of
 from qgbatch.readers.word.scripts import positions_of_styles
 
-_OLD_FORMAT = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""How files of Word before 2007 begin, and .docx files with a password."""
 _NOTES = ("footnote", "endnote")
 
 
@@ -37,11 +35,6 @@ def extract_text(data: bytes, source: str, omissions: Omissions, encodings: Sequ
     Raises:
         DocumentError: the file is not a Word document, is encrypted, damaged or too large.
     """
-    if data.startswith(_OLD_FORMAT):
-        raise DocumentError(
-            f"{source}: has a password, or is in the format of Word before 2007.",
-            "Save it as .docx without a password.",
-        )
     with open_archive(data, source) as archive:
         return _Package(archive, source, omissions, encodings).text()
 

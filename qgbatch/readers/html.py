@@ -14,7 +14,7 @@ from functools import cache
 from qgbatch.readers.html_cleaning import cleaned
 from qgbatch.readers.omissions import Omissions
 
-_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII)
+_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII | re.IGNORECASE)
 _IN_BROWSERS = {
     "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254",
     "iso8859-11": "cp874", "tis-620": "cp874",
@@ -38,9 +38,14 @@ _INLINE = {
 }  # fmt: skip
 
 
-def declared_encoding(data: bytes) -> str | None:
-    """The encoding that a page declares, as browsers take it, or ``None`` if none is known."""
-    found = _CHARSET.search(data[:2048])
+def declared_encoding(data: bytes, header: str = "") -> str | None:
+    """The encoding that a page declares, as browsers take it, or ``None`` if none is known.
+
+    Args:
+        data: The page, or another text.
+        header: The header ``Content-Type``, if that is to declare the encoding and not the page.
+    """
+    found = _CHARSET.search(header.encode("ascii", "replace") if header else data[:2048])
     label = found[1].decode("ascii").lower() if found else ""
     try:
         name = codecs.lookup(_LABELS.get(label, label)).name

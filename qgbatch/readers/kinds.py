@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from qgbatch.errors import require_package
-from qgbatch.readers.content import display
+from qgbatch.readers.content import display, file_name
 
 KindName = Literal[
     "text", "markdown", "rst", "html", "pdf", "docx", "epub", "jsonl", "csv", "tsv", "parquet"
@@ -42,24 +42,43 @@ KINDS = (
     Kind("tsv", _with_gz(".tsv"), is_table=True),
     Kind("parquet", (".parquet",), is_table=True),
 )
+MEDIA_TYPES: Mapping[str, KindName] = {
+    "": "text",
+    "application/octet-stream": "text",
+    "text/plain": "text",
+    "text/markdown": "markdown",
+    "text/x-markdown": "markdown",
+    "text/x-rst": "rst",
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "application/pdf": "pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/epub+zip": "epub",
+}
+"""What a web server calls the kinds of documents; ``text`` where the content has to decide."""
 SUFFIXES = tuple(suffix for kind in KINDS for suffix in kind.suffixes if not kind.is_table)
 TABLE_SUFFIXES = tuple(suffix for kind in KINDS for suffix in kind.suffixes if kind.is_table)
 
 
 def kind_of(path: str) -> Kind | None:
     """The kind of a file by its suffix, or ``None`` if qgbatch does not read it."""
-    name = path.lower()
+    name = file_name(path)
     return next((kind for kind in KINDS if name.endswith(kind.suffixes)), None)
+
+
+def kind_named(name: KindName) -> Kind:
+    """The kind with this name."""
+    return next(kind for kind in KINDS if kind.name == name)
 
 
 def has_known_suffix(path: str) -> bool:
     """Whether qgbatch reads a file of this name inside a directory, where tables are skipped."""
-    return path.lower().endswith(SUFFIXES)
+    return file_name(path).endswith(SUFFIXES)
 
 
 def is_table(path: str) -> bool:
     """Whether a file of this name is a table, whose rows are documents."""
-    return path.lower().endswith(TABLE_SUFFIXES)
+    return file_name(path).endswith(TABLE_SUFFIXES)
 
 
 def require_packages(paths: Iterable[str]) -> None:

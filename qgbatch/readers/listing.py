@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qgbatch.errors import DocumentError, InputError
 from qgbatch.output.remote import find_files, is_uri
+from qgbatch.output.web import is_web_address
 from qgbatch.readers.content import STDIN, display, hint_for, utf16_encoding
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
 from qgbatch.readers.paths import match, walk
@@ -111,7 +112,7 @@ def _expand_uri(uri: str, skipped: Counter[str]) -> Iterator[str | Failure]:
         yield Failure.of(display(uri), "read", error)
         return
     if found is None:
-        yield uri if _is_read(uri) else _unknown_kind(uri)
+        yield uri if is_web_address(uri) or _is_read(uri) else _unknown_kind(uri)
         return
     is_pattern, n_read = glob.has_magic(uri), 0
     for name in found:

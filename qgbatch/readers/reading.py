@@ -6,28 +6,28 @@ such document is read.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from qgbatch.errors import DocumentError, require_package
+from qgbatch.errors import DocumentError
+from qgbatch.output.web import media_type_of
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, plain_text, rst, tables
 from qgbatch.readers.content import (
-    STDIN,
+    Content,
     check_markup_size,
     decode,
     display,
-    read_bytes,
+    read_content,
     without_soft_hyphens,
 )
-from qgbatch.readers.kinds import is_table, kind_of
+from qgbatch.readers.kinds import MEDIA_TYPES, is_table, kind_named, kind_of
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.omissions import Omissions
+from qgbatch.readers.signatures import kind_of_content
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
 _ARCHIVE_READERS = {"docx": docx.extract_text, "epub": epub.extract_text}
-_PDF = re.compile(rb"%PDF-\d\.\d\s")
 _TEXT_READERS = {
     "text": plain_text.running_text,
     "markdown": markdown.plain_text,
@@ -57,20 +57,20 @@ def read_documents(path: str, files: FileSettings) -> Iterator[tuple[Document | 
 def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     r"""Read a file that is not a table, or standard input for ``-``, as one document.
 
-    Standard input is text, or a PDF if it begins like one.
+    Its suffix says of which kind it is, or the type that a web server names, unless its content is of
+    another kind. Standard input is text then.
 
     Text is decoded by its byte order mark; without one as UTF-8, then in the given encodings.
     Line breaks become ``\n``. Markup and soft hyphens are removed.
 
     Raises:
         DocumentError: the file cannot be read or decoded, or contains no text.
-        ModelError: standard input is a PDF, and the package that reads it is missing.
+        ModelError: the package that reads it is missing.
     """
-    kind, source, data = kind_of(path), display(path), read_bytes(path)
-    name = kind.name if kind and path != STDIN else "text"
-    if path == STDIN and _PDF.match(data):
-        require_package("pypdfium2", "standard input is a PDF: reading it", extra="pdf")
-        name = "pdf"
+    source, by_name = display(path), kind_of(path)
+    content = read_content(path, () if by_name else MEDIA_TYPES)
+    expected = by_name or kind_named(MEDIA_TYPES[media_type_of(content.content_type)])
+    data, name = content.data, kind_of_content(content.data, expected, source).name
     page_starts: tuple[int, ...] = ()
     omissions = Omissions(source)
     if name == "pdf":
@@ -78,7 +78,7 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     elif name in _ARCHIVE_READERS:
         text = _ARCHIVE_READERS[name](data, source, omissions, encodings)
     else:
-        text = _decoded_text(name, data, source, omissions, encodings)
+        text = _decoded_text(name, content, source, omissions, encodings)
     if name != "pdf":  # its pages have none, and begin at known offsets
         text = without_soft_hyphens(text)
     if data and not text and name != "text":
@@ -93,9 +93,12 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
 
 
 def _decoded_text(
-    name: str, data: bytes, source: str, omissions: Omissions, encodings: Sequence[str]
+    name: str, content: Content, source: str, omissions: Omissions, encodings: Sequence[str]
 ) -> str:
-    declared = html.declared_encoding(data) if name == "html" else None
+    data, header = content.data, content.content_type
+    declared = html.declared_encoding(data, header) if header else None
+    if declared is None and name == "html":
+        declared = html.declared_encoding(data)
     if name != "text":
         check_markup_size(data, source)
     text = decode(data, source, [declared, *encodings] if declared else encodings)

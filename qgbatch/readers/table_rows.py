@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.readers.content import display, errors_with_file_name, open_input
+from qgbatch.readers.content import display, errors_with_file_name, is_gzip, open_input
 from qgbatch.readers.csv_rows import CsvRows
 from qgbatch.readers.kinds import kind_of
 from qgbatch.readers.lines import Lines
+from qgbatch.readers.signatures import HEAD_BYTES, check_table
 
 _PARQUET_BATCH_ROWS = 64
 TEXT = "text"
@@ -66,6 +68,9 @@ def read_table_rows(
     kind = kind_of(path)
     assert kind is not None, path
     with errors_with_file_name(path), open_input(path) as stream:
+        unpacked = gzip.GzipFile(fileobj=stream) if is_gzip(path) else stream
+        check_table(unpacked.peek(HEAD_BYTES), kind, display(path))
+        stream.seek(0)
         if kind.name == "parquet":
             yield from _parquet_rows(stream, display(path), columns, optional, check_columns)
             return

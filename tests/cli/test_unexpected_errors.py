@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from qgbatch.readers import reading
-from qgbatch.readers.content import read_bytes
+from qgbatch.readers.content import Content, read_content
 
 
 @pytest.fixture
 def broken_reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A reader with a bug that shows only in b.txt."""
 
-    def fail(path: str) -> bytes:
+    def fail(path: str, media_types: Collection[str]) -> Content:
         if path == "b.txt":
             raise IndexError("list index out of range")
-        return read_bytes(path)
+        return read_content(path, media_types)
 
-    monkeypatch.setattr(reading, "read_bytes", fail)
+    monkeypatch.setattr(reading, "read_content", fail)
     monkeypatch.chdir(tmp_path)
     Path("a.txt").write_text("Bees live in hives. They make honey.")
     Path("b.txt").write_text("Tea is hot.")

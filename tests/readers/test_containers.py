@@ -132,7 +132,7 @@ def test_entities_are_not_expanded() -> None:
     ids=["none", "other", "deep", "cut", "entity"],
 )
 def test_a_word_document_with_invalid_xml_is_damaged(xml: str) -> None:
-    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or not a \.docx file \("):
+    with pytest.raises(DocumentError, match=r"a\.docx: damaged, or not what it seems \("):
         docx_text(with_member(GOOD["docx"], MAIN, xml))
 
 
@@ -155,11 +155,6 @@ def test_a_strict_word_document_is_read() -> None:
 def test_a_spreadsheet_is_not_a_word_document() -> None:
     with pytest.raises(DocumentError, match="its main part is not a Word document"):
         docx_text(with_member(make_docx([]), MAIN, "<worksheet/>"))
-
-
-def test_a_word_document_with_a_password_is_named() -> None:
-    with pytest.raises(DocumentError, match="has a password"):
-        docx_text(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512))
 
 
 def test_a_chapter_is_read_whatever_its_media_type() -> None:

@@ -86,7 +86,7 @@ def test_documents_without_pages_have_none(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"%PDF-1.4", "damaged, or not a PDF file"),
-        (b"plain text", "damaged, or not a PDF file"),
+        (bytes(8), "damaged, or not a PDF file"),
         (make_pdf([[], []]), "no text was found in it. Run OCR"),
         (
             join_objects([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"], ENCRYPTION),
@@ -94,7 +94,7 @@ def test_documents_without_pages_have_none(tmp_path: Path) -> None:
         ),
         (b"", "is empty|damaged"),
     ],
-    ids=["cut", "text", "pictures", "encrypted", "empty"],
+    ids=["cut", "binary", "pictures", "encrypted", "empty"],
 )
 def test_a_file_without_text_is_refused_with_the_reason(
     content: bytes, reason: str, tmp_path: Path

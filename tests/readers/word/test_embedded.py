@@ -93,7 +93,7 @@ def test_missing_notes_and_damaged_styles_do_not_hide_the_text() -> None:
         ("aFChunk.mht", "Content-Type: image/png\n\n", "a web archive without an HTML page"),
         ("aFChunk.mht", "Content-Type: multipart/mixed; boundary=b\n\n--b\n" * 20, "with too many levels"),
         ("aFChunk.html", b"<p>\xe4", "aFChunk.html: the bytes are not valid utf-8"),
-        ("aFChunk.docx", b"PK\x03\x04", "aFChunk.docx: damaged, or not a .docx file"),
+        ("aFChunk.docx", b"PK\x03\x04", "aFChunk.docx: damaged, or not what it seems"),
     ],
 )
 def test_an_embedded_document_that_is_damaged_is_named(
