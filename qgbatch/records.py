@@ -21,8 +21,9 @@ OmittedKind = Literal[
     "page_headers", "page_footers", "contents_lines", "pages_without_text", "unreadable_characters",
     "navigation_blocks", "words_outside_main_text", "tables", "code_blocks", "formulas", "pictures",
     "embedded_media", "form_fields", "directives", "metadata_blocks", "subtitle_cues", "unreadable_parts",
+    "unknown_script_chunks",
 ]  # fmt: skip
-"""What a file can contain that is not in the text of its document."""
+"""What a file can contain that is not in the text of its document, or that the model cannot read."""
 InputIds: TypeAlias = tuple[int, ...]
 """The token ids that the model receives for a chunk: prefix, text, suffix and end token."""
 
@@ -91,6 +92,8 @@ class Chunk:
     input_ids: InputIds
     hard_split: bool
     """Whether the chunk begins or ends inside a sentence that exceeds the token limit."""
+    unknown_script: bool = False
+    """Whether the model cannot read the chunk, because its tokenizer lacks letters of most words."""
 
     @property
     def text(self) -> str:

@@ -29,6 +29,12 @@ MIN_CONTENT_TOKENS = 32
 One code point can become 18 characters under NFKC (U+FDFA), so a smaller limit could be
 too small for a single character.
 """
+MAX_UNKNOWN_SHARE = 0.5
+"""A chunk is in an unknown script if a larger share of its letters is in words with an unknown letter.
+
+Above one half, the model cannot read most of the chunk. A text in the model's language stays far
+below, also with names and examples from other languages.
+"""
 _MIN_PIECE_TOKENS = 16
 """Pieces of a long sentence have at least this size, even if the target is smaller."""
 
@@ -65,6 +71,9 @@ class Encoder(Protocol):
     reads_text_before: bool
     """Whether the model also reads the text before a chunk."""
 
+    def unknown_share(self, text: str) -> float:
+        """Return the share of a text's letters that are in words with an unknown letter, 0 to 1."""
+
     def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[tuple[int, ...]]:
         """Return the input ids of each text with its prompt and the text before it."""
 
@@ -100,8 +109,9 @@ def chunk_document(
 
     Chunks are disjoint and cover every character except white space. Each chunk has at most
     ``limits.max_tokens`` input ids. Only a sentence that exceeds this limit by itself is cut,
-    at a clause, a space or a token, and its chunks are flagged ``hard_split``. The document
-    is processed lazily, about a thousand sentences at a time.
+    at a clause, a space or a token, and its chunks are flagged ``hard_split``. Chunks that the
+    model cannot read are flagged ``unknown_script``. The document is processed lazily, about a
+    thousand sentences at a time.
 
     Raises:
         DocumentError: A single character takes more than ``limits.max_tokens`` tokens.
@@ -120,7 +130,8 @@ def chunk_document(
         for start, end, ids, hard_split in _encode_spans(document, batch, encoder, limits.max_tokens):
             if text_before:
                 ids = _encode_after(text_before.find(start), document.text[start:end], ids, encoder, limits)
-            yield Chunk(document, chunk_index, start, end, ids, hard_split)
+            unknown_script = encoder.unknown_share(document.text[start:end]) > MAX_UNKNOWN_SHARE
+            yield Chunk(document, chunk_index, start, end, ids, hard_split, unknown_script)
             chunk_index += 1
 
 

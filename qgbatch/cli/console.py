@@ -196,12 +196,19 @@ def _rate(report: RunReport) -> str:
 
 
 def log_failures(report: RunReport) -> None:
-    """Log the first failures as warnings, then the number of further failures."""
+    """Log the first failures as warnings, the number of further ones, and chunks in an unknown script."""
     for failure in report.failures[:_MAX_FAILURES_SHOWN]:
         logger.warning("%s", failure.message)
     if len(report.failures) > _MAX_FAILURES_SHOWN:
         n_more = len(report.failures) - _MAX_FAILURES_SHOWN
         logger.warning("... and %d more failures; --failures FILE.jsonl writes all of them.", n_more)
+    if report.unknown_script_source:
+        logger.warning(
+            "Text in a script that the model cannot read is left out, first in %s (chunks in all: %d). "
+            "Use a multilingual model for it (--model), such as a fine-tuned mT5.",
+            report.unknown_script_source,
+            report.omitted["unknown_script_chunks"],
+        )
 
 
 def log_summary(report: RunReport, output: str) -> None:

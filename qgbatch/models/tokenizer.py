@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,8 @@ _HASHED_FILES = (
     "special_tokens_map.json",
     "tokenizer_config.json",
 )
+_WORD = re.compile(r"[^\W\d_]+")
+"""A run of letters."""
 
 
 def find_tokenizer(model: ModelFiles, name: str | None = None) -> Path:
@@ -206,6 +210,7 @@ class PromptTokenizer:
         self.eos_id: int = tokenizer.eos_token_id
         self.unk_id: int = tokenizer.unk_token_id
         self.n_prompt_tokens = len(self.encode([""])[0])
+        self._is_unknown = cache(self._lacks)
 
     def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[InputIds]:
         """Return the input ids of each text with its prompt and end token, without truncation.
@@ -246,6 +251,19 @@ class PromptTokenizer:
         """Return the offsets, in code points, at which the tokens of a text end, ascending."""
         return [end for _, end in self._backend.encode(text, add_special_tokens=False).offsets]
 
+    def unknown_share(self, text: str) -> float:
+        """Return the share of a text's letters that are in words with an unknown letter, 0 to 1.
+
+        A few letters that the tokenizer lacks make all words around them unreadable: T5's
+        tokenizer knows four of five letters of Russian text, but only two of five words.
+        """
+        unknown = {char for char in set(text) if char.isalpha() and self._is_unknown(char)}
+        if not unknown:
+            return 0.0
+        words = _WORD.findall(text)
+        n_unknown = sum(len(word) for word in words if not unknown.isdisjoint(word))
+        return n_unknown / sum(map(len, words))
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of generated ids, without special tokens except the answer separator."""
         at = next((i for i, token in enumerate(ids) if token in self.answer_separator_ids), None)
@@ -254,6 +272,13 @@ class PromptTokenizer:
         parts = (ids[:at], ids[at + 1 :])
         question, answer = (self._backend.decode(list(p), skip_special_tokens=True) for p in parts)
         return f"{question} {self._metadata.answer_separator} {answer}"
+
+    def _lacks(self, letter: str) -> bool:
+        """Return whether a letter becomes the unknown token.
+
+        Letters are tried one by one, because a run of unknown letters becomes a single token.
+        """
+        return self.unk_id in self._backend.encode(letter, add_special_tokens=False).ids
 
     def _encode(self, texts: Sequence[str]) -> list[InputIds]:
         encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=True)

@@ -77,6 +77,7 @@ class RunFacts:
     dropped: Mapping[str, int]
     omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
     """Empty in reports of versions that did not count it."""
+    unknown_script_source: str | None = None
     skipped: Mapping[str, int]
     seconds: Mapping[str, float]
     failures: tuple[Failure, ...]
@@ -108,7 +109,8 @@ class RunFacts:
         if not isinstance(values, Mapping) or values.get("schema") != REPORT_SCHEMA:
             raise ValueError(f"not a report of schema {REPORT_SCHEMA}")
         facts, failures = values.get("facts"), values.get("failures")
-        known = _known_fields(cls, {**values, "provenance": None, "failures": ()}, optional=("omitted",))
+        optional = ("omitted", "unknown_script_source")
+        known = _known_fields(cls, {**values, "provenance": None, "failures": ()}, optional)
         if not isinstance(failures, list) or not all(
             isinstance(number, int | float)
             for name in ("dropped", "skipped", "seconds", "omitted")

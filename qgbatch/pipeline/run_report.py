@@ -36,7 +36,9 @@ class RunReport:
     dropped: Counter[str] = field(default_factory=Counter)
     """Pieces that became no row, by reason."""
     omitted: Counter[OmittedKind] = field(default_factory=Counter)
-    """What is not in the text of the documents, by kind."""
+    """What is not in the text of the documents, and chunks that the model cannot read, by kind."""
+    unknown_script_source: str | None = None
+    """The first document that was used without some of its chunks, because of their script."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Files of input directories that were not read, by reason."""
     failures: list[Failure] = field(default_factory=list)
@@ -77,6 +79,7 @@ class RunReport:
             setattr(self, name, getattr(self, name) + getattr(facts, name))
         self.dropped.update(facts.dropped)
         self.omitted.update(facts.omitted)
+        self.unknown_script_source = self.unknown_script_source or facts.unknown_script_source
         self.failures.extend(facts.failures)
         for stage, seconds in facts.seconds.items():
             self.stopwatch.seconds[stage] += seconds
@@ -91,6 +94,7 @@ class RunReport:
             **{name: getattr(self, name) for name in COUNT_NAMES},
             dropped=dict(+self.dropped),
             omitted=dict(self.omitted),
+            unknown_script_source=self.unknown_script_source,
             skipped=dict(self.skipped),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             failures=tuple(self.failures),

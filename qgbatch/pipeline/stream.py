@@ -175,12 +175,8 @@ class Stream:
 
     def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[ChunkWindow]:
         """Chunk windows from the prefetching thread; counts them."""
-        report, components = self._report, self._components
-
-        def chunk(document: Document) -> Iterator[Chunk]:
-            return self._cache.get_or_make_chunks(document, components.chunks)
-
-        windows = make_chunk_windows(documents, chunk, components.settings.window_chunks)
+        report, window_chunks = self._report, self._components.settings.window_chunks
+        windows = make_chunk_windows(documents, self._chunks, window_chunks)
         for window in report.stopwatch.measure_items("wait", prefetch(windows, _PREFETCHED_WINDOWS)):
             report.n_inputs += window.n_inputs
             report.n_chunks += len(window.chunks)
@@ -190,9 +186,23 @@ class Stream:
                 report.seconds[stage] += seconds
             self._failed.update(window.partly_chunked)
             report.omitted.update(window.omitted)
+            report.unknown_script_source = report.unknown_script_source or window.unknown_script_source
             for failure in window.failures:
                 self._fail(failure)
             yield window
+
+    def _chunks(self, document: Document) -> Iterator[Chunk]:
+        """The chunks of a document; raises an error after the last one if the model can read none."""
+        can_read = False
+        for chunk in self._cache.get_or_make_chunks(document, self._components.chunks):
+            can_read = can_read or not chunk.unknown_script
+            yield chunk
+        if not can_read:
+            raise DocumentError(
+                f"{document.source}: {self._components.model.name} cannot read its script: the tokenizer "
+                "lacks letters of most words.",
+                "Use a multilingual model (--model), such as a fine-tuned mT5.",
+            )
 
     def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
         with self._report.stopwatch.measure("cache"):

@@ -29,6 +29,9 @@ class WordEncoder:
             ends.extend([word.end()] * (10 if word[0].isupper() else 1))
         return ends
 
+    def unknown_share(self, text: str) -> float:
+        return 0.0
+
     def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[tuple[int, ...]]:
         n_before = self.count_tokens(before) if before else [0] * len(texts)
         n_inside = self.count_tokens(texts)

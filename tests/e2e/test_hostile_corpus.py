@@ -28,7 +28,7 @@ from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.settings import CacheSettings
 from tests.conftest import MINI, SAMPLES
 from tests.support.hostile import deep_directory, meanwhile
-from tests.support.hostile_files import GOOD, ODD_TEXT, TEXT, bad_files
+from tests.support.hostile_files import GOOD, ODD_TEXT, TEXT, UNKNOWN_SCRIPTS, bad_files
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="others refuse many of these names")
 
@@ -39,7 +39,7 @@ LIMIT = 32 << 20
 FILES = list(bad_files())
 KINDS = [
     *dict.fromkeys(kind for kind, *_ in FILES),
-    "bomb", "link", "device", "name", "moving", "directory", "given",
+    "bomb", "link", "device", "name", "moving", "script", "directory", "given",
 ]  # fmt: skip
 ODD_NAMES = [
     "-n.txt", "--help.txt", "[x].txt", "*.txt", "a?.txt", "~.txt", "$HOME.txt", "%s.txt", "{0}.txt",
@@ -68,7 +68,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(here):
         patch.setattr(qgbatch.readers.content, "MAX_DOCUMENT_BYTES", LIMIT)
         Path("c/deep").mkdir(parents=True)
-        for put in (put_files, put_bombs, put_links_and_devices, put_names, put_moving_files):
+        for put in (put_files, put_bombs, put_links_and_devices, put_names, put_moving_files, put_scripts):
             put(expected)
         with deep_directory(here / "c" / "deep", TEXT) as deep_file:
             expected["directory"]["c/deep" + "/d" * 2045] = "cannot be read (File name too long)"
@@ -103,8 +103,8 @@ def put_good_files() -> list[str]:
     shutil.copy(SAMPLES / "lisbon-tiles.md", "c/good-tiles.md")
     for name in ODD_NAMES:
         Path("c", name).write_text(f"{GOOD} This is written in {len(name)} letters.")
-    for name, text in ODD_TEXT.items():
-        Path("c", f"odd-{name}.txt").write_text(text, encoding="utf-8", newline="")
+    for name in ODD_TEXT.keys() - UNKNOWN_SCRIPTS:
+        Path("c", f"odd-{name}.txt").write_text(ODD_TEXT[name], encoding="utf-8", newline="")
     return sorted(f"c/{name}" for name in os.listdir("c") if is_good(name))
 
 
@@ -166,6 +166,12 @@ def put_moving_files(expected: Expected) -> None:
     expected["moving"]["c/moving-goes.txt"] = "No such file or directory"
 
 
+def put_scripts(expected: Expected) -> None:
+    for name in UNKNOWN_SCRIPTS:
+        Path(f"c/script-{name}.txt").write_text(ODD_TEXT[name], encoding="utf-8")
+        expected["script"][f"c/script-{name}.txt"] = "cannot read its script"
+
+
 def put_given(expected: Expected) -> list[str]:
     Path("empty.txt").mkdir()
     Path("paper.png").write_bytes(TEXT)
@@ -198,7 +204,9 @@ def test_every_bad_one_is_named_with_its_reason(outcome: Outcome, kind: str) -> 
 def test_nothing_else_is_called_bad(outcome: Outcome) -> None:
     expected = [source for sources in outcome.expected.values() for source in sources]
     assert sorted(failure.source for failure in outcome.report.failures) == sorted(expected)
-    assert {failure.stage for failure in outcome.report.failures} == {"read"}
+    scripts = {f.source for f in outcome.report.failures if f.stage == "chunk"}
+    assert scripts == outcome.expected["script"].keys()
+    assert {failure.stage for failure in outcome.report.failures} == {"read", "chunk"}
     assert {failure.error for failure in outcome.report.failures} == {"DocumentError"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from itertools import pairwise
@@ -121,3 +122,34 @@ def test_a_missing_separator_is_added_with_the_next_id(
 def test_an_existing_separator_keeps_its_id(notebook: PromptTokenizer, mini: PromptTokenizer) -> None:
     assert notebook.separator_ids == mini.separator_ids == {8100}
     assert (notebook.pad_id, notebook.eos_id, notebook.unk_id) == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("The ferry crosses at noon.", 0),
+        ("渡轮中午过河。", 1),
+        ("Паром отходит в полдень", 1),
+        ("tea 茶", 1 / 4),
+        ("teaм", 1),  # a word with one unknown letter cannot be read
+        ("ﬁve cafe\u0301s", 0),
+        ("1872 \U0001fad6 ∑ ∅", 0),
+        ("", 0),
+    ],
+)
+def test_the_share_of_letters_in_words_with_an_unknown_letter(
+    text: str, share: float, mini: PromptTokenizer
+) -> None:
+    assert mini.unknown_share(text) == share
+
+
+def test_a_tokenizer_that_falls_back_to_bytes_knows_every_letter(tmp_path: Path) -> None:
+    values = json.loads((MINI / "tokenizer.json").read_text())
+    values["model"]["byte_fallback"] = True
+    values["model"]["vocab"] += [[f"<0x{byte:02X}>", -20.0] for byte in range(256)]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}
+    config |= {"pad_token": "<pad>", "eos_token": "</s>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer = load_new_tokenizer(str(tmp_path), ModelMetadata())
+    assert tokenizer.unknown_share("渡轮 Паром") == 0

@@ -53,6 +53,8 @@ ODD_TEXT = {
     "zero-width-alone": "\u200b\u200c\u200d",
 }
 """Text that is unusual, but text."""
+UNKNOWN_SCRIPTS = ("arabic", "han", "ligature")
+"""The names of those texts whose script an English model cannot read."""
 
 
 BLANKS = ["", " ", "\n\n", "\t\r\n", "\u00a0\u3000", "\u2028\x85\x0c", "\x1c\x1d\x1e\x1f"]
