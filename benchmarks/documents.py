@@ -268,7 +268,7 @@ def measure(path: Path, reference: Reference) -> Result:
     text = error = ""
     try:
         document = read_document(str(path))
-        text, omitted = document.text, dict(getattr(document, "omitted", {}))
+        text, omitted = document.text, dict(document.omitted)
     except DocumentError as failure:
         error = str(failure)
     found = words(text)
