@@ -14,7 +14,7 @@ from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.word import embedded
 from qgbatch.readers.word.body import Body
 from qgbatch.readers.word.names import attribute, name_of
-from qgbatch.readers.word.scripts import positions_of_styles
+from qgbatch.readers.word.positions import positions_of_styles
 
 _OLD_FORMAT = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How files of Word before 2007 begin, and .docx files with a password."""
