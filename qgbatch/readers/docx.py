@@ -14,7 +14,7 @@ from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.word import embedded
 from qgbatch.readers.word.body import Body
 from qgbatch.readers.word.names import attribute, name_of
-from qgbatch.readers.word.scripts import positions_of_styles
+from qgbatch.readers.word.positions import positions_of_styles
 
 _NOTES = ("footnote", "endnote")
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 
 from qgbatch.readers.html_cleaning import cleaned
+from qgbatch.readers.html_elements import INLINE
 from qgbatch.readers.omissions import Omissions
 
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII | re.IGNORECASE)
@@ -31,11 +32,6 @@ _MAX_TAGS = 100_000
 _MAX_MISSING = 0.05
 """The share of the text that the main text may lack; if it lacks more, its extraction has failed."""
 _BEFORE = {"br": "\n", "li": "\n\n- "}
-_INLINE = {
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em",
-    "font", "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span",
-    "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
-}  # fmt: skip
 
 
 def declared_encoding(data: bytes, header: str = "") -> str | None:
@@ -124,11 +120,11 @@ class _Text:
 
     def start(self, tag: str, _attributes: Mapping[str, str]) -> None:
         """An element begins."""
-        self._pieces.append(_BEFORE.get(tag, "" if tag in _INLINE else "\n\n"))
+        self._pieces.append(_BEFORE.get(tag, "" if tag in INLINE else "\n\n"))
 
     def end(self, tag: str) -> None:
         """An element ends."""
-        if tag not in _INLINE:
+        if tag not in INLINE:
             self._pieces.append("\n\n")
 
     def data(self, data: str) -> None:

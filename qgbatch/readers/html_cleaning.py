@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from html import escape
 
 from qgbatch.readers.html_elements import (
-    NOTE_NUMBERS,
+    INLINE,
     Frame,
     boilerplate_kind,
     is_boilerplate,
@@ -19,13 +19,16 @@ from qgbatch.readers.html_elements import (
     is_note_link,
     is_note_mark,
 )
+from qgbatch.readers.scripts import LEFT_OUT, MARKS, TAG, resolve_marks
 from qgbatch.records import OmittedKind
 
 _XML_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
 """Only to match at the start: a search takes quadratic time in white space."""
 _WORD = re.compile(r"\w+")
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(r"[\s\x01-\x06]+")
+"""White space, and the characters that mark raised and lowered text here."""
 _NAVIGATION_TAGS = ("nav", "footer", "dialog")
+_OMITTED_BLOCKS = (*_NAVIGATION_TAGS, "pre")
 _OMITTED: dict[str, OmittedKind | None] = {
     **dict.fromkeys(("title", "script", "style", "template", "noscript")),
     **dict.fromkeys(("img", "svg", "canvas"), "pictures"),
@@ -50,7 +53,11 @@ _IN_LAYOUT_TABLES = {"h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "bloc
 _IN_DATA_TABLES = {"caption", "thead", "th"}
 _MAX_MARK_PIECES = 16
 """A note mark has fewer tags and texts, so that nested elements are not read again at each level."""
-_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|o|a|ème|te)?", re.IGNORECASE)
+_SCRIPTS = {"sup": MARKS["superscript"], "sub": MARKS["subscript"]}
+_TAG_NAME = re.compile(r"</?([^\s<>/]+)")
+_STAND_IN = re.compile(rf"[{TAG}\n]")
+_BREAK = "<div></div>"
+"""Stands for a block that is left out."""
 
 
 def cleaned(html: str, *, keeps_navigation: bool) -> tuple[str, Counter[OmittedKind]]:
@@ -100,7 +107,7 @@ class _Cleaner:
             self._frames[-1].depth += tag == self._frames[-1].tag
         if tag == "table":
             self._tables.append(self._frames[-1])
-        self._pieces.append(_start_tag(tag, attributes))
+        self._pieces.append(_SCRIPTS[tag][0] if tag in _SCRIPTS else _start_tag(tag, attributes))
 
     def end(self, tag: str) -> None:
         """An element ends."""
@@ -108,7 +115,9 @@ class _Cleaner:
             if tag == self._omitted[0]:
                 self._omitted.pop()
             return
-        if tag not in _VOID:
+        if tag in _SCRIPTS:
+            self._pieces.append(_SCRIPTS[tag][1])
+        elif tag not in _VOID:
             self._pieces.append("</div>" if tag in _TABLE_TAGS else f"</{tag}>")
         frame = self._frames[-1]
         if tag == frame.tag and frame.depth:
@@ -126,7 +135,7 @@ class _Cleaner:
         """The rest of the whole page."""
         while len(self._frames) > 1:
             self._close_frame()
-        return "".join(self._pieces)
+        return _resolved(self._pieces)
 
     def _is_omitted(self, tag: str, attributes: Mapping[str, str]) -> bool:
         if attributes and is_hidden(tag, attributes):
@@ -135,6 +144,7 @@ class _Cleaner:
             return False
         if kind := _OMITTED[tag]:
             self.counts[kind] += 1
+            self._pieces.append(_BREAK if tag in _OMITTED_BLOCKS else LEFT_OUT)
         return True
 
     def _close_frame(self) -> None:
@@ -145,7 +155,7 @@ class _Cleaner:
             if frame.n_words and frame.tag not in ("a", "sup"):
                 is_table = frame.tag == "table" and not frame.boilerplate
                 self.counts["tables" if is_table else "navigation_blocks"] += 1
-            del self._pieces[frame.start :]
+            self._pieces[frame.start :] = [LEFT_OUT if frame.tag in INLINE else _BREAK]
             return
         outer = self._frames[-1]
         outer.n_words += frame.n_words
@@ -165,27 +175,25 @@ class _Cleaner:
         return True
 
     def _keeps_mark(self, frame: Frame) -> bool:
-        text = "".join(piece for piece in self._pieces[frame.start :] if not piece.startswith("<")).strip()
+        pieces = self._pieces[frame.start :]
+        text = resolve_marks("".join(piece for piece in pieces if not piece.startswith("<"))).strip()
         if frame.tag == "a":
             return not is_note_link(frame.attributes, text)
-        if is_note_mark(frame, text) or (NOTE_NUMBERS.fullmatch(text) and self._ends_clause(frame.start)):
-            return False
-        if not _ORDINAL.fullmatch(text):
-            self._mark_power(frame.start)
-        return True
+        return not is_note_mark(frame, text)
 
-    def _ends_clause(self, end: int) -> bool:
-        """Whether a punctuation mark is directly before a piece."""
-        before = "".join(
-            piece for piece in self._pieces[max(0, end - 4) : end] if not piece.startswith("<")
-        )
-        return before.endswith((".", ",", ";", ":", "!", "?", '"', "\u201d", "\u2019"))
 
-    def _mark_power(self, start: int) -> None:
-        """Replace the tags of a superscript by a caret; 2<sup>8</sup> would become 28."""
-        self._pieces[start] = "^"
-        for index in range(start + 1, len(self._pieces)):
-            self._pieces[index] = "" if self._pieces[index] == "</sup>" else self._pieces[index].lstrip()
+def _resolved(pieces: Sequence[str]) -> str:
+    """The page of its pieces, without marks of raised and lowered text."""
+    tags = [piece for piece in pieces if piece.startswith("<")]
+    stand_ins = (_stand_in(piece) if piece.startswith("<") else piece for piece in pieces)
+    rest = iter(tags)
+    return _STAND_IN.sub(lambda _: next(rest), resolve_marks("".join(stand_ins)))
+
+
+def _stand_in(tag: str) -> str:
+    """A character for a tag: whether it separates the texts on its sides."""
+    name = _TAG_NAME.match(tag)
+    return TAG if name and name[1] in INLINE and name[1] != "br" else "\n"
 
 
 def _start_tag(tag: str, attributes: Mapping[str, str]) -> str:

@@ -11,6 +11,11 @@ _MIN_WORDS_PER_CELL = 8
 _MIN_LINKS = 3
 _MAX_WORDS_PER_LINK = 5
 _LISTS = {"ul", "ol"}
+INLINE = {
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em",
+    "font", "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span",
+    "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+}  # fmt: skip
 _HIDDEN_STYLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _HIDDEN_CLASSES = {"hidden", "d-none", "sr-only", "visually-hidden", "screen-reader-text"}
 _SHOWN_AGAIN = re.compile(r"[:-](?:block|flex|grid|inline|table)\b")
@@ -28,7 +33,6 @@ _NOTE_CLASSES = {
 _NOTE_ROLES = {"backlink", "doc-backlink", "doc-noteref", "noteref"}
 _LINKED_MARK = re.compile(r"\[\s*(?:note )?\w{1,4}\s*\]|\^\w{1,4}|[^\w\s]+", re.IGNORECASE)
 _UNLINKED_MARK = re.compile(r"\[[^\[\]]{1,30}\]|[*†‡§¶]+")
-NOTE_NUMBERS = re.compile(r"\d{1,3}(?:\s?[,\u2013-]\s?\d{1,3})*")
 
 _NAVIGATION_ROLES = {
     "navigation", "contentinfo", "banner", "search", "menu", "menubar", "toolbar", "dialog", "alertdialog",

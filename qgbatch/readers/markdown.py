@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qgbatch.readers.front_matter import without_front_matter
 from qgbatch.readers.omissions import Omissions
+from qgbatch.readers.scripts import MARKS, resolve_marks
 from qgbatch.records import OmittedKind
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _PART_CHARS = 1 << 20
 """The size of a part that is parsed at once. The parser's tokens take about 100 times the memory."""
-_SUPERSCRIPT = re.compile(r"\0(?!(?:st|nd|rd|th|er|re|e|o|a)\b)(?=\S)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
 _OMITTED_ELEMENTS: dict[str, OmittedKind | None] = {
@@ -34,6 +34,7 @@ _OMITTED_TOKENS: dict[str, OmittedKind] = {
     "table_open": "tables",
 }
 """Tokens of the parser that are left out."""
+_SCRIPTS = {"sup": MARKS["superscript"], "sub": MARKS["subscript"]}
 _Piece = tuple[str, str]
 """The kind of a piece of the document, and its text, tag or list marker."""
 
@@ -151,13 +152,14 @@ def _without_omitted_elements(pieces: Iterable[_Piece], counts: Counter[OmittedK
             kept.append((kind, content))
         elif name in block_names or name in ("pre", "textarea"):
             kept.append(("break", "- " if name == "li" and tag and not tag[1] else ""))
-        elif name == "br" or (name == "sup" and tag and not tag[1]):
-            kept.append(("text", "\n" if name == "br" else "\0"))
+        elif name == "br":
+            kept.append(("text", "\n"))
+        elif tag and name in _SCRIPTS:
+            kept.append(("text", _SCRIPTS[name][bool(tag[1])]))
     return kept
 
 
 def _tidy(text: str) -> str:
     """A block with powers marked and single spaces."""
-    text = _SUPERSCRIPT.sub("^", text).replace("\0", "")  # 2<sup>8</sup> would become 28
-    lines = (" ".join(line.split()) for line in text.split("\n"))
+    lines = (" ".join(line.split()) for line in resolve_marks(text).split("\n"))
     return "\n".join(line for line in lines if line)

@@ -13,6 +13,8 @@ from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, html_block
 from markdown_it.rules_inline import StateInline
 
+from qgbatch.readers.scripts import LEFT_OUT
+
 _MAX_NESTING = 100
 """Blocks inside blocks; what is nested deeper is read as one paragraph. Each level takes Python's stack."""
 _MAX_INLINE_NESTING = 6
@@ -204,6 +206,8 @@ def _note_mark(state: StateInline, silent: bool) -> bool:
     if alert and not silent:
         state.push("text", "", 0).content = alert[1]
         state.push("break", "", 0)
+    elif mark and not silent:
+        state.push("text", "", 0).content = LEFT_OUT
     if found := mark or alert:
         state.pos = found.end()
     return found is not None

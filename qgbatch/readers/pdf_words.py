@@ -7,6 +7,8 @@ from ctypes import c_double
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from qgbatch.readers.scripts import LEFT_OUT, MARKS, resolve_marks
+
 _WORD = re.compile(r"[^\s\ufffe]+\ufffe?")
 """PDFium writes U+FFFE instead of a hyphen and line break inside a word."""
 _INVISIBLE = re.compile(r"[\0-\x08\x0b-\x1f\u200b\ufeff\ufffe\uffff]|\u00ad(?!$)")
@@ -16,6 +18,11 @@ _SUPERSCRIPT_DIGITS = "\u00b9\u00b2\u00b3\u2070\u2074\u2075\u2076\u2077\u2078\u2
 _NOTE_MARK_CHARACTERS = re.compile(rf"(?<=[\d\w.,;:!?)\u201d][\w.,;:!?)\u201d\"'])[{_SUPERSCRIPT_DIGITS}]+")
 _TAKES_POWER = re.compile(r"(?:^|[^\w.,])(?:10|\d|[^\W\d_aI]|[cdkmn\u03bc]m|ft|yd|mi|kg)$")
 """What an exponent follows, not a note mark: a digit, 10, a letter of a formula or a unit."""
+
+_SMALL = 0.95
+_MIN_RISE = 0.15
+_MIN_FALL = 0.05
+"""Shares of the font's height; indices of formulas are lowered by less than powers are raised."""
 
 
 class Word(NamedTuple):
@@ -90,21 +97,30 @@ def _without_marks(raw: str, places: list[_Place]) -> tuple[str, _Place, bool]:
         The text, the place of its first character on the line, and whether a mark stands before it.
     """
     size = max(place.size for place in places)
-    full_size = [place for place in places if place.size > 0.95 * size]
+    full_size = [place for place in places if place.size >= _SMALL * size]
     base = min(full_size, key=lambda place: place.baseline)
     text, has_mark = "", False
-    for is_raised, run in groupby(
-        range(len(raw)), lambda i: places[i].baseline > base.baseline + 0.15 * size
-    ):
+    for position, run in groupby(range(len(raw)), lambda i: _position(places[i], base)):
         piece = "".join(raw[i] for i in run)
-        if not is_raised or not _MARK.fullmatch(piece):
-            text += piece
-        elif _TAKES_POWER.search(text[-4:]):
-            text += "^" + piece
-        elif not text:
-            has_mark = True
-    text = _NOTE_MARK_CHARACTERS.sub("", text)
-    return text, full_size[0], has_mark
+        is_mark = _MARK.fullmatch(piece) is not None
+        if not position or not (is_mark or piece[0].isdigit()):
+            text += piece  # letters behind a large initial look raised
+        elif position == "superscript" and is_mark and not _TAKES_POWER.search(text[-4:]):
+            has_mark = has_mark or not text
+            text += LEFT_OUT
+        else:
+            text += piece.join(MARKS[position])
+    text = _NOTE_MARK_CHARACTERS.sub(LEFT_OUT, text)
+    return resolve_marks(text), full_size[0], has_mark
+
+
+def _position(place: _Place, base: _Place) -> str:
+    """Whether a character is raised above the line of another, or is small and lowered."""
+    rise = place.baseline - base.baseline
+    if rise > _MIN_RISE * base.size:
+        return "superscript"
+    is_lowered = rise < -_MIN_FALL * base.size and place.size < _SMALL * base.size
+    return "subscript" if is_lowered else ""
 
 
 class _Places:

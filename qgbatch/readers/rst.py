@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from qgbatch.readers.omissions import Omissions
+from qgbatch.readers.scripts import LEFT_OUT, MARKS, TAG, resolve_marks
 from qgbatch.records import OmittedKind
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
@@ -33,11 +34,16 @@ _OMITTED_DIRECTIVES: dict[str, OmittedKind] = {
     "math": "formulas",
 }
 _INLINE = (
+    (re.compile(r"\\ "), TAG),
+    *(
+        (re.compile(rf":{kind[:3]}(?:erscript|script)?:`([^`]{{1,1000}})`"), rf"{before}\1{after}")
+        for kind, (before, after) in MARKS.items()
+    ),
     (re.compile(r"``(.+?)``"), r"\1"),
     (re.compile(r"(?::[\w:.+-]{1,40}:)?`([^`<]{0,1000}?)(?: ?<[^`<>]{0,1000}>)?`_{0,2}"), r"\1"),
     (re.compile(r"\*\*([^*]+)\*\*|(?<!\w)\*([^*\s][^*]*)\*(?!\w)"), r"\1\2"),
-    (re.compile(r"\|([^|\s][^|]*)\|_{0,2}"), r"\1"),
-    (re.compile(r" ?\[[#*\w]{1,40}\]_(?!\w)"), ""),
+    (re.compile(r"\|([^|\s][^|]*)\|_{0,2}"), rf"{LEFT_OUT}\1{LEFT_OUT}"),  # what is shown may be no number
+    (re.compile(r" ?\[[#*\w]{1,40}\]_(?!\w)"), LEFT_OUT),
     (re.compile(r"(?<=\w)_{1,2}(?=\W|$)"), ""),
 )
 
@@ -94,4 +100,4 @@ def _inline(line: str) -> str:
     """The line without inline markup."""
     for pattern, replacement in _INLINE:
         line = pattern.sub(replacement, line)
-    return line.rstrip()
+    return resolve_marks(line).replace(TAG, "").rstrip()

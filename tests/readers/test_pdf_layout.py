@@ -120,8 +120,10 @@ def test_hyphenation_is_undone_and_real_hyphens_stay(texts: list[str], text: str
         ([(40, 770, "the 19"), (68, 774, "th", 6), (76, 770, "day")], "the 19th day"),
         ([(40, 770, "some H"), (75, 768, "2", 6), (78.5, 770, "O is here")], "some H2O is here"),
         ([(40, 770, "in 1815\u00b9 it rose")], "in 1815 it rose"),
+        ([(40, 770, "the 101"), (74, 768, "2", 6), (77.5, 770, "7 is here")], "the 101_2 7 is here"),
+        ([(40, 764, "T", 20), (52.3, 770, "he* boats")], "The* boats"),
     ],
-    ids=["year", "word", "power", "unit", "ordinal", "lowered", "character"],
+    ids=["year", "word", "power", "unit", "ordinal", "lowered", "character", "index", "initial"],
 )
 def test_note_marks_do_not_stick_to_words_and_numbers(drawn: list[Placed], text: str) -> None:
     assert text_of(drawn) == text

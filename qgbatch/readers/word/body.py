@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from qgbatch.readers.scripts import LEFT_OUT, MARKS, resolve_marks
 from qgbatch.readers.word.equations import linear_text
 from qgbatch.readers.word.names import attribute, name_of
-from qgbatch.readers.word.scripts import MARKS, position_of, resolve_marks
+from qgbatch.readers.word.positions import position_of
 from qgbatch.readers.word.symbols import in_font, symbol
 from qgbatch.records import OmittedKind
 
@@ -114,6 +115,7 @@ class Body:
         self._pieces.append(symbol(attribute(element, "font"), attribute(element, "char")))
 
     def _read_reference(self, element: Any) -> None:
+        self._pieces.append(LEFT_OUT)
         kind = name_of(element)[2:].removesuffix("Reference")
         note = self._notes.pop((kind, attribute(element, "id")), None)
         if note is not None:

@@ -1,33 +1,11 @@
-r"""Raised and lowered text in Word documents: ``10^6``, ``CO2``, ``101_2``."""
+"""Which runs of a Word document are raised or lowered."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from qgbatch.readers.word.names import attribute, name_of
-
-MARKS = {"superscript": ("\x01", "\x02"), "subscript": ("\x03", "\x04")}
-"""The characters around raised and lowered text; XML has no such characters."""
-_NOTE_MARK = re.compile('(?<=[.!?\u2026,;:"\u201d\u2019\u00bb])\x01[0-9 ,\u2013-]{1,20}\x02')
-_POWER = re.compile(r"\x01(?!(?:st|nd|rd|th|er|re|e|o|a)\x02)(?=[\w(+\u2212\u2013-])", re.IGNORECASE)
-_ORDINAL_INDEX = re.compile(r"(?<=\d)\x03(?=\d)|\x02\x03(?=\w)")
-_NUMBER_AFTER = re.compile(r"(?<=\d)[\x02\x04](?=\d)")
-_ANY_MARK = re.compile(r"[\x01-\x04]")
-
-
-def resolve_marks(text: str) -> str:
-    r"""Write marked text so that it does not become part of the number or word before it.
-
-    A raised number after punctuation is the mark of a note, and is left out.
-
-    >>> resolve_marks("10\x01" "6\x02 by the 1\x01st\x02, CO\x03" "2\x04 in 1815.\x01" "7\x02")
-    '10^6 by the 1st, CO2 in 1815.'
-    """
-    text = text.replace("\x02\x01", "").replace("\x04\x03", "")  # Word often splits a run
-    text = _POWER.sub("^", _NOTE_MARK.sub("", text))
-    return _ANY_MARK.sub("", _NUMBER_AFTER.sub(" ", _ORDINAL_INDEX.sub("_", text)))
 
 
 def position_of(run: Any, styles: Mapping[str, str]) -> str:
@@ -44,7 +22,8 @@ def position_of(run: Any, styles: Mapping[str, str]) -> str:
     if "w:vertAlign" in values:
         return attribute(values["w:vertAlign"], "val")
     if "w:position" in values:  # LibreOffice writes this for a height of one's own
-        return "superscript" if attribute(values["w:position"], "val")[:1].isdigit() else ""
+        height = attribute(values["w:position"], "val")
+        return "" if not height.strip("+-0") else "subscript" if height[0] == "-" else "superscript"
     style = values.get("w:rStyle")
     return "" if style is None else styles.get(attribute(style, "val"), "")
 
