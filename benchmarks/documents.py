@@ -38,6 +38,7 @@ from measuring import show
 
 from qgbatch.errors import DocumentError
 from qgbatch.readers.reading import read_document
+from qgbatch.records import OmittedKind
 
 ENOUGH = 0.9
 N_MARGIN_LINES = 2
@@ -104,7 +105,7 @@ class Result:
     """Share of the prose that arrives."""
     navigation: float
     """Share of the arriving words that are navigation."""
-    omitted: dict[str, int]
+    omitted: Mapping[OmittedKind, int]
     error: str
     missing: list[str]
     """Words of prose that do not arrive, most frequent first."""
@@ -264,11 +265,11 @@ def run(*command: str) -> bytes:
 
 def measure(path: Path, reference: Reference) -> Result:
     """Read a document with qgbatch and compare its words with the reference."""
-    omitted: dict[str, int] = {}
+    omitted: Mapping[OmittedKind, int] = {}
     text = error = ""
     try:
         document = read_document(str(path))
-        text, omitted = document.text, dict(document.omitted)
+        text, omitted = document.text, document.omitted
     except DocumentError as failure:
         error = str(failure)
     found = words(text)

@@ -19,7 +19,7 @@ Stage = Literal["read", "part", "chunk", "generate"]
 """The stage that failed; ``part`` if only a part of the document could not be read."""
 OmittedKind = Literal[
     "page_headers", "page_footers", "contents_lines", "pages_without_text", "unreadable_characters",
-    "navigation_blocks", "words_outside_main_text", "tables", "code_blocks", "formulas", "pictures",
+    "navigation_blocks", "tables", "code_blocks", "formulas", "pictures",
     "embedded_media", "form_fields", "directives", "metadata_blocks", "subtitle_cues", "unreadable_parts",
     "unknown_script_chunks",
 ]  # fmt: skip

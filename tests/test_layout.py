@@ -45,7 +45,6 @@ HOMES = {
     "pandas": {"output"},
     "nltk": {"chunking", "questions"},
     "markdown_it": {"readers"},
-    "trafilatura": {"readers"},
     "lxml": {"readers"},
     "pypdfium2": {"readers"},
     "fsspec": {"output"},

@@ -10,8 +10,9 @@ from io import BytesIO
 from typing import Any
 
 from qgbatch.errors import DocumentError
+from qgbatch.readers import html_text
 from qgbatch.readers.content import MAX_DOCUMENT_BYTES, MAX_MARKUP_BYTES, decode
-from qgbatch.readers.html import declared_encoding, visible_text
+from qgbatch.readers.html import declared_encoding
 from qgbatch.readers.omissions import Omissions
 
 _MAX_MEMBERS = 10_000
@@ -76,7 +77,9 @@ def page_text(data: bytes, place: str, omissions: Omissions, encodings: Sequence
     """
     declared = declared_encoding(data)
     page = decode(data, place, [declared, *encodings] if declared else encodings)
-    return visible_text(page, omissions, keeps_navigation=False)
+    text, counts = html_text.page_text(page, keeps_navigation=False)
+    omissions.counts.update(counts)
+    return text
 
 
 def is_markup(start: bytes) -> bool:

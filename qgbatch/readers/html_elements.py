@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_MIN_WORDS_PER_CELL = 8
-"""Cells of data are shorter; cells of a layout hold paragraphs."""
+from qgbatch.readers.prose import arranges_text
+
 _MIN_LINKS = 3
 _MAX_WORDS_PER_LINK = 5
 _LISTS = {"ul", "ol"}
@@ -70,7 +70,9 @@ class Frame:
     n_words: int = 0
     n_links: int = 0
     n_link_words: int = 0
-    n_cells: int = 0
+    n_chars: int = 0
+    n_prose_chars: int = 0
+    """The number of characters in cells of prose."""
     holds_layout: bool = False
     holds_data: bool = False
 
@@ -121,12 +123,14 @@ def is_layout(table: Frame) -> bool:
     """Whether a table arranges paragraphs, and is not one of data."""
     if table.attributes.get("role") in ("presentation", "none"):
         return True
-    has_paragraphs = table.n_words >= _MIN_WORDS_PER_CELL * max(table.n_cells, 1)
-    return not table.holds_data and (table.holds_layout or has_paragraphs)
+    if table.holds_layout and not table.holds_data:
+        return True
+    return arranges_text(table.n_chars, table.n_prose_chars)
 
 
-def is_note_link(attributes: Mapping[str, str], text: str) -> bool:
+def is_note_link(link: Frame, text: str) -> bool:
     """Whether a link is the mark of a note, or leads back from a note or to a heading."""
+    attributes = link.attributes
     roles = {attributes.get("role"), attributes.get("epub:type")}
     if roles & _NOTE_ROLES or _NOTE_CLASSES & set(attributes.get("class", "").split()):
         return True

@@ -33,7 +33,7 @@ KINDS = (
     Kind("text", _with_gz(".txt", ".srt", ".vtt")),
     Kind("markdown", _with_gz(".md", ".markdown", ".mdx")),
     Kind("rst", _with_gz(".rst")),
-    Kind("html", _with_gz(".html", ".htm"), package="trafilatura"),
+    Kind("html", _with_gz(".html", ".htm"), package="lxml"),
     Kind("pdf", (".pdf",), package="pypdfium2"),
     Kind("docx", (".docx",), package="lxml"),
     Kind("epub", (".epub",), package="lxml"),

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from qgbatch.readers.omissions import Omissions
-from qgbatch.readers.scripts import LEFT_OUT, MARKS, TAG, resolve_marks
+from qgbatch.readers.scripts import LEFT_OUT, MARKS, resolve_marks
 from qgbatch.records import OmittedKind
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
@@ -33,8 +33,10 @@ _OMITTED_DIRECTIVES: dict[str, OmittedKind] = {
     ),
     "math": "formulas",
 }
+_JOINT = "\x06"
+"""Stands for an escaped space, which separates markup from text and is not shown."""
 _INLINE = (
-    (re.compile(r"\\ "), TAG),
+    (re.compile(r"\\ "), _JOINT),
     *(
         (re.compile(rf":{kind[:3]}(?:erscript|script)?:`([^`]{{1,1000}})`"), rf"{before}\1{after}")
         for kind, (before, after) in MARKS.items()
@@ -100,4 +102,4 @@ def _inline(line: str) -> str:
     """The line without inline markup."""
     for pattern, replacement in _INLINE:
         line = pattern.sub(replacement, line)
-    return resolve_marks(line).replace(TAG, "").rstrip()
+    return resolve_marks(line.replace(_JOINT, "")).rstrip()

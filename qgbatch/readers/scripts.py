@@ -10,20 +10,17 @@ import re
 
 MARKS = {"superscript": ("\x01", "\x02"), "subscript": ("\x03", "\x04")}
 """The marks before and after raised and lowered text."""
-TAG = "\x05"
-"""Stands for a tag that does not separate what is before it from what is after it; it is kept."""
-LEFT_OUT = "\x06"
+LEFT_OUT = "\x05"
 """Stands for the mark of a note, or other text in the line, that is left out."""
-_FRACTION = re.compile("\x01(?=\x05*\\d{1,9}\x05*\x02\x05*[/\u2044]\x05*\x03)")
-_NOTE_MARK = re.compile('([.!?\u2026,;:"\u201d\u2019\u00bb]\x05*)\x01[0-9 ,\u2013\x05-]{1,20}\x02')
-_JOINT = re.compile("\x02(\x05*)\x01|\x04(\x05*)\x03")
+_FRACTION = re.compile("\x01(?=\\d{1,9}\x02[/\u2044]\x03)")
+_NOTE_MARK = re.compile('([.!?\u2026,;:"\u201d\u2019\u00bb])\x01[0-9 ,\u2013-]{1,20}\x02')
+_JOINT = re.compile("\x02\x01|\x04\x03")
 _POWER = re.compile(
-    "\x01[\x05 ]*+(?!(?:st|nd|rd|th|er|re|e|o|a|\u00e8me|te)\x05*\x02)(?=[.,]?[\\w(+\u2212\u2013-])",
-    re.IGNORECASE,
+    "\x01 *+(?!(?:st|nd|rd|th|er|re|e|o|a|\u00e8me|te)\x02)(?=[.,]?[\\w(+\u2212\u2013-])", re.IGNORECASE
 )
-_INDEX = re.compile("((?<=\\d)[\x02\x04-\x06]*+\x03(?=\x05*\\d)|\x02\x05*+\x03(?=\x05*\\w))")
-_BETWEEN_NUMBERS = re.compile("(?<=\\d)[\x02\x04-\x06]++(?=\\d)")
-_ANY_MARK = re.compile("[\x01-\x04\x06]")
+_INDEX = re.compile("((?<=\\d)[\x02\x04\x05]*+\x03(?=\\d)|\x02\x03(?=\\w))")
+_BETWEEN_NUMBERS = re.compile("(?<=\\d)[\x02\x04\x05]++(?=\\d)")
+_ANY_MARK = re.compile("[\x01-\x05]")
 
 
 def resolve_marks(text: str) -> str:
@@ -37,13 +34,9 @@ def resolve_marks(text: str) -> str:
     if not _ANY_MARK.search(text):
         return text
     text = _FRACTION.sub(LEFT_OUT, text)
-    text = _NOTE_MARK.sub(lambda mark: mark[1] + LEFT_OUT + _tags(mark[0][len(mark[1]) :]), text)
-    text = _JOINT.sub(lambda joint: _tags(joint[0]), text)  # Word often splits a run
-    text = _POWER.sub(lambda power: "^" + _tags(power[0]), text)
+    text = _NOTE_MARK.sub(rf"\1{LEFT_OUT}", text)
+    text = _JOINT.sub("", text)  # Word often splits a run
+    text = _POWER.sub("^", text)
     text = _INDEX.sub(r"\1_", text)
-    text = _BETWEEN_NUMBERS.sub(lambda marks: _tags(marks[0]) + " " * (marks[0].strip(TAG) != ""), text)
+    text = _BETWEEN_NUMBERS.sub(" ", text)
     return _ANY_MARK.sub("", text)
-
-
-def _tags(text: str) -> str:
-    return TAG * text.count(TAG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ CHINESE = "灯塔建于一八七二年。四十名石匠用花岗岩砌成。工
 MIXED = f"{ENGLISH}\n\n{CHINESE}\n\n{english('Genoa', 'Hull', 'Izmir', 'Jaffa')}"
 
 
-def make_components(**settings: int) -> tuple[Components, FakeEngine]:
+def make_components(**settings: Any) -> tuple[Components, FakeEngine]:
     engine = FakeEngine()
     values = Settings(model=str(MINI), engine="ctranslate2", device="cpu", target_tokens=64, **settings)
     return Components.find(values, CacheSettings().directory, load_engine=engine.load), engine

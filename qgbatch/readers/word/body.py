@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from qgbatch.readers.prose import arranges_text, is_prose
 from qgbatch.readers.scripts import LEFT_OUT, MARKS, resolve_marks
 from qgbatch.readers.word.equations import linear_text
 from qgbatch.readers.word.names import attribute, name_of
@@ -21,9 +21,6 @@ _BREAKS = {"w:tab": " ", "w:ptab": " ", "w:br": "\n", "w:cr": "\n", "w:noBreakHy
 _WRAPPERS = {"w:sdt", "w:sdtContent", "w:customXml", "w:ins", "w:moveTo"}
 _FALSE = ("", "0", "false", "off")
 _SOFT_HYPHEN = "\u00ad"
-_MIN_PROSE_CHARS = 20
-_LONG_CELL_CHARS = 80
-_SENTENCE = re.compile("""[.!?\u2026\u0964\u3002\uff01\uff1f\u061f]["')\\]\u2019\u201d\u00bb]*\\Z""")
 
 
 class Body:
@@ -137,22 +134,21 @@ class Body:
         self._paragraphs += self._table(element)
 
     def _table(self, table: Any) -> list[str]:
-        """The paragraphs of a table that arranges text; none of a table of data.
-
-        In a table that has sentences in some cells, rows without sentences are data, except
-        those with one cell, which are headings. A table of one row or column has no data.
-        """
+        """The paragraphs of a table that arranges text, or of one row or column; none of one of data."""
         rows = [
             [cell for cell in map(self._collect, _inside(row, "w:tc")) if cell]
             for row in _inside(table, "w:tr")
         ]
-        rows = [row for row in rows if row]
-        has_prose = any(map(_is_prose, rows))
-        if len(rows) > 1 and not has_prose and any(len(row) > 1 for row in rows):
-            self._counts["tables"] += 1
-            return []
-        read = rows if len(rows) == 1 else [row for row in rows if len(row) == 1 or _is_prose(row)]
-        return [paragraph for row in read for cell in row for paragraph in cell]
+        cells = [cell for row in rows for cell in row]
+        n_chars = [sum(map(len, cell)) for cell in cells]
+        n_prose_chars = sum(
+            n for n, cell in zip(n_chars, cells, strict=True) if len(cell) > 1 or is_prose(n, cell[-1])
+        )
+        is_list = sum(map(bool, rows)) == 1 or all(len(row) <= 1 for row in rows)
+        if is_list or arranges_text(sum(n_chars), n_prose_chars):
+            return [paragraph for cell in cells for paragraph in cell]
+        self._counts["tables"] += 1
+        return []
 
     _READERS: ClassVar[dict[str, Callable[[Body, Any], None]]] = {
         "w:p": _read_paragraph,
@@ -178,15 +174,6 @@ def _inside(element: Any, name: str) -> Iterator[Any]:
             yield current
         elif current is element or name_of(current) in _WRAPPERS:
             waiting.extend(reversed(current))
-
-
-def _is_prose(row: list[list[str]]) -> bool:
-    return any(len(cell) > 1 or _is_sentence(cell[0]) for cell in row)
-
-
-def _is_sentence(text: str) -> bool:
-    ends = len(text) >= _MIN_PROSE_CHARS and _SENTENCE.search(text, len(text) - _MIN_PROSE_CHARS)
-    return bool(ends) or len(text) >= _LONG_CELL_CHARS
 
 
 def _font_of(run: Any) -> str:

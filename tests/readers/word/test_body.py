@@ -68,14 +68,14 @@ SENTENCE = "The council agreed on a pump."
         ([[SENTENCE]], SENTENCE),
         ([["Ann", "Berlin"]], "Ann Berlin"),
         ([["Minutes"], [SENTENCE], ["Ann"]], f"Minutes {SENTENCE} Ann"),
-        ([["Minutes", ""], ["Pump", SENTENCE], ["Count", "3"]], f"Minutes Pump {SENTENCE}"),
+        ([["Minutes", ""], ["Pump", SENTENCE], ["Count", "3"]], f"Minutes Pump {SENTENCE} Count 3"),
         (
             [["2010", "Engineer|Drew maps"], ["2012", "Head|Led ten"]],
             "2010 Engineer Drew maps 2012 Head Led ten",
         ),
         (
             [["a", "井戸は千八百二年に掘られた。九十年のあいだ水を出した。"], ["1", "2"]],
-            "a 井戸は千八百二年に掘られた。九十年のあいだ水を出した。",
+            "a 井戸は千八百二年に掘られた。九十年のあいだ水を出した。 1 2",
         ),
     ],
 )

@@ -1,12 +1,11 @@
-"""HTML to HTML: a page without navigation, hidden text, note marks, code and tables of data."""
+"""An HTML page to text, without navigation, hidden text, note marks, code and tables of data."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from html import escape
 
 from qgbatch.readers.html_elements import (
     INLINE,
@@ -19,16 +18,17 @@ from qgbatch.readers.html_elements import (
     is_note_link,
     is_note_mark,
 )
-from qgbatch.readers.scripts import LEFT_OUT, MARKS, TAG, resolve_marks
+from qgbatch.readers.prose import is_prose
+from qgbatch.readers.scripts import LEFT_OUT, MARKS, resolve_marks
 from qgbatch.records import OmittedKind
 
 _XML_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
 """Only to match at the start: a search takes quadratic time in white space."""
 _WORD = re.compile(r"\w+")
-_SPACE = re.compile(r"[\s\x01-\x06]+")
+_SPACE = re.compile(r"[\s\x01-\x05]+")
 """White space, and the characters that mark raised and lowered text here."""
+_MANY_BREAKS = re.compile(r"\n{3,}")
 _NAVIGATION_TAGS = ("nav", "footer", "dialog")
-_OMITTED_BLOCKS = (*_NAVIGATION_TAGS, "pre")
 _OMITTED: dict[str, OmittedKind | None] = {
     **dict.fromkeys(("title", "script", "style", "template", "noscript")),
     **dict.fromkeys(("img", "svg", "canvas"), "pictures"),
@@ -39,52 +39,53 @@ _OMITTED: dict[str, OmittedKind | None] = {
     "pre": "code_blocks",
 }
 """Elements that are left out with their content, and what each of them counts as."""
+_OMITTED_BLOCKS = (*_NAVIGATION_TAGS, "pre")
 _VOID = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
     "wbr",
 }  # fmt: skip
-_TABLE_TAGS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup"}
 _CELLS = {"td", "th"}
-_KEPT = ("id", "class", "role")
-"""Attributes by which an extractor finds the main text."""
 _FRAMES = {"sup", "a", "table", *_CELLS}
 """Elements of which their content decides whether they are omitted."""
 _IN_LAYOUT_TABLES = {"h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "blockquote", "table"}
 _IN_DATA_TABLES = {"caption", "thead", "th"}
 _MAX_MARK_PIECES = 16
-"""A note mark has fewer tags and texts, so that nested elements are not read again at each level."""
-_SCRIPTS = {"sup": MARKS["superscript"], "sub": MARKS["subscript"]}
-_TAG_NAME = re.compile(r"</?([^\s<>/]+)")
-_STAND_IN = re.compile(rf"[{TAG}\n]")
-_BREAK = "<div></div>"
-"""Stands for a block that is left out."""
+"""A note mark has fewer texts, so that nested elements are not read again at each level."""
+_BREAK = "\n\n"
+_STARTS = {
+    "sup": MARKS["superscript"][0],
+    "sub": MARKS["subscript"][0],
+    "br": "\n",
+    "li": f"{_BREAK}- ",
+}
+_ENDS = {"sup": MARKS["superscript"][1], "sub": MARKS["subscript"][1]}
 
 
-def cleaned(html: str, *, keeps_navigation: bool) -> tuple[str, Counter[OmittedKind]]:
-    """The page without hidden text, note marks, edit links, code, tables of data and, if asked, navigation.
+def page_text(html: str, *, keeps_navigation: bool) -> tuple[str, Counter[OmittedKind]]:
+    """The text of a page, and what a browser would show besides, counted by kind.
 
-    Tables for the layout become ``div`` elements; a power becomes ``2^8``. What a browser would show is
-    counted by kind.
+    Blocks are separated by blank lines. Hidden text, note marks, edit links, code, tables of data and,
+    if asked, navigation are left out; a power becomes ``2^8``.
     """
     from lxml import etree
 
-    cleaner = _Cleaner(keeps_navigation=keeps_navigation)
-    parser = etree.HTMLParser(target=cleaner, huge_tree=True, recover=True)
+    reader = _Reader(keeps_navigation=keeps_navigation)
+    parser = etree.HTMLParser(target=reader, huge_tree=True, recover=True)
     declaration = _XML_DECLARATION.match(html)  # its encoding is not that of a string
     with suppress(etree.ParserError, etree.XMLSyntaxError):  # an empty page
         parser.feed(html[declaration.end() :] if declaration else html)
         parser.close()
-    return cleaner.close(), cleaner.counts
+    return reader.close(), reader.counts
 
 
-class _Cleaner:
-    """Collects the rest of the page from the events of the parser, so that no tree is built."""
+class _Reader:
+    """Collects the text of a page from the events of the parser, so that no tree is built."""
 
     def __init__(self, *, keeps_navigation: bool) -> None:
         self.counts: Counter[OmittedKind] = Counter()
         self._keeps_navigation = keeps_navigation
         self._pieces: list[str] = []
-        """Tags and escaped texts; only tags begin with ``<``."""
+        """Texts, in which white space is a space, the line breaks between them, and marks."""
         self._omitted: list[str] = []
         """The open element that is omitted, and the open elements of the same name inside it."""
         self._frames = [Frame("", {}, 0)]
@@ -107,7 +108,7 @@ class _Cleaner:
             self._frames[-1].depth += tag == self._frames[-1].tag
         if tag == "table":
             self._tables.append(self._frames[-1])
-        self._pieces.append(_SCRIPTS[tag][0] if tag in _SCRIPTS else _start_tag(tag, attributes))
+        self._add(_STARTS.get(tag, "" if tag in INLINE else _BREAK))
 
     def end(self, tag: str) -> None:
         """An element ends."""
@@ -115,10 +116,9 @@ class _Cleaner:
             if tag == self._omitted[0]:
                 self._omitted.pop()
             return
-        if tag in _SCRIPTS:
-            self._pieces.append(_SCRIPTS[tag][1])
-        elif tag not in _VOID:
-            self._pieces.append("</div>" if tag in _TABLE_TAGS else f"</{tag}>")
+        if tag in _VOID:
+            return
+        self._add(_ENDS.get(tag, "" if tag in INLINE else _BREAK))
         frame = self._frames[-1]
         if tag == frame.tag and frame.depth:
             frame.depth -= 1
@@ -127,15 +127,23 @@ class _Cleaner:
 
     def data(self, data: str) -> None:
         """Text inside the current element."""
-        if data and not self._omitted:
+        if not self._omitted:
             self._frames[-1].n_words += len(_WORD.findall(data))
-            self._pieces.append(escape(_SPACE.sub(" ", data), quote=False))  # as in a browser
+            text = _SPACE.sub(" ", data)  # as in a browser
+            self._frames[-1].n_chars += len(text) - text.isspace()
+            self._add(text)
 
     def close(self) -> str:
-        """The rest of the whole page."""
+        """The text of the whole page."""
         while len(self._frames) > 1:
             self._close_frame()
-        return _resolved(self._pieces)
+        text = resolve_marks("".join(self._pieces))
+        lines = (" ".join(line.split()) for line in text.split("\n"))
+        return _MANY_BREAKS.sub(_BREAK, "\n".join(line if line != "-" else "" for line in lines)).strip()
+
+    def _add(self, piece: str) -> None:
+        if piece:
+            self._pieces.append(piece)
 
     def _is_omitted(self, tag: str, attributes: Mapping[str, str]) -> bool:
         if attributes and is_hidden(tag, attributes):
@@ -144,7 +152,7 @@ class _Cleaner:
             return False
         if kind := _OMITTED[tag]:
             self.counts[kind] += 1
-            self._pieces.append(_BREAK if tag in _OMITTED_BLOCKS else LEFT_OUT)
+            self._add(_BREAK if tag in _OMITTED_BLOCKS else LEFT_OUT)
         return True
 
     def _close_frame(self) -> None:
@@ -158,10 +166,17 @@ class _Cleaner:
             self._pieces[frame.start :] = [LEFT_OUT if frame.tag in INLINE else _BREAK]
             return
         outer = self._frames[-1]
+        outer.n_chars += frame.n_chars
         outer.n_words += frame.n_words
         outer.n_links += frame.n_links + (frame.tag == "a")
         outer.n_link_words += frame.n_words if frame.tag == "a" else frame.n_link_words
-        outer.n_cells += frame.tag in _CELLS and frame.n_words > 0
+        if frame.tag in _CELLS and is_prose(frame.n_chars, self._last_text()):
+            outer.n_prose_chars += frame.n_chars
+
+    def _last_text(self) -> str:
+        """The last of the texts so far, or an empty string if it is not among the last pieces."""
+        last = self._pieces[-_MAX_MARK_PIECES:]
+        return next((piece for piece in reversed(last) if not piece.isspace()), "")
 
     def _keeps_frame(self, frame: Frame) -> bool:
         if frame.boilerplate and is_boilerplate(frame):
@@ -171,33 +186,6 @@ class _Cleaner:
         if frame.tag in _CELLS:
             return self._keeps_navigation or not is_menu(frame)
         if frame.tag in ("a", "sup") and len(self._pieces) - frame.start <= _MAX_MARK_PIECES:
-            return self._keeps_mark(frame)
+            text = resolve_marks("".join(self._pieces[frame.start :])).strip()
+            return not (is_note_link if frame.tag == "a" else is_note_mark)(frame, text)
         return True
-
-    def _keeps_mark(self, frame: Frame) -> bool:
-        pieces = self._pieces[frame.start :]
-        text = resolve_marks("".join(piece for piece in pieces if not piece.startswith("<"))).strip()
-        if frame.tag == "a":
-            return not is_note_link(frame.attributes, text)
-        return not is_note_mark(frame, text)
-
-
-def _resolved(pieces: Sequence[str]) -> str:
-    """The page of its pieces, without marks of raised and lowered text."""
-    tags = [piece for piece in pieces if piece.startswith("<")]
-    stand_ins = (_stand_in(piece) if piece.startswith("<") else piece for piece in pieces)
-    rest = iter(tags)
-    return _STAND_IN.sub(lambda _: next(rest), resolve_marks("".join(stand_ins)))
-
-
-def _stand_in(tag: str) -> str:
-    """A character for a tag: whether it separates the texts on its sides."""
-    name = _TAG_NAME.match(tag)
-    return TAG if name and name[1] in INLINE and name[1] != "br" else "\n"
-
-
-def _start_tag(tag: str, attributes: Mapping[str, str]) -> str:
-    if tag in _TABLE_TAGS:
-        return "<div>"
-    kept = "".join(f' {name}="{escape(attributes[name])}"' for name in _KEPT if name in attributes)
-    return f"<{tag}{kept}>"
