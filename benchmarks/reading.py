@@ -5,7 +5,8 @@
 DIRECTORY holds documents in the folders ``html``, ``pdf``, ``docx`` and ``epub``. The share of a run is
 the CPU time of reading all of them, divided by that of reading, chunking and generating. The time of
 the engine is measured for a random sample of the chunks, and scaled to all. PDFs are read in this
-process here, as the process of a run reads them. HTML is compared with trafilatura, which must be installed. Peak memory is that of a new process.
+process here, as the process of a run reads them. HTML is compared with trafilatura, which must be
+installed. Peak memory is that of a new process.
 """
 
 from __future__ import annotations
