@@ -150,7 +150,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
             start = end = line.end()
             continue
         heading = _HEADING.match(content) or (end == start and _is_title(text, line.start(), line.end()))
-        underlines = end > start and "\n" not in text[start : end - 1] and _UNDERLINE.match(content)
+        underlines = end > start and text.find("\n", start, end - 1) < 0 and _UNDERLINE.match(content)
         if end > start and (heading or _LIST_ITEM.match(content) or _TURN.match(content)):
             yield *_strip(text, start, end), True
             start = line.start()
