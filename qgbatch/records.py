@@ -18,9 +18,9 @@ FinishReason = Literal["eos", "length"]
 Stage = Literal["read", "part", "chunk", "generate"]
 """The stage that failed; ``part`` if only a part of the document could not be read."""
 OmittedKind = Literal[
-    "page_headers", "page_footers", "contents_lines", "pages_without_text", "unreadable_characters",
+    "page_headers", "page_footers", "contents_lines", "image_only_pages", "unreadable_characters",
     "navigation_blocks", "tables", "code_blocks", "formulas", "pictures",
-    "embedded_media", "form_fields", "directives", "metadata_blocks", "subtitle_cues", "unreadable_parts",
+    "media_elements", "form_fields", "directives", "metadata_blocks", "subtitle_cues", "unreadable_parts",
     "unknown_script_chunks",
 ]  # fmt: skip
 """What a file can contain that is not in the text of its document, or that the model cannot read."""

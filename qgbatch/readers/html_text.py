@@ -32,7 +32,7 @@ _NAVIGATION_TAGS = ("nav", "footer", "dialog")
 _OMITTED: dict[str, OmittedKind | None] = {
     **dict.fromkeys(("title", "script", "style", "template", "noscript")),
     **dict.fromkeys(("img", "svg", "canvas"), "pictures"),
-    **dict.fromkeys(("iframe", "object", "audio", "video"), "embedded_media"),
+    **dict.fromkeys(("iframe", "object", "audio", "video"), "media_elements"),
     **dict.fromkeys(("select", "datalist", "textarea"), "form_fields"),
     **dict.fromkeys(_NAVIGATION_TAGS, "navigation_blocks"),
     "math": "formulas",

@@ -76,7 +76,7 @@ def _read_pages(document: Any, source: str, omissions: Omissions) -> list[list[L
     if n_chars and n_unreadable > _MAX_UNREADABLE * (n_chars + n_unreadable):
         reason = "its fonts do not say which characters they show"
         omissions.leave_out_part(f"text of {n_unreadable:,} characters", reason)
-    n_scanned = omissions.counts["pages_without_text"]
+    n_scanned = omissions.counts["image_only_pages"]
     if n_chars and n_scanned > _MAX_WITHOUT_TEXT * len(pages):
         omissions.leave_out_part(f"text of {n_scanned:,} pages", "they are pictures: run OCR over them")
     return pages
@@ -94,7 +94,7 @@ def _read_page(document: Any, number: int, source: str, omissions: Omissions) ->
         lines = split_lines(read_words(page, text_page))
         n_pictures = _n_pictures(page)
         omissions.counts["pictures"] += n_pictures
-        omissions.counts["pages_without_text"] += n_pictures > 0 and not lines
+        omissions.counts["image_only_pages"] += n_pictures > 0 and not lines
         text_page.close()
         page.close()
     except pypdfium2.PdfiumError as error:

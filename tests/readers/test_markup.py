@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.reading import read_document, read_documents
 from qgbatch.records import Document
 from qgbatch.settings import FileSettings
+from tests.support.steps import assert_calls_are_in_proportion
 
 NAVIGATION = "<nav><a href=/>Home</a> <a href=/about>About us</a></nav>"
 PARAGRAPHS = [
@@ -143,28 +143,11 @@ def test_a_megabyte_of_one_character_is_read(character: str) -> None:
     main_text(character * 1_000_000)  # a regular expression in quadratic time would take hours
 
 
-def n_calls_for(page: str) -> int:
-    """The number of calls and returns until the page is read."""
-    n_calls = 0
-
-    def count(_frame: object, _event: str, _argument: object) -> None:
-        nonlocal n_calls
-        n_calls += 1
-
-    sys.setprofile(count)
-    try:
-        visible_text(page)
-    finally:
-        sys.setprofile(None)
-    return n_calls
-
-
 @pytest.mark.parametrize(
     "tags", ["<p>", "<b>a", "<sup>[<a>1", "<a><sup>1", "<table><td>a", "<ul><li>", "<div class=nav>"]
 )
 def test_the_steps_for_repeated_tags_are_in_proportion_to_their_number(tags: str) -> None:
-    visible_text(tags)  # the imports
-    assert n_calls_for(tags * 4000) < 2.2 * n_calls_for(tags * 2000)
+    assert_calls_are_in_proportion(visible_text, tags, 2000 * len(tags))
 
 
 def test_a_page_without_main_text_gives_all_of_it() -> None:

@@ -22,7 +22,7 @@ IN_PAGE = {
     "tables": 1,
     "code_blocks": 1,
     "form_fields": 1,
-    "embedded_media": 1,
+    "media_elements": 1,
 }
 MARKDOWN = """---
 title: Tea

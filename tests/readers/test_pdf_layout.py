@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from qgbatch.errors import DocumentError
@@ -173,10 +171,3 @@ def test_unreadable_characters_are_left_out_and_a_document_of_them_fails() -> No
 def test_the_lines_of_a_turned_page_are_joined_too() -> None:
     page = lines(FERRY, "forty minutes.", y=500) + lines(FERRY, "forty minutes.", y=450)
     assert text_of(page, is_turned=True) == f"{FERRY} forty minutes.\n\n{FERRY} forty minutes."
-
-
-@pytest.mark.parametrize("piece", ["1", "-", "\u00b9", ". ", "(", "c"])
-def test_many_of_a_character_are_read_in_linear_time(piece: str) -> None:
-    start = time.process_time()
-    text_of([(40 + 200_000 * n, 770, piece * (20_000 // len(piece))) for n in range(10)])
-    assert time.process_time() - start < 10
