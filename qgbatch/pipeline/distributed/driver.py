@@ -156,10 +156,10 @@ def _reused_counts(part: Part) -> RunFacts:
     only when the file changes.
     """
     assert part.report
-    failures, done = part.report.failures, {display(path) for path in part.documents}
-    kept = tuple(failure for failure in failures if _path_of(failure) in done)
-    n_inputs = part.report.n_inputs - len(failures) + len(kept)
-    return replace(part.report, n_inputs=n_inputs, failures=kept, seconds={})
+    done = {display(path) for path in part.documents}
+    kept = tuple(failure for failure in part.report.failures if _path_of(failure) in done)
+    counts = replace(part.report, failures=kept, seconds={})
+    return replace(counts, n_inputs=counts.n_inputs - part.report.n_failed + counts.n_failed)
 
 
 def _path_of(failure: Failure) -> str:
