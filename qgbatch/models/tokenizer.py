@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,18 +108,19 @@ def load_new_tokenizer(tokenizer_name: str, metadata: ModelMetadata) -> PromptTo
 
 
 def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer:
-    from tokenizers import AddedToken
-
     tokenizer = open_tokenizer(directory)
     if not tokenizer.is_fast:
         raise ModelError(
             f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
             "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
         )
-    missing = [token for token in metadata.tokens if not _token_ids(tokenizer, token)]
-    # Without normalization, which could replace characters of the separators.
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in missing])
-    return PromptTokenizer(tokenizer, metadata)
+    with _damage_as_model_error(directory):
+        from tokenizers import AddedToken
+
+        missing = [token for token in metadata.tokens if not _token_ids(tokenizer, token)]
+        # Without normalization, which could replace characters of the separators.
+        tokenizer.add_tokens([AddedToken(token, normalized=False) for token in missing])
+        return PromptTokenizer(tokenizer, metadata)
 
 
 def _token_ids(tokenizer: PreTrainedTokenizerBase, token: str | None) -> frozenset[int]:
@@ -148,9 +150,19 @@ def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     check_tokenizer(directory)
-    try:
+    with _damage_as_model_error(directory):
         return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # a parser of damaged files can raise anything
+
+
+@contextmanager
+def _damage_as_model_error(directory: Path) -> Iterator[None]:
+    """Turn whatever damaged files raise into a :class:`ModelError`."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic of the tokenizers library is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise ModelError(
             f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -153,3 +154,13 @@ def test_a_tokenizer_that_falls_back_to_bytes_knows_every_letter(tmp_path: Path)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     tokenizer = load_new_tokenizer(str(tmp_path), ModelMetadata())
     assert tokenizer.unknown_share("渡轮 Паром") == 0
+
+
+def test_a_tokenizer_that_its_library_panics_at_is_damaged(tmp_path: Path) -> None:
+    shutil.copytree(MINI, tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer.json"
+    text, name = path.read_text(encoding="utf-8"), '"precompiled_charsmap": "'
+    assert name in text
+    path.write_text(text.replace(name, f"{name}<"), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"the tokenizer cannot be loaded .*Get the checkpoint again"):
+        load_tokenizer(find_model(str(tmp_path / "model")))
