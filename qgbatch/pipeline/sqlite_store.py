@@ -39,6 +39,8 @@ _KEYS_PER_QUERY = 500
 """Below 999, the default limit of variables per query in older versions of SQLite."""
 _EVICT_TO_SHARE = 0.8
 """Share of the size limit that is still in use after an eviction."""
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""A message of SQLite that quotes a damaged file may not be valid UTF-8."""
 
 
 class SqliteStore:
@@ -86,7 +88,7 @@ class SqliteStore:
             self._try(self._update_times_of_use)
             self._disconnect()
 
-    def _open(self, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection | None:
+    def _open(self, damage: Exception | None = None) -> sqlite3.Connection | None:
         """Open the file. With ``damage``, the error that an open file caused, it is renamed first."""
         if self._path is None:
             return None
@@ -98,7 +100,7 @@ class SqliteStore:
                     _rename_damaged(self._path, damage)
                 try:
                     connection = _connect(self._path)
-                except sqlite3.DatabaseError as error:
+                except _DAMAGE as error:
                     if not _is_damage(error):
                         raise
                     _rename_damaged(self._path, error)
@@ -116,7 +118,7 @@ class SqliteStore:
                 return None
             try:
                 return action(self._connection, *arguments)
-            except sqlite3.DatabaseError as error:
+            except _DAMAGE as error:
                 self._disconnect()
                 if _is_damage(error):
                     self._connection = self._open(error)
@@ -274,14 +276,14 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def _is_damage(error: Exception) -> bool:
     """Whether the content of the file caused the error, not the disk, permissions or another process."""
     # The SQL of this module is valid, so SQLITE_ERROR means wrong content, such as an unknown schema.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_ERROR
 
 
-def _rename_damaged(path: Path, error: sqlite3.DatabaseError) -> None:
+def _rename_damaged(path: Path, error: Exception) -> None:
     """Rename a file that cannot be used. A damaged file that was renamed earlier is replaced."""
     name = path.name + _DAMAGED_SUFFIX
     logger.warning(

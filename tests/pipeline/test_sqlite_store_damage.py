@@ -50,6 +50,7 @@ def change_random_bytes(data: bytes) -> bytes:
         flip(59),  # text encoding
         flip(70),  # application id
         flip(100),  # type of the first page
+        lambda data: data.replace(b"CREATE TABLE", b"CREATE \x9aABLE"),  # quoted in the message of SQLite
         change_random_bytes,
     ],
 )
