@@ -118,13 +118,34 @@ def test_hyphenation_is_undone_and_real_hyphens_stay(texts: list[str], text: str
         ([(40, 770, "about 10"), (78.5, 774, "6", 6), (84, 770, "boats")], "about 10^6 boats"),
         ([(40, 770, "two km"), (71, 774, "2", 6), (77, 770, "of land")], "two km^2 of land"),
         ([(40, 770, "the 19"), (68, 774, "th", 6), (76, 770, "day")], "the 19th day"),
+        ([(40, 770, "in m s"), (67.8, 774, "-1", 6), (73.1, 770, ". It is")], "in m s^-1. It is"),
+        ([(40, 770, "per day"), (73, 774, "\u22121", 6), (78.2, 770, ". It is")], "per day^\u22121. It is"),
         ([(40, 770, "some H"), (75, 768, "2", 6), (78.5, 770, "O is here")], "some H2O is here"),
         ([(40, 770, "in 1815\u00b9 it rose")], "in 1815 it rose"),
     ],
-    ids=["year", "word", "power", "unit", "ordinal", "lowered", "character"],
+    ids=["year", "word", "power", "unit", "ordinal", "negative", "minus", "lowered", "character"],
 )
 def test_note_marks_do_not_stick_to_words_and_numbers(drawn: list[Placed], text: str) -> None:
     assert text_of(drawn) == text
+
+
+@pytest.mark.parametrize(
+    ("drawn", "text"),
+    [
+        ([(40, 770, "if"), (46.9, 770, "they"), (67.7, 770, "are")], "if they are"),
+        ([(40, 770, "y"), (46.8, 770, "a"), (54.2, 770, "y")], "yay"),
+        ([(40, 770, "W"), (48, 770, "AV"), (60.2, 770, "E")], "WAVE"),
+    ],
+    ids=["spaces", "spaced letters", "kerning"],
+)
+def test_narrow_spaces_divide_words_and_gaps_between_spaced_letters_do_not(
+    drawn: list[Placed], text: str
+) -> None:
+    assert text_of(drawn) == text
+
+
+def test_narrow_spaces_divide_words_on_a_turned_page() -> None:
+    assert text_of([(40, 770, "they"), (60.7, 770, "are")], is_turned=True) == "they are"
 
 
 def test_footnotes_follow_the_paragraph_that_goes_on_behind_them() -> None:
