@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -60,6 +61,38 @@ def test_running_headers_and_page_numbers_are_left_out_and_their_sentences_joine
 ) -> None:
     pages = zip(margins, BODIES, strict=True)
     assert text_of(*(body + margin if margins_last else margin + body for margin, body in pages)) == BODY
+
+
+def test_headers_that_name_the_chapter_and_the_section_are_left_out() -> None:
+    chapters = ["2. On boats", "2. On boats", "2. On boats", "2. On boats", "3. On tea", "4. On flour"]
+    sections = ["2.1 Sails", "2.2 Oars", "2.4 Ropes", "2.7 Crew", "3.2 Green", "4.3 Rye"]
+    bodies = [lines(f"{name} boats leave at noon.") for name in ("Two", "Six", "Ten", "Nine", "Few", "Red")]
+    pages = [
+        [(40, 820, chapter), (400, 820, section), *body]
+        for chapter, section, body in zip(chapters, sections, bodies, strict=True)
+    ]
+    assert text_of(*pages) == text_of(*bodies)
+
+
+@pytest.mark.parametrize(
+    "tops",
+    [
+        [[(40, 770, f"The {name} boat")] for name in ("first", "old", "new", "last")],
+        [[(40, 770, "Boats"), (300, 770, f"They are {name}")] for name in ("red", "old", "new", "few")],
+        [
+            [(40, 770, "The boats of Leith"), (200, 770, name), (300, 770, "new")]
+            for name in ("red", "tan", "jet", "tea")
+        ],
+        [[(40, 734, "The boats of Leith"), (300, 734, name)] for name in ("red", "tan", "jet", "tea")],
+        [[(40, 770, "Of boats")], [(40, 770, "Of boats")], *[[(40, 770, name)] for name in ("Tea", "Rye")]],
+    ],
+    ids=["different", "short", "table", "close", "few"],
+)
+def test_first_lines_that_differ_are_kept(tops: list[list[Placed]]) -> None:
+    pages = [
+        [*top, *lines(*body, y=720)] for top, body in zip(tops, pairwise([*TOWER, *TEA]), strict=False)
+    ]
+    assert all(str(item[2]) in text_of(*pages) for item in (*tops[2], *tops[3]))
 
 
 def test_a_page_number_is_left_out_on_a_single_page_but_not_a_year_at_its_top() -> None:
@@ -164,8 +197,9 @@ def test_footnotes_follow_the_paragraph_that_goes_on_behind_them() -> None:
         lines("Contents", "1 Boats ........ 3", "2 Us . . . . . 12", "3 A name, which", "goes on .... xx"),
         lines("Table of Contents", "Boats 3", "Masters 12"),
         lines("Signature ____________"),
+        lines("3 Boats 3", "3.1 Masters ........ 12"),
     ],
-    ids=["leaders", "numbers", "form"],
+    ids=["leaders", "numbers", "form", "goes on"],
 )  # fmt: skip
 def test_contents_and_rows_of_dots_are_left_out(contents: list[Placed]) -> None:
     assert text_of(contents, BODIES[2]) == BODIES[2][0][2]
