@@ -27,7 +27,8 @@ def without_contents(lines: Sequence[Line]) -> list[Line]:
     """The lines of a column without a list of contents, and without lines that end with a row of dots."""
     kept: list[Line] = []
     heading: Line | None = None
-    n_since_entry = -1
+    goes_on = len(lines) > 1 and _ends_with_page(lines[0]) and _has_leader(lines[1].text)
+    n_since_entry = 0 if goes_on else -1
     """Lines since the heading or the last entry; negative outside a list of contents."""
     for line in lines:
         if _HEADING.fullmatch(line.text[:40].strip(" :.")):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from qgbatch.readers.pdf_words import Word
+from qgbatch.readers.pdf_words import Word, is_exponent
 
 _WIDE_SPACE = 0.7
 """A space wider than this share of the font's height may be the space between columns."""
@@ -45,7 +45,7 @@ def split_lines(words: Iterable[Word]) -> list[Line]:
         last = runs[-1][-1] if runs else None
         if mark:
             if mark.is_raised_above(word):
-                word, last = word._replace(has_mark=True), None
+                word, last = word._replace(mark=mark.text), None
             else:
                 runs.append([mark])
                 last = mark
@@ -54,11 +54,22 @@ def split_lines(words: Iterable[Word]) -> list[Line]:
         if word.is_mark() and not follows:
             mark = word
         elif word.text and follows:
-            if not (word.is_mark() and last and word.is_raised_above(last)):
-                runs[-1].append(word)
+            _add(word, runs[-1])
         elif word.text:
             runs.append([word])
     return [_line(run) for run in [*runs, *([[mark]] if mark else [])]]
+
+
+def _add(word: Word, line: list[Word]) -> None:
+    """Append a word without a note mark; an exponent becomes ``^2`` behind the last word."""
+    last, mark, text = line[-1], word.mark, word.text
+    if word.is_mark() and word.is_raised_above(last):
+        mark, text = text, ""
+    touches = word.left - last.right < _NO_SPACE * last.size
+    if mark and touches and is_exponent(mark, last.text):
+        line[-1] = last._replace(text=f"{last.text}^{mark}{text}", right=word.right)
+    elif text:
+        line.append(word)
 
 
 def _follows(word: Word, last: Word | None) -> bool:
@@ -81,7 +92,7 @@ def _line(words: Sequence[Word]) -> Line:
         else:
             texts.append(word.text)
     text, n_unreadable = _readable(texts)
-    return Line(text, first.left, words[-1].right, first.baseline, size, first.has_mark, n_unreadable)
+    return Line(text, first.left, words[-1].right, first.baseline, size, bool(first.mark), n_unreadable)
 
 
 def _readable(words: list[str]) -> tuple[str, int]:

@@ -17,6 +17,10 @@ _SAME_PLACE = 3.0
 """Points by which the rows of two pages may differ in height."""
 _WIDE_GAP = 1.3
 _SHORT = 0.7
+_MIN_TITLE = 8
+"""Titles of chapters have so many characters; what is shorter may recur by chance."""
+_MIN_PAGES = 3
+"""So many pages on which headers recur show where the headers are that do not."""
 _NUMBER = re.compile(r"\d{1,5}")
 _ROMAN = re.compile(r"\b[ivxlc]{1,7}\b")
 _PAGE_NUMBER = re.compile(
@@ -33,6 +37,8 @@ class _Row:
     """The text without numbers."""
     numbers: list[int]
     """The numbers that can be a page number: nothing else is beside them."""
+    titles: frozenset[str]
+    """The two texts beside each other, without numbers, of which one may stay the same."""
     is_isolated: bool
     """Whether there is a gap between it and the inner part of the page."""
     is_short: bool
@@ -43,6 +49,11 @@ class _Row:
         return self.lines[0].baseline
 
     @property
+    def place(self) -> tuple[int, int]:
+        """Its height on the page and the size of its font."""
+        return round(self.baseline), round(self.lines[0].size)
+
+    @property
     def ends_sentence(self) -> bool:
         return self.key.endswith((".", "!", "?", ";", ","))
 
@@ -51,6 +62,8 @@ class _Row:
         if abs(self.baseline - other.baseline) > _SAME_PLACE:
             return False
         if any(number + distance in other.numbers for number in self.numbers):
+            return True
+        if self.is_isolated and other.is_isolated and not self.titles.isdisjoint(other.titles):
             return True
         return self.key == other.key and any(map(str.isalpha, self.key))
 
@@ -85,7 +98,20 @@ def _running_rows(pages: Sequence[Sequence[list[Line]]], is_bottom: bool) -> lis
         for row in _running(edges, number, is_bottom)
         for difference in (-2, -1, 0, 1, 2)
     }
-    return [[row for row in edge if (row.key, round(row.baseline)) in known] for edge in edges]
+    running = [[row for row in edge if (row.key, round(row.baseline)) in known] for edge in edges]
+    places = _places(edges, running)
+    return [
+        rows
+        or [row for row in edge[:1] if row.place in places and row.is_isolated and not row.ends_sentence]
+        for rows, edge in zip(running, edges, strict=True)
+    ]
+
+
+def _places(edges: Sequence[list[_Row]], running: Sequence[list[_Row]]) -> set[tuple[int, int]]:
+    """The places that headers, or footers, take on most of the pages that have text there."""
+    n_pages = Counter(edge[0].place for edge in edges if edge)
+    n_running = Counter(rows[0].place for rows in running if rows)
+    return {place for place, n in n_running.items() if n >= _MIN_PAGES and 2 * n > n_pages[place]}
 
 
 def _without(page: Sequence[Line], headers: Sequence[_Row], footers: Sequence[_Row]) -> list[Line]:
@@ -127,11 +153,21 @@ def _edge(rows: Sequence[list[Line]], is_bottom: bool) -> list[_Row]:
 
 def _row(lines: list[Line], is_isolated: bool, is_short: bool) -> _Row:
     lines = sorted(lines, key=lambda line: line.left)
-    text = " ".join(line.text for line in lines).casefold()
-    numbers = [
-        _value(match[2]) for line in lines if (match := _PAGE_NUMBER.fullmatch(line.text.casefold()))
-    ]
-    return _Row(lines, _ROMAN.sub("#", _NUMBER.sub("#", text)), numbers, is_isolated, is_short)
+    keys = [_without_numbers(line.text) for line in lines]
+    matches = [_PAGE_NUMBER.fullmatch(line.text.casefold()) for line in lines]
+    titles = [key for key, match in zip(keys, matches, strict=True) if not match]
+    return _Row(
+        lines,
+        " ".join(keys),
+        [_value(match[2]) for match in matches if match],
+        frozenset(title for title in titles if len(titles) == 2 and len(title) >= _MIN_TITLE),
+        is_isolated,
+        is_short,
+    )
+
+
+def _without_numbers(text: str) -> str:
+    return _ROMAN.sub("#", _NUMBER.sub("#", text.casefold()))
 
 
 def _value(number: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from qgbatch.errors import DocumentError
@@ -60,6 +62,38 @@ def test_running_headers_and_page_numbers_are_left_out_and_their_sentences_joine
     assert text_of(*(body + margin if margins_last else margin + body for margin, body in pages)) == BODY
 
 
+def test_headers_that_name_the_chapter_and_the_section_are_left_out() -> None:
+    chapters = ["2. On boats", "2. On boats", "2. On boats", "2. On boats", "3. On tea", "4. On flour"]
+    sections = ["2.1 Sails", "2.2 Oars", "2.4 Ropes", "2.7 Crew", "3.2 Green", "4.3 Rye"]
+    bodies = [lines(f"{name} boats leave at noon.") for name in ("Two", "Six", "Ten", "Nine", "Few", "Red")]
+    pages = [
+        [(40, 820, chapter), (400, 820, section), *body]
+        for chapter, section, body in zip(chapters, sections, bodies, strict=True)
+    ]
+    assert text_of(*pages) == text_of(*bodies)
+
+
+@pytest.mark.parametrize(
+    "tops",
+    [
+        [[(40, 770, f"The {name} boat")] for name in ("first", "old", "new", "last")],
+        [[(40, 770, "Boats"), (300, 770, f"They are {name}")] for name in ("red", "old", "new", "few")],
+        [
+            [(40, 770, "The boats of Leith"), (200, 770, name), (300, 770, "new")]
+            for name in ("red", "tan", "jet", "tea")
+        ],
+        [[(40, 734, "The boats of Leith"), (300, 734, name)] for name in ("red", "tan", "jet", "tea")],
+        [[(40, 770, "Of boats")], [(40, 770, "Of boats")], *[[(40, 770, name)] for name in ("Tea", "Rye")]],
+    ],
+    ids=["different", "short", "table", "close", "few"],
+)
+def test_first_lines_that_differ_are_kept(tops: list[list[Placed]]) -> None:
+    pages = [
+        [*top, *lines(*body, y=720)] for top, body in zip(tops, pairwise([*TOWER, *TEA]), strict=False)
+    ]
+    assert all(str(item[2]) in text_of(*pages) for item in (*tops[2], *tops[3]))
+
+
 def test_a_page_number_is_left_out_on_a_single_page_but_not_a_year_at_its_top() -> None:
     assert text_of([*lines("1881", FERRY), (300, 30, "Page 1 of 1")]) == f"1881\n\n{FERRY}"
 
@@ -116,15 +150,48 @@ def test_hyphenation_is_undone_and_real_hyphens_stay(texts: list[str], text: str
         ([(40, 770, "about 10"), (78.5, 774, "6", 6), (84, 770, "boats")], "about 10^6 boats"),
         ([(40, 770, "two km"), (71, 774, "2", 6), (77, 770, "of land")], "two km^2 of land"),
         ([(40, 770, "the 19"), (68, 774, "th", 6), (76, 770, "day")], "the 19th day"),
+        ([(40, 770, "in m s"), (67.8, 774, "-1", 6), (73.1, 770, ". It is")], "in m s^-1. It is"),
+        ([(40, 770, "per day"), (73, 774, "\u22121", 6), (78.2, 770, ". It is")], "per day^\u22121. It is"),
         ([(40, 770, "some H"), (75, 768, "2", 6), (78.5, 770, "O is here")], "some H2O is here"),
         ([(40, 770, "in 1815\u00b9 it rose")], "in 1815 it rose"),
         ([(40, 770, "the 101"), (74, 768, "2", 6), (77.5, 770, "7 is here")], "the 101_2 7 is here"),
         ([(40, 764, "T", 20), (52.3, 770, "he* boats")], "The* boats"),
     ],
-    ids=["year", "word", "power", "unit", "ordinal", "lowered", "character", "index", "initial"],
+    ids=[
+        "year",
+        "word",
+        "power",
+        "unit",
+        "ordinal",
+        "negative",
+        "minus",
+        "lowered",
+        "character",
+        "index",
+        "initial",
+    ],
 )
 def test_note_marks_do_not_stick_to_words_and_numbers(drawn: list[Placed], text: str) -> None:
     assert text_of(drawn) == text
+
+
+@pytest.mark.parametrize(
+    ("drawn", "text"),
+    [
+        ([(40, 770, "if"), (46.9, 770, "they"), (67.7, 770, "are")], "if they are"),
+        ([(40, 770, "y"), (46.8, 770, "a"), (54.2, 770, "y")], "yay"),
+        ([(40, 770, "W"), (48, 770, "AV"), (60.2, 770, "E")], "WAVE"),
+    ],
+    ids=["spaces", "spaced letters", "kerning"],
+)
+def test_narrow_spaces_divide_words_and_gaps_between_spaced_letters_do_not(
+    drawn: list[Placed], text: str
+) -> None:
+    assert text_of(drawn) == text
+
+
+def test_narrow_spaces_divide_words_on_a_turned_page() -> None:
+    assert text_of([(40, 770, "they"), (60.7, 770, "are")], is_turned=True) == "they are"
 
 
 def test_footnotes_follow_the_paragraph_that_goes_on_behind_them() -> None:
@@ -143,8 +210,9 @@ def test_footnotes_follow_the_paragraph_that_goes_on_behind_them() -> None:
         lines("Contents", "1 Boats ........ 3", "2 Us . . . . . 12", "3 A name, which", "goes on .... xx"),
         lines("Table of Contents", "Boats 3", "Masters 12"),
         lines("Signature ____________"),
+        lines("3 Boats 3", "3.1 Masters ........ 12"),
     ],
-    ids=["leaders", "numbers", "form"],
+    ids=["leaders", "numbers", "form", "goes on"],
 )  # fmt: skip
 def test_contents_and_rows_of_dots_are_left_out(contents: list[Placed]) -> None:
     assert text_of(contents, BODIES[2]) == BODIES[2][0][2]
