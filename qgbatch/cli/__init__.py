@@ -22,7 +22,7 @@ from qgbatch.cli.finetune import finetune
 from qgbatch.cli.models import models
 from qgbatch.cli.report import report_command
 from qgbatch.cli.run import run
-from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of
+from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of, naming_options
 
 logger = logging.getLogger("qgbatch")
 
@@ -48,7 +48,8 @@ class _Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with naming_options():
+                return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:

@@ -30,10 +30,9 @@ from qgbatch.cli.options import (
     report_options,
     settings_options,
 )
-from qgbatch.cli.presets import PRESETS, as_options
-from qgbatch.errors import LockedError
+from qgbatch.errors import LockedError, name_setting
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+from qgbatch.settings import PRESETS, CacheSettings, FileSettings, RunnerSettings, Settings
 
 if TYPE_CHECKING:
     from qgbatch.engines.choice import LoadEngine
@@ -123,7 +122,8 @@ def run(
     check_output_conflicts(listing, [output, *side_outputs], also_read)
     console.set_up_libraries()
     if preset:
-        logger.info("--preset %s: %s", preset, as_options(PRESETS[preset]))
+        values_of_preset = " ".join(name_setting(*item) for item in PRESETS[preset].items())
+        logger.info("%s: %s", name_setting("preset", preset), values_of_preset)
     if dry_run:
         _print_plan(listing, settings, files, cache)
     with _reporting(report, failures) as run_report, console.progress() as progress:
