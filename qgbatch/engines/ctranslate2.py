@@ -60,6 +60,7 @@ class CTranslate2Engine:
         self._length_penalty = decoding.length_penalty
         self._options = translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
+        logger.debug("CTranslate2 %s, threads: %d", ctranslate2.__version__, self._n_workers)
         self._n_scoring = self._n_workers if special.answer_separators else 0
         self._translator = _load_translator(
             model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers

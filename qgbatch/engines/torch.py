@@ -83,6 +83,7 @@ class TorchEngine:
         self._device = choice.device
         self._max_tokens = model.metadata.max_source_tokens
         self._decoding = decoding
+        logger.debug("PyTorch %s, threads: %d", torch.__version__, torch.get_num_threads())
         self._special = special
         size = decoding.no_repeat_ngram_size
         self._ngram_filters = [NGramRepetitionFilter(size)] if size else []

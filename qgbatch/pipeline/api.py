@@ -14,6 +14,7 @@ from qgbatch.output.atomic import open_output, open_temporary_file
 from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
@@ -110,6 +111,7 @@ def run_listing(
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
             components = Components.find(settings, cache.directory, load_engine=load_engine)
             report.provenance = components.provenance()
+            log_decisions(report.provenance, cache)
             with (
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(

@@ -22,6 +22,7 @@ from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_deco
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
 from qgbatch.output.run_facts import Provenance
 from qgbatch.pipeline.cache import Cache
+from qgbatch.pipeline.decisions import log_batch_size
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
@@ -131,7 +132,9 @@ class Components:
             tokenizer.separator_ids,
             tokenizer.answer_separator_ids,
         )
-        return self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        engine = self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        log_batch_size(self.settings, engine)
+        return engine
 
     @cached_property
     def answerer(self) -> Answerer:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from qgbatch.cli.console import log_table, set_up_logging
+from qgbatch.cli.logs import set_up_logging
+from qgbatch.cli.summary import log_table
 
 Qgbatch = Callable[..., Result]
 
