@@ -62,7 +62,11 @@ class Document:
         Raises:
             DocumentError: The text is empty or only white space, contains NUL
                 characters, or cannot be encoded as UTF-8.
+            TypeError: The text or the source is not a string.
         """
+        for name, value in (("text", text), ("source", source)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a string, not {type(value).__name__}.")
         if not text or text.isspace():
             what = "contains only white space" if text else "is empty"
             raise DocumentError(f"{source}: the document {what}.", "Remove it or fill it.")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.output.atomic import open_output, open_temporary_file
@@ -25,8 +26,9 @@ from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
 from qgbatch.records import Failure
-from qgbatch.settings import CacheSettings, FileSettings, Settings
+from qgbatch.settings import BaseSettings, CacheSettings, FileSettings, Settings
 
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 OnProgress = Callable[[float, RunReport], None]
 """Called after each batch with the finished share of the input, 0 to 1, and the report so far."""
 
@@ -66,12 +68,14 @@ def run(
         ModelError: The model is missing or damaged.
         OutputError: The output cannot be written, or is also an input.
         SettingsError: A setting is out of range.
-        TypeError: ``inputs`` is a string or no iterable.
+        TypeError: An argument has the wrong type, such as a string for ``inputs``.
     """
     if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):
         raise TypeError(f"inputs must be an iterable of paths, not {type(inputs).__name__}.")
-    settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
-    listing, output = list_inputs([os.fspath(path) for path in inputs]), os.fspath(output)
+    settings = _given_or_default("settings", settings, Settings)
+    files = _given_or_default("files", files, FileSettings)
+    cache = _given_or_default("cache", cache, CacheSettings)
+    listing, output = list_inputs([_as_path("inputs", path) for path in inputs]), _as_path("output", output)
     check_output_conflicts(listing, [output])
     report = report if report is not None else RunReport()
     return run_listing(
@@ -84,6 +88,20 @@ def run(
         on_progress=on_progress,
         load_engine=load_engine,
     )
+
+
+def _given_or_default(name: str, given: AnySettings | None, kind: type[AnySettings]) -> AnySettings:
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} must be {kind.__name__}, not {type(given).__name__}.")
+    return given
+
+
+def _as_path(name: str, value: str | Path) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name}: a path must be a string or a Path, not {type(value).__name__}.")
+    return os.fspath(value)
 
 
 def run_listing(

@@ -64,6 +64,31 @@ def test_threads_share_a_generator(loads: list[str]) -> None:
         assert found[number] == words(generator.generate_questions([text] * 3))
 
 
+def test_threads_take_turns_at_a_torch_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qgbatch.engines import torch as torch_engine
+
+    run = torch_engine.run_with_halving
+    busy = threading.Lock()
+    overlaps: list[bool] = []
+
+    def watched(*arguments: Any) -> Any:
+        is_free = busy.acquire(blocking=False)
+        overlaps.append(not is_free)
+        result = run(*arguments)
+        if is_free:
+            busy.release()
+        return result
+
+    monkeypatch.setattr(torch_engine, "run_with_halving", watched)
+    generator = qgbatch.Generator(engine="torch", device="cpu", batch_tokens=1, **FAST)
+    threads = [threading.Thread(target=generator.generate_questions, args=[[TEA, BEES]]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [False] * 6
+
+
 def test_a_closed_generator_says_so() -> None:
     generator = qgbatch.Generator(**FAST)
     generator.close()
@@ -111,6 +136,29 @@ def test_what_is_no_iterable_of_texts_is_named_before_anything_is_read(texts: An
 def test_what_is_no_iterable_of_paths_is_named(inputs: Any, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"^inputs must be an iterable of paths, not "):
         qgbatch.run(inputs, tmp_path / "q.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": [7]}, "inputs: a path must be a string or a Path, not int."),
+        ({"inputs": [b"a.txt"]}, "inputs: a path must be a string or a Path, not bytes."),
+        ({"output": None}, "output: a path must be a string or a Path, not NoneType."),
+        ({"settings": {"num_beams": 1}}, "settings must be Settings, not dict."),
+        ({"files": qgbatch.Settings()}, "files must be FileSettings, not Settings."),
+        ({"cache": False}, "cache must be CacheSettings, not bool."),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_named(arguments: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError) as caught:
+        qgbatch.run(**{"inputs": ["a.txt"], "output": tmp_path / "q.csv", **arguments})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("text", "source"), [(7, "tea"), (None, "tea"), (TEA, Path("tea"))])
+def test_a_document_is_made_of_strings(text: Any, source: Any) -> None:
+    with pytest.raises(TypeError, match=r"^(text|source) must be a string, not (int|NoneType|PosixPath)\."):
+        qgbatch.Document.from_text(text, source)
 
 
 def test_a_bad_choice_names_the_argument() -> None:
