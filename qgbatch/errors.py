@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 logger = logging.getLogger(__name__)
+
+_names_options = False
+"""Whether messages are for users of the command, who know settings as options."""
 
 
 class ExitCode(IntEnum):
@@ -56,6 +61,36 @@ class QgbatchError(Exception):
     def __str__(self) -> str:
         """Return the message and the hint."""
         return f"{self.message} {self.hint}".rstrip()
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Within this block, messages name settings as command-line options, in all threads."""
+    global _names_options
+    before, _names_options = _names_options, True
+    try:
+        yield
+    finally:
+        _names_options = before
+
+
+def option_name(name: str) -> str:
+    """The command-line option of a setting: ``num_beams`` becomes ``--num-beams``."""
+    return "--" + name.replace("_", "-")
+
+
+def name_setting(name: str, value: object = ...) -> str:
+    """Write a setting as the reader of a message would write it, with a value or without.
+
+    In Python this is ``num_beams`` or ``num_beams=4``. Within :func:`naming_options` it is
+    ``--num-beams`` or ``--num-beams 4``.
+    """
+    if not _names_options:
+        return name if value is ... else f"{name}={value!r}"
+    if value is ... or isinstance(value, bool):
+        return option_name(f"no_{name}" if value is False else name)
+    values = value if isinstance(value, tuple) else (value,)
+    return " ".join(f"{option_name(name)} {each}" for each in values)
 
 
 class Terminated(BaseException):
@@ -119,7 +154,8 @@ def describe_error(source: str, error: Exception) -> str:
         return str(error)
     logger.debug("%s: unexpected error", source, exc_info=error)
     reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return f"{source}: unexpected {reason}. Run again with -v to see where, and report it as a bug."
+    where = "Run again with -v" if _names_options else "Set the logger qgbatch to DEBUG"
+    return f"{source}: unexpected {reason}. {where} to see where, and report it as a bug."
 
 
 def require_package(module: str, needed_by: str, extra: str | None = None) -> None:

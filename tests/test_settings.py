@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import punkt
 import pytest
 
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, naming_options
 from qgbatch.settings import (
     BaseSettings,
     CacheSettings,
@@ -40,8 +40,7 @@ from qgbatch.training.settings import TrainingSettings
 )
 def test_values_out_of_range_are_rejected(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
-    option = "--" + name.replace("_", "-")
-    with pytest.raises(SettingsError, match=rf"^{option} {value} is out of range\. Give "):
+    with pytest.raises(SettingsError, match=rf"^{name}={value} is out of range\. Give "):
         Settings(**values)
 
 
@@ -49,7 +48,7 @@ def test_values_out_of_range_are_rejected(name: str, value: float) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_values_that_are_not_finite_are_rejected(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
-    with pytest.raises(SettingsError, match=rf"^--{name.replace('_', '-')} {value} is not a finite number"):
+    with pytest.raises(SettingsError, match=rf"^{name}={value} is not a finite number"):
         Settings(**values)
 
 
@@ -92,22 +91,49 @@ def test_the_hint_names_the_bounds_of_the_range() -> None:
 )
 def test_the_hint_of_an_invalid_choice_lists_the_valid_ones(name: str, value: str, one_choice: str) -> None:
     values: dict[str, Any] = {name: value}
-    option = "--" + name.replace("_", "-")
-    with pytest.raises(SettingsError, match=rf"^{option} {value} is not a valid choice\. .*{one_choice}"):
+    with pytest.raises(SettingsError, match=rf"^{name}='{value}' is not a valid choice\. .*{one_choice}"):
         Settings(**values)
 
 
 def test_optional_choices_are_checked_too() -> None:
     values: dict[str, Any] = {"format": "xlsx"}
-    with pytest.raises(SettingsError, match=r"^--format xlsx is not a valid choice\. .*parquet"):
+    with pytest.raises(SettingsError, match=r"^format='xlsx' is not a valid choice\. .*parquet"):
         FileSettings(**values)
     assert FileSettings(format=None).format is None
 
 
 @pytest.mark.parametrize("encoding", ["cp9999", "base64", ""])
 def test_unknown_encodings_are_rejected(encoding: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^--encoding {encoding}: "):
+    with pytest.raises(SettingsError, match=rf"^encoding=\('{encoding}',\): "):
         FileSettings(encoding=("cp1252", encoding))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value", "expected"),
+    [
+        (Settings, "min_score", "0.5", "a number, not '0.5'"),
+        (Settings, "num_beams", 2.5, "an integer, not 2.5"),
+        (Settings, "num_beams", True, "an integer, not True"),
+        (Settings, "seed", None, "an integer, not None"),
+        (Settings, "well_formed", 1, "True or False, not 1"),
+        (Settings, "model", b"small", "a string, not b'small'"),
+        (FileSettings, "encoding", "cp1252", "a tuple of strings, not 'cp1252'"),
+        (FileSettings, "text_column", ("body", 3), "a tuple of strings, not ('body', 3)"),
+    ],
+)
+def test_values_of_another_type_are_rejected(
+    settings: type[BaseSettings], name: str, value: object, expected: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**{name: value})
+    assert caught.value.message == f"{name} must be {expected}."
+
+
+def test_the_command_names_options_where_python_names_arguments() -> None:
+    with naming_options(), pytest.raises(SettingsError, match=r"^--num-beams 0 is out of range\."):
+        Settings(num_beams=0)
+    with pytest.raises(SettingsError, match=r"^num_beams=0 is out of range\."):
+        Settings(num_beams=0)
 
 
 def test_multi_byte_encodings_are_accepted() -> None:
@@ -115,7 +141,7 @@ def test_multi_byte_encodings_are_accepted() -> None:
 
 
 def test_a_text_column_is_required() -> None:
-    with pytest.raises(SettingsError, match=r"^--text-column names no column"):
+    with pytest.raises(SettingsError, match=r"^text_column names no column"):
         FileSettings(text_column=())
 
 
@@ -129,14 +155,14 @@ def test_settings_are_frozen_and_a_copy_is_checked() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"num_workers": 2}, "--num-workers needs --runner ray"),
-        ({"ray_address": "x:1"}, "--ray-address needs --runner ray"),
-        ({"runner": "ray", "num_workers": 0}, "--num-workers 0 is out of range"),
+        ({"num_workers": 2}, "num_workers needs runner='ray'"),
+        ({"ray_address": "x:1"}, "ray_address needs runner='ray'"),
+        ({"runner": "ray", "num_workers": 0}, "num_workers=0 is out of range"),
         ({"runner": "ray", "num_workers": 2, "workers": "1:2"}, "cannot be combined"),
-        ({"runner": "ray", "workers": "2"}, "--workers 2 is not of the form MIN:MAX"),
-        ({"runner": "ray", "workers": "3:2"}, "--workers 3:2 is not of the form MIN:MAX"),
-        ({"runner": "ray", "workers": "0:2"}, "--workers 0:2 is not of the form MIN:MAX"),
-        ({"runner": "spark"}, "--runner spark is not a valid choice. .*ray"),
+        ({"runner": "ray", "workers": "2"}, "workers='2' is not of the form MIN:MAX"),
+        ({"runner": "ray", "workers": "3:2"}, "workers='3:2' is not of the form MIN:MAX"),
+        ({"runner": "ray", "workers": "0:2"}, "workers='0:2' is not of the form MIN:MAX"),
+        ({"runner": "spark"}, "runner='spark' is not a valid choice. .*ray"),
     ],
 )
 def test_runner_settings_that_conflict_are_rejected(values: dict[str, Any], message: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qgbatch.chunking.packing import Unit, pack
 from qgbatch.chunking.text_before import TextBefore
-from qgbatch.errors import DocumentError, SettingsError
+from qgbatch.errors import DocumentError, SettingsError, name_setting
 from qgbatch.records import Chunk, Document
 
 if TYPE_CHECKING:
@@ -91,13 +91,14 @@ class ChunkLimits:
         Raises:
             SettingsError: The maximum or the target is too small.
         """
-        for option, tokens, min_content in (
-            ("--max-tokens", self.max_tokens, MIN_CONTENT_TOKENS),
-            ("--target-tokens", self.target_tokens, 1),
+        for name, tokens, min_content in (
+            ("max_tokens", self.max_tokens, MIN_CONTENT_TOKENS),
+            ("target_tokens", self.target_tokens, 1),
         ):
             if tokens < n_prompt_tokens + min_content:
                 raise SettingsError(
-                    f"{option} {tokens} is too small: the model's prompt takes {n_prompt_tokens} tokens.",
+                    f"{name_setting(name, tokens)} is too small: the model's prompt takes "
+                    f"{n_prompt_tokens} tokens.",
                     f"Use at least {n_prompt_tokens + min_content}.",
                 )
 
@@ -225,7 +226,7 @@ def _encode_spans(
             raise DocumentError(
                 f"{document.source}: one character (U+{ord(text[start]):04X} at offset {start}) "
                 f"takes {len(ids)} tokens, but a chunk may have {max_tokens}.",
-                "Raise --max-tokens.",
+                f"Raise {name_setting('max_tokens')}.",
             )
         else:
             middle = start + _best_cut(text[start:end], (end - start) // 2)

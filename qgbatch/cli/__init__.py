@@ -13,16 +13,16 @@ import click
 
 import qgbatch
 from qgbatch.cli.cache import cache
-from qgbatch.cli.console import set_up_logging
 from qgbatch.cli.dataset import dataset
 from qgbatch.cli.doctor import doctor
 from qgbatch.cli.evaluate import evaluate
 from qgbatch.cli.export import export_command
 from qgbatch.cli.finetune import finetune
+from qgbatch.cli.logs import logs_json, set_up_logging, values
 from qgbatch.cli.models import models
 from qgbatch.cli.report import report_command
 from qgbatch.cli.run import run
-from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of
+from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of, naming_options
 
 logger = logging.getLogger("qgbatch")
 
@@ -48,16 +48,23 @@ class _Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            with naming_options():
+                return super().invoke(ctx)
+        except click.ClickException as error:
+            if not logs_json():
+                raise
+            _log_error(error, error.exit_code)
+            ctx.exit(error.exit_code)
+        except (click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:
             # The reader closed the pipe; keep Python from flushing to it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(ExitCode.OK)
         except (Exception, KeyboardInterrupt, Terminated) as error:
-            _log_error(error)
-            ctx.exit(exit_code_of(error))
+            exit_code = exit_code_of(error)
+            _log_error(error, exit_code)
+            ctx.exit(exit_code)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one list of commands per section, with all texts in one column."""
@@ -69,21 +76,37 @@ class _Cli(click.Group):
                 )
 
 
-def _log_error(error: BaseException) -> None:
+def _log_error(error: BaseException, exit_code: int) -> None:
+    message, hint = _describe(error)
+    is_bug = exit_code == ExitCode.BUG
+    logger.error(
+        "%s\n  %s" if hint else "%s%s",
+        message,
+        hint,
+        exc_info=is_bug and logger.isEnabledFor(logging.DEBUG),
+        extra=values(
+            error={
+                "type": type(error).__name__,
+                "message": message,
+                "hint": hint,
+                "exit_code": int(exit_code),
+            }
+        ),
+    )
+
+
+def _describe(error: BaseException) -> tuple[str, str]:
+    """The message and the hint for an error that ends a command."""
     if isinstance(error, QgbatchError):
-        logger.error("%s\n  %s" if error.hint else "%s%s", error.message, error.hint)
-    elif isinstance(error, Exception):
-        logger.error(
-            "unexpected %s: %s\n  This is a bug in qgbatch. Please report it with the output of -v.",
-            type(error).__name__,
-            error,
-            exc_info=logger.isEnabledFor(logging.DEBUG),
-        )
-    else:
-        how = "terminated" if isinstance(error, Terminated) else "interrupted"
-        logger.error(
-            "%s; no output was replaced. To continue, run the same command again: it reuses the cache.", how
-        )
+        return error.message, error.hint
+    if isinstance(error, click.ClickException):
+        return error.format_message(), ""
+    if isinstance(error, Exception):
+        hint = "This is a bug in qgbatch. Please report it with the output of -v."
+        return f"unexpected {type(error).__name__}: {error}", hint
+    how = "terminated" if isinstance(error, Terminated) else "interrupted"
+    advice = "To continue, run the same command again: it reuses the cache."
+    return f"{how}; no output was replaced. {advice}", ""
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

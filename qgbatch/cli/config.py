@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from qgbatch.cli.options import Decorated, Option, option
-from qgbatch.cli.presets import PRESETS
 from qgbatch.errors import SettingsError
+from qgbatch.settings import PRESETS
 
 _INPUTS = "inputs"
 """The argument that the configuration file may hold besides options."""

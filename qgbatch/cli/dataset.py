@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from qgbatch.cli.config import config_option
-from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import Command, complete_files, dataset_options, option
+from qgbatch.cli.summary import log_table
 
 if TYPE_CHECKING:
     from qgbatch.training.dataset import DataFormat

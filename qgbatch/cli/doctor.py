@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qgbatch.cli.config import config_option, preset_option
-from qgbatch.cli.console import Console, LogFormat, console_options
+from qgbatch.cli.console import Console, console_options
+from qgbatch.cli.logs import LogFormat
 from qgbatch.cli.options import (
     LongCommand,
     build_settings,

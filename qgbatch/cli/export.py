@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.config import config_option
-from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import Command, complete_files, dataset_options, option
+from qgbatch.cli.summary import log_table
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.table import QuestionTable

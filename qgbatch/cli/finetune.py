@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from qgbatch.cli.config import config_option
-from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import LongCommand, build_settings, option, settings_options
+from qgbatch.cli.summary import log_table
 from qgbatch.training.settings import TrainingSettings
 
 _EPILOG = """\b

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 import click
 from click.shell_completion import CompletionItem
 
+from qgbatch.errors import option_name
 from qgbatch.models.checkpoint import BUILT_IN_MODELS
 from qgbatch.models.known_models import KNOWN_MODELS
-from qgbatch.settings import BaseSettings, choices, explain_invalid_choice, option_name
+from qgbatch.settings import BaseSettings, choices, explain_invalid_choice
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra

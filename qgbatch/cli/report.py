@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from qgbatch.cli.console import Console, console_options, log_table
+from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import Command, complete_files, option
+from qgbatch.cli.summary import log_table
 from qgbatch.errors import SettingsError
 
 _EPILOG = """\b

@@ -14,14 +14,7 @@ import click
 from click.core import ParameterSource
 
 from qgbatch.cli.config import config_option, preset_option
-from qgbatch.cli.console import (
-    Console,
-    chunks_done,
-    console_options,
-    log_failures,
-    log_summary,
-    plan_table,
-)
+from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import (
     LongCommand,
     build_settings,
@@ -30,10 +23,11 @@ from qgbatch.cli.options import (
     report_options,
     settings_options,
 )
-from qgbatch.cli.presets import PRESETS, as_options
-from qgbatch.errors import LockedError
+from qgbatch.cli.progress import counts_of
+from qgbatch.cli.summary import chunks_done, log_failures, log_summary, plan_table
+from qgbatch.errors import LockedError, name_setting
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+from qgbatch.settings import PRESETS, CacheSettings, FileSettings, RunnerSettings, Settings
 
 if TYPE_CHECKING:
     from qgbatch.engines.choice import LoadEngine
@@ -123,13 +117,14 @@ def run(
     check_output_conflicts(listing, [output, *side_outputs], also_read)
     console.set_up_libraries()
     if preset:
-        logger.info("--preset %s: %s", preset, as_options(PRESETS[preset]))
+        values_of_preset = " ".join(name_setting(*item) for item in PRESETS[preset].items())
+        logger.info("%s: %s", name_setting("preset", preset), values_of_preset)
     if dry_run:
         _print_plan(listing, settings, files, cache)
     with _reporting(report, failures) as run_report, console.progress() as progress:
 
         def on_progress(share: float, so_far: RunReport) -> None:
-            progress(share, chunks_done(so_far))
+            progress(share, chunks_done(so_far), counts_of(so_far))
 
         if runner.runner == "ray":
             from qgbatch.pipeline.distributed.driver import run_distributed

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from qgbatch.engines.base import Engine, EngineChoice, SpecialIds
 from qgbatch.engines.devices import ctranslate2_precision, find_device, torch_precision
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.settings import Decoding, Settings
 
@@ -29,22 +29,25 @@ def choose_engine(settings: Settings, *, do_sample: bool = False) -> EngineChoic
         SettingsError: The device does not exist, or the engine does not support a setting.
     """
     device = find_device(settings.device)
-    name = settings.engine
+    name, use_torch = settings.engine, name_setting("engine", "torch")
     if do_sample and name == "ctranslate2":
-        raise SettingsError("The ctranslate2 engine cannot sample.", "Use --engine torch.")
+        raise SettingsError("The ctranslate2 engine cannot sample.", f"Use {use_torch}.")
     if name == "ctranslate2" and device == "mps":
         if settings.device != "auto":
-            raise SettingsError("The ctranslate2 engine does not run on mps.", "Use --engine torch.")
+            raise SettingsError("The ctranslate2 engine does not run on mps.", f"Use {use_torch}.")
         device = "cpu"  # the only device of this engine on a Mac
     if name == "auto":
         name = "ctranslate2" if device == "cpu" and not do_sample else "torch"
     if name == "torch":
         if settings.compute_type != "auto":
-            raise SettingsError("The torch engine has no --compute-type.", "Use --dtype.")
+            raise SettingsError(
+                f"The torch engine has no {name_setting('compute_type')}.", f"Use {name_setting('dtype')}."
+            )
         return EngineChoice("torch", device, torch_precision(settings.dtype, device))
     if settings.dtype != "auto":
         raise SettingsError(
-            "The ctranslate2 engine has no --dtype.", "Use --compute-type or --engine torch."
+            f"The ctranslate2 engine has no {name_setting('dtype')}.",
+            f"Use {name_setting('compute_type')} or {use_torch}.",
         )
     return EngineChoice("ctranslate2", device, ctranslate2_precision(settings.compute_type, device))
 

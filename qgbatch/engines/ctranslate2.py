@@ -30,7 +30,7 @@ from qgbatch.engines.base import (
 from qgbatch.engines.batching import BatchBudget, padded_length
 from qgbatch.engines.conversion import find_conversion
 from qgbatch.engines.devices import n_cores
-from qgbatch.errors import ModelError, OutputError
+from qgbatch.errors import ModelError, OutputError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.records import Generation, InputIds, PairScore
 from qgbatch.settings import Decoding
@@ -60,6 +60,7 @@ class CTranslate2Engine:
         self._length_penalty = decoding.length_penalty
         self._options = translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
+        logger.debug("CTranslate2 %s, threads: %d", ctranslate2.__version__, self._n_workers)
         self._n_scoring = self._n_workers if special.answer_separators else 0
         self._translator = _load_translator(
             model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers
@@ -185,7 +186,8 @@ def _load_translator(
     except OSError as error:
         raise OutputError(
             f"{model.name}: cannot be converted ({error}).",
-            "Free disk space in --cache-dir or TMPDIR, or use --engine torch.",
+            f"Free disk space in {name_setting('cache_dir')} or TMPDIR, or use "
+            f"{name_setting('engine', 'torch')}.",
         ) from error
 
 
@@ -202,5 +204,6 @@ def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> c
         )
     except (RuntimeError, ValueError) as error:
         raise ModelError(
-            f"{directory}: the converted model cannot be loaded ({error}).", "Try --engine torch."
+            f"{directory}: the converted model cannot be loaded ({error}).",
+            f"Try {name_setting('engine', 'torch')}.",
         ) from error

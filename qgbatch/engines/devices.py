@@ -6,7 +6,7 @@ import os
 import platform
 from glob import glob
 
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, name_setting
 from qgbatch.settings import ComputeType, Dtype
 
 # Files that the drivers of NVIDIA (also Jetson), WSL and AMD create.
@@ -33,9 +33,14 @@ def find_device(name: str) -> str:
     kind, _, index = name.partition(":")
     known = {"mps": has_mps and not index, "cuda": has_cuda}
     if kind not in known or (index and not index.isdecimal()):
-        raise SettingsError(f"--device {name}: unknown device.", "Use auto, cpu, cuda, cuda:N or mps.")
+        raise SettingsError(
+            f"{name_setting('device', name)}: unknown device.", "Use auto, cpu, cuda, cuda:N or mps."
+        )
     if not known[kind] or (index and int(index) >= torch.cuda.device_count()):
-        raise SettingsError(f"--device {name}: this machine has no such device.", "Use --device auto.")
+        raise SettingsError(
+            f"{name_setting('device', name)}: this machine has no such device.",
+            f"Use {name_setting('device', 'auto')}.",
+        )
     return name
 
 
@@ -92,7 +97,7 @@ def ctranslate2_precision(compute_type: ComputeType, device: str) -> str:
         return "bfloat16" if "bfloat16" in supported else "float32"
     if compute_type not in supported:
         raise SettingsError(
-            f"--compute-type {compute_type}: this {kind} does not support it.",
+            f"{name_setting('compute_type', compute_type)}: this {kind} does not support it.",
             f"It supports: {', '.join(sorted(supported))}.",
         )
     return compute_type

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from threading import Lock
 from typing import Any, TypeVar
 
 import torch
@@ -78,9 +79,11 @@ class TorchEngine:
     def __init__(
         self, choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds
     ) -> None:
+        self._computing = Lock()  # threads may share an engine; its memory is planned for one batch
         self._device = choice.device
         self._max_tokens = model.metadata.max_source_tokens
         self._decoding = decoding
+        logger.debug("PyTorch %s, threads: %d", torch.__version__, torch.get_num_threads())
         self._special = special
         size = decoding.no_repeat_ngram_size
         self._ngram_filters = [NGramRepetitionFilter(size)] if size else []
@@ -114,7 +117,12 @@ class TorchEngine:
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that exceeds the memory."""
         for batch in batches:
-            yield run_with_halving(self._generate_batch, batch, self._device) if batch else []
+            if not batch:
+                yield []
+                continue
+            with self._computing:
+                generations = run_with_halving(self._generate_batch, batch, self._device)
+            yield generations
 
     def _generate_batch(self, batch: Batch) -> list[Generation]:
         if self._decoding.do_sample:

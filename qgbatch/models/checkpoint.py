@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import ModelError, SettingsError
+from qgbatch.errors import ModelError, SettingsError, name_setting
 from qgbatch.models.hub import download
 from qgbatch.models.known_models import (
     ARCHITECTURES,
@@ -176,7 +176,9 @@ def _has_weights(directory: Path) -> bool:
 
 
 def _no_revisions(name: str, revision: str) -> SettingsError:
-    return SettingsError(f"--revision {revision}: {name} has no revisions.", "Use it with a hub id only.")
+    return SettingsError(
+        f"{name_setting('revision', revision)}: {name} has no revisions.", "Use it with a hub id only."
+    )
 
 
 _TOKENS = ("separator", "answer_separator", "context_separator")
@@ -258,14 +260,15 @@ def choose_decoding(settings: Settings, model: ModelFiles) -> Decoding:
         chosen["num_beams"] = 1
     if chosen["do_sample"] and chosen["num_beams"] > 1:
         raise SettingsError(
-            f"--num-beams {chosen['num_beams']}: sampling uses one beam.", "Omit the option, or use 1."
+            f"{name_setting('num_beams', chosen['num_beams'])}: sampling uses one beam.",
+            "Omit it, or use 1.",
         )
     if settings.num_beams and settings.num_return_sequences is None and not chosen["do_sample"]:
         chosen["num_return_sequences"] = min(chosen["num_return_sequences"], chosen["num_beams"])
     if chosen["num_return_sequences"] > chosen["num_beams"] and not chosen["do_sample"]:
         raise SettingsError(
-            f"--num-return-sequences {chosen['num_return_sequences']}: a search with "
+            f"{name_setting('num_return_sequences', chosen['num_return_sequences'])}: a search with "
             f"{chosen['num_beams']} beams has at most as many outputs.",
-            "Raise --num-beams, or add --do-sample.",
+            f"Raise {name_setting('num_beams')}, or add {name_setting('do_sample', True)}.",
         )
     return Decoding(**chosen)

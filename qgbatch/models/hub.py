@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
-from qgbatch.errors import ModelError, OutputError, SettingsError
+from qgbatch.errors import ModelError, OutputError, SettingsError, name_setting
 
 RepoType = Literal["model", "dataset"]
 
@@ -46,7 +46,8 @@ def download(name: str, revision: str | None, patterns: list[str]) -> Path:
     except Exception as error:  # huggingface_hub and its HTTP library raise many types
         raise ModelError(
             f"{name}: the hub gave no such model ({_reason(error)}).",
-            "Check the id, --revision and your access (hf auth login), or give a directory.",
+            f"Check the id, {name_setting('revision')} and your access (hf auth login), or give a "
+            "directory.",
         ) from error
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qgbatch.errors import ModelError
+from qgbatch.errors import ModelError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.hub import download
 from qgbatch.models.known_models import ModelMetadata
@@ -93,7 +93,7 @@ def load_tokenizer(
         raise ModelError(
             f"{model.name}: the tokenizer has {tokenizer.vocab_size} tokens (with "
             f"{model.metadata.separator}), but the model's embedding only has {model.vocab_size} rows.",
-            "The tokenizer belongs to another model: give the right one with --tokenizer.",
+            f"The tokenizer belongs to another model: give the right one with {name_setting('tokenizer')}.",
         )
     return tokenizer
 
@@ -137,7 +137,8 @@ def _tokenizer_directory(name: str, owner: str) -> Path:
         return download(name, None, ["*.json", "spiece.model"])
     except ModelError as error:
         raise ModelError(
-            f"No tokenizer for {owner}: {error.message}", "Give a directory or hub id with --tokenizer."
+            f"No tokenizer for {owner}: {error.message}",
+            f"Give a directory or hub id with {name_setting('tokenizer')}.",
         ) from error
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import ModelError
+from qgbatch.errors import ModelError, name_setting
 
 MAX_TOKENS = 1_000_000
 """Maximum of any token count or vocabulary size in a checkpoint, far above that of any T5.
@@ -200,5 +200,6 @@ def _refuse_tokenizer(path: Path, key: str, value: object) -> ModelError:
     """Return the error for a tokenizer that is not one of transformers."""
     return ModelError(
         f"{path}: {key} is {short_repr(value)}.",
-        "qgbatch only loads tokenizers that come with transformers: give another one with --tokenizer.",
+        "qgbatch only loads tokenizers that come with transformers: give another one with "
+        f"{name_setting('tokenizer')}.",
     )

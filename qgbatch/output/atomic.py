@@ -18,7 +18,7 @@ from typing import IO
 from filelock import FileLock, Timeout, lock_descriptor
 from typing_extensions import Buffer
 
-from qgbatch.errors import LockedError, OutputError
+from qgbatch.errors import LockedError, OutputError, name_setting
 from qgbatch.output.remote import is_uri, upload_to
 
 STDOUT = "-"
@@ -168,7 +168,8 @@ def lock_output(path: Path, wait_lock: float) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise LockedError(
-            f"{path}: another run is writing it.", "Try again later, or wait with --wait-lock SECONDS."
+            f"{path}: another run is writing it.",
+            f"Try again later, or wait with {name_setting('wait_lock')}.",
         ) from error
     except OSError as error:
         raise _cannot_open(path, error) from error

@@ -51,24 +51,7 @@ def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
 
     The values are the same in every output format.
     """
-    chunk = question.chunk
-    row: Row = {
-        "question_id": question.question_id,
-        "question": question.question,
-        "source": chunk.document.source,
-        "document_sha256": chunk.document.sha256,
-        "chunk_index": chunk.chunk_index,
-        "question_index": question.question_index,
-        "start_char": chunk.start_char,
-        "end_char": chunk.end_char,
-        "page": chunk.page,
-        "score": question.score,
-        "model": model,
-        "context": chunk.text,
-        "answer": question.answer,
-        "answer_start_char": question.answer_start_char,
-        "answer_score": question.answer_score,
-    }
+    row = {**question.as_dict(), "model": model}
     return {name: row[name] for name in columns}
 
 

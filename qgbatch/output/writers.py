@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, name_setting
 from qgbatch.output.atomic import STDOUT
 from qgbatch.output.rows import NULLABLE, Row
 from qgbatch.output.run_facts import Provenance
@@ -51,14 +51,16 @@ def choose_format(output: str, given: Format | None) -> Format:
     if output == STDOUT:
         if given == "parquet":
             raise SettingsError(
-                "Parquet cannot be written to standard output.", "Use --format jsonl or --format csv."
+                "Parquet cannot be written to standard output.",
+                f"Use {name_setting('format', 'jsonl')} or {name_setting('format', 'csv')}.",
             )
         return given or "jsonl"
     suffix = Path(output).suffix.lower()
     if given is None and suffix not in _FORMATS:
         problem = f"the suffix {suffix} is not an output format" if suffix else "the name has no suffix"
         raise SettingsError(
-            f"-o {output}: {problem}.", f"Use {', '.join(_FORMATS)}, or set the format with --format."
+            f"{name_setting('output', output)}: {problem}.",
+            f"Use {', '.join(_FORMATS)}, or set {name_setting('format')}.",
         )
     return given or _FORMATS[suffix]
 

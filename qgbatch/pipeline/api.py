@@ -1,4 +1,4 @@
-"""The entry points: documents to an output file, and texts to questions."""
+"""The entry point of a run: documents to an output file."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
-
-from typing_extensions import Unpack
+from typing import TypeVar
 
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.output.atomic import open_output, open_temporary_file
 from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.pipeline.selection import unique
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.dedupe import find_duplicates
@@ -26,48 +25,12 @@ from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import Document, Failure, Question
-from qgbatch.settings import CacheSettings, FileSettings, Options, Settings
+from qgbatch.records import Failure
+from qgbatch.settings import BaseSettings, CacheSettings, FileSettings, Settings
 
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 OnProgress = Callable[[float, RunReport], None]
 """Called after each batch with the finished share of the input, 0 to 1, and the report so far."""
-
-
-def generate_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> list[Question]:
-    """Generate questions about texts; :func:`iter_questions` as a list."""
-    return list(iter_questions(texts, **options))
-
-
-def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> Iterator[Question]:
-    """Generate questions about texts and yield them in input order.
-
-    Texts are read as they are needed. With ``dedupe_scope="corpus"`` all questions are
-    generated before the first one is yielded. Results are not cached.
-
-    Args:
-        texts: Texts or documents. A text gets its position (``"0"``, ``"1"``, ...) as
-            ``source``; use :meth:`Document.from_text` for another name.
-        **options: The fields of :class:`qgbatch.Settings`.
-
-    Raises:
-        DocumentError: A text cannot be used. No text is skipped.
-        ModelError: The model is missing or damaged.
-        SettingsError: An option is out of range.
-        TypeError: ``texts`` is a string, not a list of strings.
-    """
-    if isinstance(texts, str):
-        raise TypeError("texts is a string: give a list of strings.")
-    components = Components.find(Settings(**options), CacheSettings().directory)
-    documents = (
-        text if isinstance(text, Document) else Document.from_text(text, str(position))
-        for position, text in enumerate(texts)
-    )
-    report, cache = RunReport(), components.open_cache(SqliteStore(None, 0))
-    questions = Stream(components, cache, report, fail_fast=True).questions(documents)
-    if components.settings.dedupe_scope == "corpus":
-        yield from unique(list(questions), components.settings, report.dropped)
-    else:
-        yield from questions
 
 
 def run(
@@ -105,12 +68,14 @@ def run(
         ModelError: The model is missing or damaged.
         OutputError: The output cannot be written, or is also an input.
         SettingsError: A setting is out of range.
-        TypeError: ``inputs`` is a string, not a list of strings.
+        TypeError: An argument has the wrong type, such as a string for ``inputs``.
     """
-    if isinstance(inputs, str):
-        raise TypeError("inputs is a string: give a list of paths.")
-    settings, files, cache = settings or Settings(), files or FileSettings(), cache or CacheSettings()
-    listing, output = list_inputs([os.fspath(path) for path in inputs]), os.fspath(output)
+    if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs must be an iterable of paths, not {type(inputs).__name__}.")
+    settings = _given_or_default("settings", settings, Settings)
+    files = _given_or_default("files", files, FileSettings)
+    cache = _given_or_default("cache", cache, CacheSettings)
+    listing, output = list_inputs([_as_path("inputs", path) for path in inputs]), _as_path("output", output)
     check_output_conflicts(listing, [output])
     report = report if report is not None else RunReport()
     return run_listing(
@@ -123,6 +88,20 @@ def run(
         on_progress=on_progress,
         load_engine=load_engine,
     )
+
+
+def _given_or_default(name: str, given: AnySettings | None, kind: type[AnySettings]) -> AnySettings:
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} must be {kind.__name__}, not {type(given).__name__}.")
+    return given
+
+
+def _as_path(name: str, value: str | Path) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name}: a path must be a string or a Path, not {type(value).__name__}.")
+    return os.fspath(value)
 
 
 def run_listing(
@@ -150,6 +129,7 @@ def run_listing(
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
             components = Components.find(settings, cache.directory, load_engine=load_engine)
             report.provenance = components.provenance()
+            log_decisions(report.provenance, cache)
             with (
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(

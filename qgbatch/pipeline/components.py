@@ -17,11 +17,12 @@ from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
-from qgbatch.errors import SettingsError
+from qgbatch.errors import SettingsError, name_setting
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
 from qgbatch.output.run_facts import Provenance
 from qgbatch.pipeline.cache import Cache
+from qgbatch.pipeline.decisions import log_batch_size
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
@@ -131,7 +132,9 @@ class Components:
             tokenizer.separator_ids,
             tokenizer.answer_separator_ids,
         )
-        return self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        engine = self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        log_batch_size(self.settings, engine)
+        return engine
 
     @cached_property
     def answerer(self) -> Answerer:
@@ -274,14 +277,15 @@ def _find_ranker(model: ModelFiles, settings: Settings) -> Ranker | None:
     ranker = load_ranker(model.directory)
     if ranker is None and (settings.min_score or 0.0) > 0:
         raise SettingsError(
-            f"--min-score {settings.min_score}: scores of {model.name} are mean log-probabilities, "
-            "0 or less.",
+            f"{name_setting('min_score', settings.min_score)}: scores of {model.name} are mean "
+            "log-probabilities, 0 or less.",
             "Give a negative number, such as -0.2.",
         )
     scores_answers = settings.answers or model.metadata.answer_separator
     if settings.min_answer_score is not None and not scores_answers:
         raise SettingsError(
-            f"--min-answer-score: {model.name} does not score answers.", "Add --answers MODEL."
+            f"{name_setting('min_answer_score')}: {model.name} does not score answers.",
+            f"Name a model that does with {name_setting('answers')}.",
         )
     return ranker
 

@@ -12,6 +12,7 @@ from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.engines.devices import n_cores
 from qgbatch.errors import ModelError
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
@@ -55,6 +56,7 @@ def count_work(
     require_packages(listing.paths)
     with closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store:
         components = Components.find(settings, cache.directory, load_engine=load_engine)
+        log_decisions(components.provenance(), cache)
         results = components.open_cache(store)
         Stream(components, results, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
         seconds_per_chunk = results.get_rate() or _estimate_seconds_per_chunk(components)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from qgbatch.engines.base import Batch
-from qgbatch.errors import DocumentError
+from qgbatch.errors import DocumentError, name_setting
 from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.pipeline.components import Components
@@ -201,7 +201,7 @@ class Stream:
             raise DocumentError(
                 f"{document.source}: {self._components.model.name} cannot read its script: the tokenizer "
                 "lacks letters of most words.",
-                "Use a multilingual model (--model), such as a fine-tuned mT5.",
+                f"Use a multilingual model ({name_setting('model')}), such as a fine-tuned mT5.",
             )
 
     def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
@@ -256,7 +256,7 @@ class Stream:
             device = self._components.engine_choice.device
             error = DocumentError(
                 f"{source}: a chunk of {n_tokens} tokens does not fit into the memory of {device}.",
-                "Lower --max-tokens or --num-beams.",
+                f"Lower {name_setting('max_tokens')} or {name_setting('num_beams')}.",
             )
             self._fail(Failure.of(source, "generate", error))
 

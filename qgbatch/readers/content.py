@@ -16,7 +16,7 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from qgbatch.errors import DocumentError, QgbatchError
+from qgbatch.errors import DocumentError, QgbatchError, name_setting
 from qgbatch.output.remote import is_uri, open_uri
 from qgbatch.output.web import explain, is_web_address, media_type_of, open_page, path_of
 
@@ -182,7 +182,7 @@ def decode_exactly(data: bytes, source: str, encodings: Sequence[str] = ()) -> s
                 return text
     raise DocumentError(
         f"{source}: the bytes are not valid {', nor '.join(errors)}.",
-        "If it is text, name its encoding, for example --encoding cp1252.",
+        f"If it is text, name its encoding, for example {name_setting('encoding', ('cp1252',))}.",
     )
 
 

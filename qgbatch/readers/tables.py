@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from qgbatch.errors import DocumentError
+from qgbatch.errors import DocumentError, name_setting
 from qgbatch.readers.content import display, without_soft_hyphens
 from qgbatch.readers.kinds import kind_of
 from qgbatch.readers.omissions import Omissions
@@ -134,7 +134,7 @@ def _joined_texts(
         if not isinstance(text, str | None):
             raise DocumentError(
                 f"{place}, column {column!r}: {type(text).__name__}, not text.",
-                "Name another --text-column.",
+                f"Name another {name_setting('text_column')}.",
             )
         text = (text or "").replace("\r\n", "\n").replace("\r", "\n")
         text = running_text(without_soft_hyphens(text), omissions)
@@ -167,17 +167,18 @@ def _id(values: Mapping[str, Any], column: str, place: str) -> str:
 
 
 def _check_columns(columns: Columns, source: str, files: FileSettings, where: str = "") -> None:
-    named = [*(("--text-column", name) for name in files.text_column), ("--id-column", files.id_column)]
-    for option, name in named:
+    named = [*(("text_column", name) for name in files.text_column), ("id_column", files.id_column)]
+    for setting, name in named:
         if name is not None and name not in columns:
             shown = [repr(column[:_MAX_NAME_CHARS_SHOWN]) for column in list(columns)[:_MAX_COLUMNS_SHOWN]]
             more = ["..."] if len(columns) > len(shown) else []
             raise DocumentError(
                 f"{source}: there is no column {name!r}{where}, only {', '.join(shown + more) or 'none'}.",
-                f"Name one with {option}.",
+                f"Name one with {name_setting(setting)}.",
             )
     for name in files.text_column:
         if (kind := columns[name]) not in (TEXT, None):
             raise DocumentError(
-                f"{source}: column {name!r} is {kind}, not text.", "Name another --text-column."
+                f"{source}: column {name!r} is {kind}, not text.",
+                f"Name another {name_setting('text_column')}.",
             )

@@ -133,9 +133,7 @@ def test_a_character_that_cannot_fit_is_an_error() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("bound", "target", "option"), [(33, 33, "--max-tokens"), (512, 2, "--target-tokens")]
-)
+@pytest.mark.parametrize(("bound", "target", "option"), [(33, 33, "max_tokens"), (512, 2, "target_tokens")])
 def test_limits_without_space_for_text_are_refused(bound: int, target: int, option: str) -> None:
     with pytest.raises(SettingsError, match=f"{option}.*prompt takes 2 tokens"):
         ChunkLimits(bound, target).check(n_prompt_tokens=2)

@@ -103,7 +103,7 @@ def test_damaged_weights_exit_5_and_the_other_checks_run(here: Path, doctor: Doc
         (["--device", "tpu"], 2, "device", "--device tpu"),
         (["--engine", "torch", "--compute-type", "int8"], 2, "engine", "--compute-type"),
         (["--max-tokens", "3"], 2, "tokenizer", "--max-tokens 3"),
-        (["-o", "q.xlsx"], 2, "output", "-o q.xlsx"),
+        (["-o", "q.xlsx"], 2, "output", "--output q.xlsx"),
         (["--model", "./no-such-model"], 5, "model", "./no-such-model"),
         (["-o", "nowhere/q.csv"], 6, "output", "nowhere is not a directory"),
         (["-o", "docs.csv"], 6, "output", "is a directory"),

@@ -73,7 +73,7 @@ def test_the_squad_export_can_be_made_a_dataset(qgbatch: Qgbatch, questions: Pat
 def test_the_summary_can_be_json(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     words = ("--to", "beir", "-o", tmp_path / "out", "--log-format", "json")
     result = qgbatch("export", questions / "with.parquet", *words)
-    summary = json.loads(result.stderr)["summary"]
+    summary = json.loads(result.stderr.splitlines()[-1])["summary"]
     assert summary["output"] == str(tmp_path / "out")
     assert summary["passages"] == str(len((tmp_path / "out" / "corpus.jsonl").read_text().splitlines()))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from qgbatch.cli.console import log_table, set_up_logging
+from qgbatch.cli.logs import set_up_logging
+from qgbatch.cli.summary import log_table
 
 Qgbatch = Callable[..., Result]
 
@@ -57,7 +58,7 @@ def test_a_line_of_json_has_the_name_and_no_controls(
 
 def test_an_error_has_its_hint_on_a_line_of_its_own(qgbatch: Qgbatch) -> None:
     first, second, after = qgbatch("run", "a\nb", "-o", "q.xlsx\n\x1b").stderr.split("\n")
-    assert first.startswith(r"qgbatch: error: -o q.xlsx\n\x1b: the suffix .xlsx")
+    assert first.startswith(r"qgbatch: error: --output q.xlsx\n\x1b: the suffix .xlsx")
     assert second.startswith("  Use ")
     assert after == ""
 

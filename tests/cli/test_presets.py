@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from qgbatch.cli.presets import PRESETS
 from qgbatch.errors import ExitCode
-from qgbatch.settings import FileSettings, Settings
+from qgbatch.settings import PRESETS, FileSettings, Settings
 
 Qgbatch = Callable[..., Result]
 

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from qgbatch.cli.console import Progress, chunks_done, set_up_logging
+from qgbatch.cli import progress as progress_module
+from qgbatch.cli.logs import set_up_logging
+from qgbatch.cli.progress import Progress
+from qgbatch.cli.summary import chunks_done
 from qgbatch.pipeline.run_report import RunReport
 
 
@@ -78,12 +81,21 @@ def test_time_left_is_that_of_the_work_without_the_start(clock: list[float]) -> 
         assert len(line) < 80
 
 
-def test_elsewhere_there_is_a_line_every_half_minute(clock: list[float]) -> None:
+def test_elsewhere_lines_tell_the_last_progress(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_module, "_SECONDS_BETWEEN_LINES", 0.01)
     with shown_on(log := io.StringIO()) as progress:
-        for share in (0.1, 0.2, 0.3, 0.4, 0.5):
-            clock[0] += 10
-            progress(share, f"{share * 100:.0f} chunks")
-    assert log.getvalue() == "qgbatch: 30 %, 30 chunks, 0:01:10 left\n"
+        while not log.getvalue():
+            pass
+        progress(0.1, "10 chunks")
+        clock[0] += 20
+        progress(0.3, "30 chunks")
+        n_before = log.getvalue().count("\n")
+        while log.getvalue().count("\n") < n_before + 2:  # the next line may have begun before
+            pass
+    assert log.getvalue().startswith("qgbatch: 0 %, starting\n")
+    assert log.getvalue().endswith("qgbatch: 30 %, 30 chunks, 0:01:10 left\n")
 
 
 def test_a_rate_is_told_of_what_was_generated_alone() -> None:

@@ -192,7 +192,7 @@ def test_a_document_that_fails_while_it_is_chunked_stays_alone(
 
 
 def test_one_string_is_not_taken_for_many_texts() -> None:
-    with pytest.raises(TypeError, match="give a list"):
+    with pytest.raises(TypeError, match="texts must be an iterable"):
         qgbatch.generate_questions("Tea.")
 
 

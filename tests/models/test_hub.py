@@ -191,7 +191,7 @@ def test_a_published_model_is_downloaded_once_and_found_offline(
 
 
 def test_a_model_missing_on_the_hub_is_named(environment: dict[str, str]) -> None:
-    with pytest.raises(ModelError, match=r"ann/asker: the hub gave no such model .*404.*--revision"):
+    with pytest.raises(ModelError, match=r"ann/asker: the hub gave no such model .*404.*revision"):
         call(environment, download, "ann/asker", None, ["*.json"])
 
 

@@ -104,7 +104,7 @@ def test_a_class_that_is_not_a_tokenizer_is_refused(
     file: str, key: str, value: object, tmp_path: Path
 ) -> None:
     (tmp_path / f"{file}.json").write_text(json.dumps({key: value}))
-    with pytest.raises(ModelError, match=rf"{file}\.json: (tokenizer_class|{key}) is .*--tokenizer"):
+    with pytest.raises(ModelError, match=rf"{file}\.json: (tokenizer_class|{key}) is .* with tokenizer"):
         check_tokenizer(tmp_path)
 
 

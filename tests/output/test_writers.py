@@ -221,9 +221,9 @@ def test_the_given_format_takes_precedence_over_the_suffix(
 @pytest.mark.parametrize(
     ("output", "given", "message"),
     [
-        ("a.xlsx", None, r"-o a\.xlsx: .*\.xlsx is not an output format.*\.parquet"),
-        ("questions", None, "-o questions: .*no suffix.*--format"),
-        ("-", "parquet", "standard output.*--format jsonl"),
+        ("a.xlsx", None, r"output='a\.xlsx': .*\.xlsx is not an output format.*\.parquet"),
+        ("questions", None, "output='questions': .*no suffix.*set format"),
+        ("-", "parquet", "standard output.*format='jsonl'"),
     ],
 )
 def test_an_unusable_format_is_a_settings_error(output: str, given: Format | None, message: str) -> None:

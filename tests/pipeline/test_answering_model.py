@@ -120,7 +120,7 @@ def test_text_that_is_not_prose_gives_no_questions(model: str, tmp_path: Path) -
 
 
 def test_minimum_scores_must_fit_the_model(document: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"--min-score 0.5: scores of .* are mean log-prob"):
+    with pytest.raises(SettingsError, match=r"min_score=0.5: scores of .* are mean log-prob"):
         run(document, tmp_path / "q.jsonl", FakeEngine(), Settings(model=str(MINI), min_score=0.5))
     with pytest.raises(SettingsError, match="does not score answers"):
         run(document, tmp_path / "q.jsonl", FakeEngine(), Settings(model=str(MINI), min_answer_score=0.5))

@@ -76,7 +76,7 @@ def test_a_second_run_reuses_everything_and_counts_the_same(tmp_path: Path) -> N
     questions, first = ask(make_components()[0], tmp_path, MIXED, CHINESE)
     components, engine = make_components()
     again, second = ask(components, tmp_path, MIXED, CHINESE)
-    assert [question.question_id for question in again] == [question.question_id for question in questions]
+    assert [question.id for question in again] == [question.id for question in questions]
     assert (second.omitted, second.failures) == (first.omitted, first.failures)
     assert (engine.inputs, second.n_reused) == ([], second.n_chunks)
     assert "tokenizer" not in vars(components)  # it is not loaded

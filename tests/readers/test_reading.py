@@ -84,8 +84,8 @@ def test_line_breaks_of_windows_and_old_macs_become_line_feeds() -> None:
         (codecs.BOM_UTF8, ["is empty"]),
         (" \r\n\t\u00a0".encode(), ["only white space"]),
         (b"ab\0c", ["binary", "offset 2"]),
-        ("ab".encode("utf-16-le"), ["binary", "--encoding utf-16-le"]),
-        (b"caf\xe9", ["utf-8", "byte 3", "--encoding"]),
+        ("ab".encode("utf-16-le"), ["binary", "encoding=('utf-16-le',)"]),
+        (b"caf\xe9", ["utf-8", "byte 3", "encoding="]),
         (codecs.BOM_UTF16_LE + b"abc", ["utf-16", "byte"]),
     ],
 )

@@ -15,6 +15,7 @@ from qgbatch.output.remote import is_uri
 from qgbatch.output.run_facts import RunFacts
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
 from qgbatch.pipeline.distributed.dedupe import dedupe_parts
 from qgbatch.pipeline.distributed.parts import (
@@ -87,6 +88,7 @@ def run_distributed(
             return report
         components = Components.find(settings, cache.directory)
         report.provenance = components.provenance()
+        log_decisions(report.provenance, cache)
         directory = PartsDirectory(Path(output))
         with lock_output(Path(output), files.wait_lock), directory:
             level = logger.getEffectiveLevel()

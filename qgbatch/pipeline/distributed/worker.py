@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch import errors
-from qgbatch.errors import QgbatchError
+from qgbatch.errors import QgbatchError, naming_options
 from qgbatch.output.rows import output_columns, to_row
 from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.pipeline.components import Components
@@ -97,7 +97,8 @@ class Worker:
         self._messages.clear()
         result: dict[str, Any] = {"messages": self._messages}
         try:
-            with counted_attempt(self._config.parts_directory, encode_block(paths)) as number:
+            attempt = counted_attempt(self._config.parts_directory, encode_block(paths))
+            with naming_options(), attempt as number:
                 if number <= MAX_ATTEMPTS:
                     result["report"] = self._write_part(paths).to_json()
         except QgbatchError as error:

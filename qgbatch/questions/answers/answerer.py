@@ -11,6 +11,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from qgbatch.engines.batching import BatchBudget, make_batches
@@ -61,6 +62,7 @@ class Answerer:
         self._model = SpanModel(directory, device, torch_precision(dtype, device))
         self._strides = StrideMaker(directory, self._model.limits)
         self._budget = budget
+        self._computing = Lock()  # threads may share a model; its memory is planned for one batch
 
     def answer(self, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """Return the best answer to each pair of question and context, in the same order.
@@ -92,7 +94,8 @@ class Answerer:
         """Return the best span of each stride, in the same order."""
         spans: dict[int, Span] = {}
         for batch in make_batches([len(stride) for stride in strides], self._budget):
-            found = self._model.find_spans([strides[index] for index in batch])
+            with self._computing:
+                found = self._model.find_spans([strides[index] for index in batch])
             spans.update(zip(batch, found, strict=True))
         return [spans[index] for index in range(len(strides))]
 

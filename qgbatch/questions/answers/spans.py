@@ -15,7 +15,7 @@ from transformers import AutoModelForQuestionAnswering
 from qgbatch.engines.padding import pad_rows
 from qgbatch.engines.torch import run_with_halving
 from qgbatch.engines.weights import load_checkpoint
-from qgbatch.errors import ModelError
+from qgbatch.errors import ModelError, name_setting
 from qgbatch.questions.answers.strides import ModelLimits, Stride
 
 MAX_ANSWER_TOKENS = 30
@@ -68,7 +68,7 @@ class SpanModel:
             raise ModelError(
                 f"{self._directory}: {max(map(len, batch))} tokens do not fit into the memory of "
                 f"{self._device}.",
-                "Use a smaller model, or --device cpu.",
+                f"Use a smaller model, or {name_setting('device', 'cpu')}.",
             )
         if any(math.isnan(span.log_score) for span in spans):
             raise ModelError(

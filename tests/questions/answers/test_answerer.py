@@ -178,7 +178,7 @@ def test_a_batch_that_does_not_fit_is_halved(bert: Path, monkeypatch: pytest.Mon
         assert_close(answer, other)
     assert max(n_rows) > 2
     limit = 0
-    with pytest.raises(Exception, match=r"64 tokens do not fit into the memory of cpu\..*--device"):
+    with pytest.raises(Exception, match=r"64 tokens do not fit into the memory of cpu\..*device='cpu'"):
         answerer.answer(PAIRS)
 
 
