@@ -215,7 +215,7 @@ def test_a_question_as_a_dictionary_is_its_row() -> None:
     (question, *_) = qgbatch.generate_questions([qgbatch.Document.from_text(TEA, "tea")], **FAST)
     values = question.as_dict()
     table = qgbatch.to_dataframe([question], model="small", with_context=True)
-    row = table.iloc[0].to_dict()
+    row = {str(name): value for name, value in table.iloc[0].items()}
     assert {name: values[name] for name in row if name not in ("model", "page")} == {
         name: value for name, value in row.items() if name not in ("model", "page")
     }
