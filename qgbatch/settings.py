@@ -606,3 +606,15 @@ class Decoding:
     temperature: float = 1.0
     num_return_sequences: int = 1
     seed: int = 42
+
+    @property
+    def effective(self) -> Decoding:
+        """The same decoding, with the defaults where a value has no effect.
+
+        The options of sampling have no effect on a search, and those of several beams none on one beam.
+        """
+        unused: tuple[str, ...] = () if self.do_sample else ("top_k", "top_p", "temperature", "seed")
+        if self.num_beams == 1:
+            unused += ("length_penalty", "early_stopping")
+        defaults = Decoding()
+        return dataclasses.replace(self, **{name: getattr(defaults, name) for name in unused})

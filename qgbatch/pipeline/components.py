@@ -17,6 +17,7 @@ from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
+from qgbatch.engines.devices import torch_precision
 from qgbatch.errors import SettingsError
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
@@ -131,7 +132,9 @@ class Components:
             tokenizer.separator_ids,
             tokenizer.answer_separator_ids,
         )
-        return self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        # The same values as in the cache key, so that no other value can decide a result.
+        decoding = self.decoding.effective
+        return self.load_engine(self.engine_choice, self.model, decoding, special, self.cache_dir)
 
     @cached_property
     def answerer(self) -> Answerer:
@@ -226,7 +229,7 @@ class Components:
             "engine": choice.name,
             "device": choice.device.partition(":")[0],
             "precision": choice.precision,
-            **asdict(self.decoding),
+            **asdict(self.decoding.effective),
             **_versions(choice.name),
             **self._custom_loader(),
         }
@@ -245,7 +248,7 @@ class Components:
             "model": checkpoint_sha256(self.answer_model),
             "tokenizer": tokenizer_sha256(self.answer_model),
             "device": choice.device.partition(":")[0],
-            "dtype": self.settings.dtype,
+            "precision": torch_precision(self.settings.dtype, choice.device),
             **_versions("tokenizers", "torch", "transformers"),
         }
 
