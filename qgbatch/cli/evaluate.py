@@ -59,6 +59,7 @@ _FORMATS = (".json", ".md")
     metavar="FILE",
     group="Data",
     common=True,
+    has_variable=False,
     help="File for the metrics and the method, .json or .md.",
 )
 @settings_options(Settings)

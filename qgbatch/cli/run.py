@@ -27,11 +27,11 @@ from qgbatch.cli.options import (
     build_settings,
     complete_files,
     option,
-    report_options,
     settings_options,
 )
 from qgbatch.cli.presets import PRESETS, as_options
 from qgbatch.cli.result import print_result
+from qgbatch.cli.shared_options import report_options
 from qgbatch.errors import LockedError, SettingsError
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings

@@ -11,7 +11,7 @@ from typing import IO
 
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.atomic import replace_file
-from qgbatch.output.directories import CARD, card_contains, prepare_directory, remove_empty
+from qgbatch.output.directories import CARD, prepare_own_directory, remove_empty
 
 Files = Mapping[str, IO[bytes]]
 """Open binary files by their paths relative to the output directory."""
@@ -44,13 +44,12 @@ def open_directory(directory: Path, export_format: ExportFormat) -> Iterator[Fil
     """Open the files of an export and its card; all are replaced when the block ends without error.
 
     Raises:
-        OutputError: The directory holds files that are not an earlier export in this format, or
+        OutputError: The directory holds files and is not an earlier export in this format, or
             a file cannot be written.
     """
     paths = {name: directory / name for name in (*export_format.files, CARD)}
-    is_ours = card_contains(directory, _made_with(export_format))
     command = f"qgbatch export --to {export_format.name}"
-    created = prepare_directory(directory, paths.values(), lambda _: is_ours, command)
+    created = prepare_own_directory(directory, paths.values(), _made_with(export_format), command)
     try:
         with ExitStack() as stack:  # no file is replaced before all of them are complete
             yield {name: stack.enter_context(replace_file(path)) for name, path in paths.items()}

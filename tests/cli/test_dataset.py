@@ -186,6 +186,39 @@ def test_foreign_files_are_not_overwritten(
     assert json.loads((home / "train.jsonl").read_text()) == row
 
 
+def test_a_directory_with_other_files_is_refused(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    result = qgbatch("dataset", files[0], "-o", tmp_path)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert f"{tmp_path} contains dev-v1.1.json, and qgbatch dataset did not write" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("change", [("--format", "jsonl"), ()])
+def test_no_file_of_an_earlier_dataset_stays_beside_the_new_one(
+    change: tuple[str, ...], qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for _ in range(2):  # the same files are replaced
+        assert qgbatch("dataset", *files, "-o", out).exit_code == ExitCode.OK
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    result = qgbatch("dataset", files[0], "-o", out, *change)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert "would stay beside the new dataset" in result.stderr
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_the_name_of_a_file_is_no_directory(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    result = qgbatch("dataset", files[0], "-o", tmp_path / "data.parquet")
+    assert result.exit_code == ExitCode.USAGE
+    assert "dataset writes a directory, and .parquet is the suffix of a file" in result.stderr
+    assert not (tmp_path / "data.parquet").exists()
+
+
 def test_publishing(files: list[Path], tmp_path: Path) -> None:
     with LoopbackHub() as hub:
         words = [

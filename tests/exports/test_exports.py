@@ -427,12 +427,12 @@ def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> N
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
         place.write_text("Ann's own.")
-        with pytest.raises(OutputError, match="did not write it"):
+        with pytest.raises(OutputError, match="did not write this directory"):
             exported(export_format, path, tmp_path / name.replace("/", "-"))
         assert place.read_text() == "Ann's own."
     another = next(name for name in FORMATS if name != export_format)
     exported(another, path, tmp_path / "another")
-    with pytest.raises(OutputError, match="did not write it"):
+    with pytest.raises(OutputError, match="did not write this directory"):
         exported(export_format, path, tmp_path / "another")
 
 
