@@ -432,6 +432,16 @@ class FileSettings(BaseSettings):
                     "Use a name such as cp1252 or utf-16-le.",
                 ) from None
 
+    @property
+    def deciding_rows(self) -> dict[str, Any]:
+        """The settings that decide the rows of an output, as JSON values."""
+        return {
+            "with_context": self.with_context,
+            "encoding": list(self.encoding),
+            "text_column": list(self.text_column),
+            "id_column": self.id_column,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings(BaseSettings):

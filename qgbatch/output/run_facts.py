@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -10,6 +11,10 @@ from qgbatch.records import Failure, OmittedKind
 
 REPORT_SCHEMA = 1
 """Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
+
+
+_DIFFERS_BY_MACHINE = ("engine", "device", "precision")
+"""Provenance that each worker of a distributed run determines on its own machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,13 @@ class Provenance:
     answers_sha256: str | None = None
     """Fingerprint of the answer model's checkpoint, if there is one."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further JSON values, such as how a distributed run read its inputs."""
+    """Further JSON values: how the documents were read."""
+
+    @property
+    def origin(self) -> str:
+        """What two tables of the same run have in common, to compare: the provenance except the machine."""
+        values = {name: value for name, value in self.to_json().items() if name not in _DIFFERS_BY_MACHINE}
+        return json.dumps(values, sort_keys=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values; the keys of ``extra`` become top-level keys."""

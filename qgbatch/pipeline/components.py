@@ -27,7 +27,7 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
 from qgbatch.records import Chunk, Document, Generation, InputIds
-from qgbatch.settings import Decoding, Settings
+from qgbatch.settings import Decoding, FileSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,8 @@ class Components:
             **_versions("tokenizers", "torch", "transformers"),
         }
 
-    def provenance(self) -> Provenance:
-        """What the output depends on besides the documents."""
+    def provenance(self, files: FileSettings | None = None) -> Provenance:
+        """What the output depends on besides the documents; ``files`` says how they are read."""
         return Provenance(
             qgbatch=qgbatch.__version__,
             model=self.model.name,
@@ -269,6 +269,7 @@ class Components:
                 "min_score": self.min_score,
             },
             answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
+            extra=files.deciding_rows if files else {},
         )
 
 
