@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from qgbatch.records import Failure, OmittedKind
@@ -13,6 +16,8 @@ REPORT_SCHEMA = 1
 """Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
 
 
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+_MODEL_SETTINGS = ("model", "tokenizer", "answers")
 _DIFFERS_BY_MACHINE = ("engine", "device", "precision")
 """Provenance that each worker of a distributed run determines on its own machine."""
 
@@ -50,6 +55,14 @@ class Provenance:
             del values["answers_sha256"]
         return values | dict(values.pop("extra"))
 
+    def for_publication(self) -> Provenance:
+        """The provenance in which models are named without their places on this machine."""
+        settings = {
+            name: public_name(value) if name in _MODEL_SETTINGS else value
+            for name, value in self.settings.items()
+        }
+        return replace(self, model=public_name(self.model), settings=settings)
+
     @classmethod
     def from_json(cls, values: object) -> Provenance:
         """Read what :meth:`to_json` returned.
@@ -60,6 +73,13 @@ class Provenance:
         known = _known_fields(cls, values, optional=("answers_sha256", "extra"))
         assert isinstance(values, Mapping)
         return cls(**{**known, "extra": {key: values[key] for key in values if key not in known}})
+
+
+def public_name(value: Any) -> Any:
+    """A value as it can be published: of a local path only the last component; a hub id is no path."""
+    if not isinstance(value, str) or (_HUB_ID.fullmatch(value) and not os.path.exists(value)):
+        return value
+    return Path(os.path.abspath(value)).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -217,6 +218,26 @@ def test_the_name_of_a_file_is_no_directory(
     assert result.exit_code == ExitCode.USAGE
     assert "dataset writes a directory, and .parquet is the suffix of a file" in result.stderr
     assert not (tmp_path / "data.parquet").exists()
+
+
+@pytest.mark.parametrize(("is_there", "reason"), [(True, "404: Repository not found"), (False, "refused")])
+def test_a_name_that_the_hub_does_not_give_is_asked_for_once(
+    is_there: bool, reason: str, tmp_path: Path
+) -> None:
+    with LoopbackHub() as hub:
+        environment = hub_environment(hub, tmp_path / "hub")
+        if not is_there:
+            with socket.socket() as unused:
+                unused.bind(("127.0.0.1", 0))
+                environment["HF_ENDPOINT"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        result = subprocess.run(
+            [sys.executable, "-m", "qgbatch", "dataset", "ann/askd", "-o", str(tmp_path / "out")],
+            env=environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert result.returncode == ExitCode.NO_INPUT
+    assert result.stderr.startswith("qgbatch: error: ann/askd: not a directory here, and cannot be loaded")
+    assert reason in result.stderr.splitlines()[0]
+    assert "Retrying" not in result.stderr
 
 
 def test_publishing(files: list[Path], tmp_path: Path) -> None:
