@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import io
 import logging
 import os
 import sys
+from contextlib import suppress
+
+from typing_extensions import Buffer
 
 from qgbatch.errors import ExitCode
 
@@ -16,8 +20,7 @@ def entry() -> None:
     A normal exit would wait for the engine's threads to finish their batches, which takes
     minutes with a large model.
     """
-    if sys.stderr is None:
-        _open_stderr()
+    _make_stderr_reliable()
     try:
         from qgbatch.cli import main
 
@@ -32,13 +35,29 @@ def entry() -> None:
         raise
 
 
-def _open_stderr() -> None:
-    """Discard messages if standard error is closed; otherwise a file could get its descriptor."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    if descriptor != 2:
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+def _make_stderr_reliable() -> None:
+    """Discard messages that cannot be written, so that the exit code does not depend on standard error.
+
+    If standard error is closed, all messages are discarded; otherwise a file could get its descriptor.
+    """
+    if sys.stderr is None:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        if descriptor != 2:
+            os.dup2(descriptor, 2)
+            os.close(descriptor)
+    encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+    stream = io.BufferedWriter(_Messages(2, "wb", closefd=False))
+    sys.stderr = io.TextIOWrapper(stream, encoding, errors="backslashreplace", line_buffering=True)
+
+
+class _Messages(io.FileIO):
+    """A file that loses what cannot be written to it: a full disk, or a pipe that nobody reads."""
+
+    def write(self, data: Buffer) -> int:
+        """Write bytes if possible."""
+        with suppress(OSError):
+            return super().write(data)
+        return memoryview(data).nbytes
 
 
 if __name__ == "__main__":

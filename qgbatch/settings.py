@@ -518,6 +518,16 @@ class FileSettings(BaseSettings):
                     "Use a name such as cp1252 or utf-16-le.",
                 ) from None
 
+    @property
+    def deciding_rows(self) -> dict[str, Any]:
+        """The settings that decide the rows of an output, as JSON values."""
+        return {
+            "with_context": self.with_context,
+            "encoding": list(self.encoding),
+            "text_column": list(self.text_column),
+            "id_column": self.id_column,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings(BaseSettings):
@@ -694,3 +704,15 @@ class Decoding:
     temperature: float = 1.0
     num_return_sequences: int = 1
     seed: int = 42
+
+    @property
+    def effective(self) -> Decoding:
+        """The same decoding, with the defaults where a value has no effect.
+
+        The options of sampling have no effect on a search, and those of several beams none on one beam.
+        """
+        unused: tuple[str, ...] = () if self.do_sample else ("top_k", "top_p", "temperature", "seed")
+        if self.num_beams == 1:
+            unused += ("length_penalty", "early_stopping")
+        defaults = Decoding()
+        return dataclasses.replace(self, **{name: getattr(defaults, name) for name in unused})

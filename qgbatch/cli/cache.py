@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.options import Command, option
+from qgbatch.cli.result import print_result
 from qgbatch.settings import CacheSettings
 
 _EPILOG = """\b
@@ -60,9 +61,11 @@ def _print_info(directory: Path) -> None:
     n_entries, n_bytes = _results(directory)
     models = [path for path in (directory / CONVERTED_MODELS).glob("*") if path.is_dir()]
     n_model_bytes = sum(path.stat().st_size for model in models for path in model.iterdir())
-    click.echo(f"directory  {directory}")
-    click.echo(f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB")
-    click.echo(f"models     {len(models)} converted, {n_model_bytes / 1e6:,.1f} MB")
+    print_result(
+        f"directory  {directory}\n"
+        f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB\n"
+        f"models     {len(models)} converted, {n_model_bytes / 1e6:,.1f} MB"
+    )
 
 
 def _results(directory: Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from qgbatch.cli.options import Decorated, Option, option
+from qgbatch.cli.options import PLACES, Decorated, Option, option
 from qgbatch.errors import SettingsError
 from qgbatch.settings import PRESETS
 
@@ -36,7 +37,8 @@ def _load_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     if path is None or ctx.resilient_parsing:  # completion does not need the values; reading may be slow
         return
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        values = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path} cannot be read: {error}.", "Correct the file.") from error
     known = {
@@ -47,10 +49,17 @@ def _load_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     del known["config"]
     ctx.default_map = dict(ctx.default_map or {})
     for key, value in values.items():
-        param = known.get(key.replace("-", "_"))
+        param, place = known.get(key.replace("-", "_")), _place(path, text, key)
         if param is None:
-            raise SettingsError(f"--config {path}: unknown option {key!r}.", _suggest_names(key, known))
-        ctx.default_map[str(param.name)] = _to_words(path, key, value, param)
+            raise SettingsError(f"--config {place}: unknown option {key!r}.", _suggest_names(key, known))
+        ctx.default_map[str(param.name)] = _to_words(place, key, value, param)
+        ctx.meta.setdefault(PLACES, {})[param.name] = place
+
+
+def _place(path: Path, text: str, key: str) -> str:
+    """The file and line of a key, or only the file if a text in it looks like the key."""
+    found = list(re.finditer(rf"""^[ \t]*["']?{re.escape(key)}["']?[ \t]*=""", text, re.MULTILINE))
+    return f"{path}, line {text.count(chr(10), 0, found[0].start()) + 1}" if len(found) == 1 else str(path)
 
 
 def _suggest_names(key: str, known: Iterable[str | None]) -> str:
@@ -60,7 +69,7 @@ def _suggest_names(key: str, known: Iterable[str | None]) -> str:
     return "Use the names of the command-line options, such as num_beams for --num-beams."
 
 
-def _to_words(path: Path, key: str, value: Any, param: click.Parameter) -> Any:
+def _to_words(place: str, key: str, value: Any, param: click.Parameter) -> Any:
     """Convert a TOML value to what Click gets from the command line, so that it is checked the same way."""
     hint = f"See the help of {param.opts[-1]}."
     if param.multiple or param.nargs == -1:
@@ -73,7 +82,7 @@ def _to_words(path: Path, key: str, value: Any, param: click.Parameter) -> Any:
             return value
     elif isinstance(value, str) or (isinstance(value, int | float) and _is_number(param)):
         return str(value)
-    raise SettingsError(f"--config {path}: {value!r} is not a valid value of {key}.", hint)
+    raise SettingsError(f"--config {place}: {value!r} is not a valid value of {key}.", hint)
 
 
 def _is_number(param: click.Parameter) -> bool:
@@ -96,4 +105,5 @@ def preset_option() -> Callable[[Decorated], Decorated]:
 def _load_preset(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
     if name is not None:
         ctx.default_map = {**PRESETS[name], **(ctx.default_map or {})}
+        ctx.meta[PLACES] = {**dict.fromkeys(PRESETS[name], f"--preset {name}"), **ctx.meta.get(PLACES, {})}
     return name

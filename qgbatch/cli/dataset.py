@@ -9,7 +9,8 @@ import click
 
 from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options
-from qgbatch.cli.options import Command, complete_files, dataset_options, option
+from qgbatch.cli.options import Command, complete_files, option
+from qgbatch.cli.shared_options import dataset_options, output_dir_option
 from qgbatch.cli.summary import log_table
 
 if TYPE_CHECKING:
@@ -37,15 +38,7 @@ Examples:
     group="Data",
     help="Write each question with its answer. Questions without an answer are skipped.",
 )
-@option(
-    "-o",
-    "--output-dir",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    group="Output",
-    help="Directory for the card and one file per split.",
-)
+@output_dir_option("Directory for the card and one file per split.")
 @option(
     "--format",
     "file_format",

@@ -16,9 +16,9 @@ from qgbatch.cli.options import (
     LongCommand,
     build_settings,
     option,
-    report_options,
     settings_options,
 )
+from qgbatch.cli.shared_options import report_options
 from qgbatch.errors import ExitCode
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 

@@ -13,6 +13,7 @@ import click
 from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options
 from qgbatch.cli.options import LongCommand, build_settings, option, settings_options
+from qgbatch.cli.result import print_result
 from qgbatch.errors import SettingsError, require_package
 from qgbatch.output.atomic import replace_file
 from qgbatch.settings import Settings
@@ -58,6 +59,7 @@ _FORMATS = (".json", ".md")
     metavar="FILE",
     group="Data",
     common=True,
+    has_variable=False,
     help="File for the metrics and the method, .json or .md.",
 )
 @settings_options(Settings)
@@ -106,4 +108,4 @@ def evaluate(
         if stream and output:
             as_json = json.dumps(asdict(evaluation), ensure_ascii=False, indent=2) + "\n"
             stream.write((as_json if output.suffix == ".json" else markdown).encode())
-    click.echo(markdown, nl=False)
+    print_result(markdown.rstrip("\n"))

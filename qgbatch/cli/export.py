@@ -8,7 +8,8 @@ import click
 
 from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options
-from qgbatch.cli.options import Command, complete_files, dataset_options, option
+from qgbatch.cli.options import Command, complete_files, option
+from qgbatch.cli.shared_options import dataset_options, output_dir_option
 from qgbatch.cli.summary import log_table
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
@@ -41,15 +42,7 @@ Examples:
     group="Output",
     help=f"Format of the export: {', '.join(FORMATS)}.",
 )
-@option(
-    "-o",
-    "--output-dir",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    group="Output",
-    help="Directory for the files and a README.md that describes them.",
-)
+@output_dir_option("Directory for the files and a README.md that describes them.")
 @dataset_options
 @config_option()
 @console_options

@@ -9,7 +9,8 @@ import click
 
 from qgbatch.cli.config import config_option
 from qgbatch.cli.console import Console, console_options
-from qgbatch.cli.options import LongCommand, build_settings, option, settings_options
+from qgbatch.cli.options import LongCommand, build_settings, settings_options
+from qgbatch.cli.shared_options import output_dir_option
 from qgbatch.cli.summary import log_table
 from qgbatch.training.settings import TrainingSettings
 
@@ -25,16 +26,7 @@ _METRIC_LABELS = {"step": "checkpoint step", "train_loss": "training loss", "eva
 
 @click.command(cls=LongCommand, epilog=_EPILOG)
 @settings_options(TrainingSettings)
-@option(
-    "-o",
-    "--output-dir",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    group="Output",
-    common=True,
-    help="Directory for the model, its card and the checkpoints.",
-)
+@output_dir_option("Directory for the model, its card and the checkpoints.", common=True)
 @config_option()
 @console_options
 def finetune(*, output_dir: Path, console: Console, **values: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qgbatch.cli.options import Command
+from qgbatch.cli.result import print_result
 
 _EPILOG = """\b
 Examples:
@@ -33,5 +34,9 @@ def models() -> None:
         for name, metadata in [*built_in, *known]
     ]
     name_width, output_width = (max(map(len, column)) for column in list(zip(*lines, strict=True))[:2])
-    for name, output, license_name in lines:
-        click.echo(f"{name:<{name_width}}  {output:<{output_width}}  {license_name}")
+    print_result(
+        "\n".join(
+            f"{name:<{name_width}}  {output:<{output_width}}  {license_name}"
+            for name, output, license_name in lines
+        )
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import click
 from click.shell_completion import CompletionItem
 
-from qgbatch.errors import option_name
+from qgbatch.errors import QgbatchError, option_name
 from qgbatch.models.checkpoint import BUILT_IN_MODELS
 from qgbatch.models.known_models import KNOWN_MODELS
 from qgbatch.settings import BaseSettings, choices, explain_invalid_choice
@@ -25,6 +25,9 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[s
 _NO_BREAK_SPACE, _NO_BREAK_HYPHEN = "\u00a0", "\u2011"
 _DEFAULT_GROUP = "General"
 _COMMON_HEADING = "Common options"
+PLACES = "qgbatch.places"
+"""Key of ``Context.meta``: where the configuration file or a preset sets an option, by its name."""
+_OPTION_NAMES = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 _SHOW_ALL = "qgbatch.show_all_options"
 """Key of ``Context.meta`` that is set while ``--help-all`` is written."""
 
@@ -65,6 +68,8 @@ class Option(click.Option):
         group: The heading of the option in the help.
         common: Whether the short help of a :class:`LongCommand` lists the option.
         metavar: The placeholder of the value; it also selects the completion.
+        has_variable: Whether an environment variable sets the option. All commands with an option of this
+            name share the variable.
     """
 
     def __init__(
@@ -73,13 +78,31 @@ class Option(click.Option):
         group: str = _DEFAULT_GROUP,
         common: bool = False,
         metavar: str | None = None,
+        has_variable: bool = True,
         **kwargs: Any,
     ) -> None:
         complete = _COMPLETION_BY_METAVAR.get(metavar)
         super().__init__(*args, metavar=metavar, shell_complete=complete, **kwargs)
         self.group = group
         self.common = common
-        self.envvar = f"QGBATCH_{self.name.upper()}" if self.name else None
+        self.envvar = f"QGBATCH_{self.name.upper()}" if self.name and has_variable else None
+
+    def place(self, ctx: click.Context) -> str | None:
+        """Where the value was set, such as ``QGBATCH_SEED`` or ``c.toml, line 3``.
+
+        Returns:
+            None if it is on the command line or has its default.
+        """
+        source = ctx.get_parameter_source(str(self.name))
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            return f"the variable {self.envvar}"
+        is_mapped = source is click.core.ParameterSource.DEFAULT_MAP
+        return ctx.meta[PLACES][self.name] if is_mapped else None
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The option as Click names it in an error, with the place of its value."""
+        place = ctx and self.place(ctx)
+        return super().get_error_hint(ctx) + (f" ({place})" if place else "")
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Write a flag and its opposite as ``--[no-]cache``; break no line at a hyphen or a default."""
@@ -105,7 +128,30 @@ def option(*names: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
 
 
 class Command(click.Command):
-    """A command whose help lists the options in groups, with all texts in one column."""
+    """A command whose help lists the options in groups, with all texts in one column.
+
+    An error that names an option also says where the option was set, unless on the command line.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except QgbatchError as error:
+            error.message = self._with_places(error.message, ctx)
+            raise
+        except click.UsageError as error:
+            raise click.UsageError(self._with_places(error.message, ctx), ctx) from error
+
+    def _with_places(self, message: str, ctx: click.Context) -> str:
+        """Add a sentence for each option in a message that is set elsewhere than on the command line."""
+        named, sentences = set(_OPTION_NAMES.findall(message)), [message]
+        for each in self.params:
+            names = named.intersection(each.opts + each.secondary_opts)
+            place = each.place(ctx) if names and isinstance(each, Option) else None
+            if place:
+                sentences.append(f"{min(names)} is set by {place}.")
+        return " ".join(sentences)
 
     def get_help(self, ctx: click.Context) -> str:
         """The help, with plain characters after the lines have been wrapped."""
@@ -210,42 +256,3 @@ def build_settings(settings_class: type[AnySettings], values: dict[str, Any]) ->
     """Create a settings object from the option values that belong to its fields."""
     names = [spec.name for spec in dataclasses.fields(settings_class)]
     return settings_class(**{name: values[name] for name in names})
-
-
-def report_options(function: Decorated) -> Decorated:
-    """A decorator that adds ``--report`` and ``--failures``, the files written beside the output."""
-    for name, metavar, common, text in (
-        ("--failures", "FILE.jsonl", False, "Write one line for each document that failed."),
-        ("--report", "FILE.json", True, "Write a summary: counts, times, failures, model, settings."),
-    ):
-        path_type = click.Path(path_type=Path)
-        decorate = option(name, type=path_type, metavar=metavar, group="Output", common=common, help=text)
-        function = decorate(function)
-    return function
-
-
-def dataset_options(function: Decorated) -> Decorated:
-    """A decorator that adds ``--license`` and the options for publishing a dataset."""
-    for decorate in (
-        option(
-            "--hub-dataset-id",
-            metavar="ID",
-            group="Output",
-            help="Repository on the hub.  [default: the name of the output directory]",
-        ),
-        option(
-            "--push-to-hub/--no-push-to-hub",
-            group="Output",
-            show_default=True,
-            help="Publish the dataset on the Hugging Face hub.",
-        ),
-        option(
-            "--license",
-            "license_name",
-            metavar="ID",
-            group="Output",
-            help="Licence to state on the card, such as cc-by-sa-4.0.",
-        ),
-    ):
-        function = decorate(function)
-    return function

@@ -27,6 +27,7 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="FILE.html",
     group="Output",
+    has_variable=False,
     help="HTML page to write. It needs no other files and no network.",
 )
 @option(

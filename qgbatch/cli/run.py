@@ -20,12 +20,13 @@ from qgbatch.cli.options import (
     build_settings,
     complete_files,
     option,
-    report_options,
     settings_options,
 )
 from qgbatch.cli.progress import counts_of
+from qgbatch.cli.result import print_result
+from qgbatch.cli.shared_options import report_options
 from qgbatch.cli.summary import chunks_done, log_failures, log_summary, plan_table
-from qgbatch.errors import LockedError, name_setting
+from qgbatch.errors import LockedError, SettingsError, name_setting
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.settings import PRESETS, CacheSettings, FileSettings, RunnerSettings, Settings
 
@@ -181,7 +182,7 @@ def _print_plan(
 
     report, seconds = count_work(listing, settings, files, cache, **_engine_loader())
     log_failures(report)
-    click.echo(plan_table(report, seconds))
+    print_result(plan_table(report, seconds))
     click.get_current_context().exit(report.exit_code)
 
 
@@ -189,7 +190,8 @@ def _print_plan(
 def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport]:
     """Yield the report of a run, and write it and its failures however the run ends.
 
-    Both files are opened first, so that a file that cannot be written stops the run before it starts.
+    Wrong usage and a locked output leave both files as they are. They are opened first, so that a file
+    that cannot be written stops the run before it starts.
     """
     from qgbatch.output.atomic import replace_file
     from qgbatch.output.writers import json_line
@@ -200,7 +202,7 @@ def _reporting(report: Path | None, failures: Path | None) -> Iterator[RunReport
         failures_stream = files.enter_context(replace_file(failures)) if failures else None
         try:
             yield run_report
-        except LockedError:  # the report file belongs to the run that holds the lock
+        except (LockedError, SettingsError):  # the files belong to another run: the one now, or the last
             raise
         except BaseException as error:
             run_report.error = error

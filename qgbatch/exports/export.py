@@ -36,7 +36,7 @@ def export(
 
     Raises:
         InputError: The table lacks a column that the format needs, or a row is invalid.
-        OutputError: The directory holds files that are not an earlier export in this format, or
+        OutputError: The directory holds files and is not an earlier export in this format, or
             a file cannot be written.
     """
     from qgbatch.readers.conflicts import check_output_conflicts

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.atomic import replace_file
-from qgbatch.output.directories import CARD, card_contains, prepare_directory, remove_empty
+from qgbatch.output.directories import CARD, prepare_own_directory, remove_empty
+from qgbatch.output.run_facts import public_name
 
 Files = Mapping[str, IO[bytes]]
 """Open binary files by their paths relative to the output directory."""
@@ -44,13 +45,12 @@ def open_directory(directory: Path, export_format: ExportFormat) -> Iterator[Fil
     """Open the files of an export and its card; all are replaced when the block ends without error.
 
     Raises:
-        OutputError: The directory holds files that are not an earlier export in this format, or
+        OutputError: The directory holds files and is not an earlier export in this format, or
             a file cannot be written.
     """
     paths = {name: directory / name for name in (*export_format.files, CARD)}
-    is_ours = card_contains(directory, _made_with(export_format))
     command = f"qgbatch export --to {export_format.name}"
-    created = prepare_directory(directory, paths.values(), lambda _: is_ours, command)
+    created = prepare_own_directory(directory, paths.values(), _made_with(export_format), command)
     try:
         with ExitStack() as stack:  # no file is replaced before all of them are complete
             yield {name: stack.enter_context(replace_file(path)) for name, path in paths.items()}
@@ -72,7 +72,9 @@ def write_card(
     )
     rows = "\n".join(f"| {name} | {value} |" for name, value in summary)
     # Indented JSON has no line that starts with backticks, so no value can end the code block.
-    provenance = table.provenance.to_json() if table.provenance else {"model": table.models}
+    provenance: dict[str, Any] = {"model": [public_name(name) for name in table.models]}
+    if table.provenance:
+        provenance = table.provenance.for_publication().to_json()
     licence = f"Licence: {license_name}. " if license_name else ""
     stream.write(
         f"""{front_matter}# {title}

@@ -13,6 +13,7 @@ from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, NULLABLE
+from qgbatch.output.run_facts import public_name
 from qgbatch.output.writers import ROWS_PER_GROUP, parquet_metadata
 
 _FILE = "data/train-00000-of-00001.parquet"
@@ -51,10 +52,11 @@ def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
             pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in NULLABLE)
             for name in table.columns
         ],
-        metadata=parquet_metadata(table.provenance),
+        metadata=parquet_metadata(table.provenance and table.provenance.for_publication()),
     )
     with pq.ParquetWriter(stream, schema, compression="zstd") as parquet:
-        for rows in _groups(table.rows()):
+        rows_to_publish = ({**row, "model": public_name(row["model"])} for row in table.rows())
+        for rows in _groups(rows_to_publish):
             parquet.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
 
 

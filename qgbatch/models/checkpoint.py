@@ -79,13 +79,21 @@ class ModelFiles:
 
 
 def checkpoint_sha256(directory: Path) -> str:
-    """Return the SHA-256 of the configuration, the weights and the ranker, as 64 hexadecimal digits."""
+    """Return the SHA-256 of the configuration, the weights and the ranker, as 64 hexadecimal digits.
+
+    Raises:
+        ModelError: A file cannot be read.
+    """
     digest = hashlib.sha256()
     for path in sorted(directory.iterdir()):
         is_index = path.name in _WEIGHTS and path.suffix == ".json"
         if path.name in ("config.json", RANKER) or is_index or WEIGHTS_FILE.fullmatch(path.name):
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            try:
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            except OSError as error:
+                reason = error.strerror or error
+                raise ModelError(f"{path}: cannot be read ({reason}).", "Check its permissions.") from error
     return digest.hexdigest()
 
 

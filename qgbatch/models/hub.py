@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
-from qgbatch.errors import ModelError, OutputError, SettingsError, name_setting
+from qgbatch.errors import InputError, ModelError, OutputError, SettingsError, name_setting
 
 RepoType = Literal["model", "dataset"]
 
@@ -48,6 +48,23 @@ def download(name: str, revision: str | None, patterns: list[str]) -> Path:
             f"{name}: the hub gave no such model ({_reason(error)}).",
             f"Check the id, {name_setting('revision')} and your access (hf auth login), or give a "
             "directory.",
+        ) from error
+
+
+def find_dataset(name: str) -> None:
+    """Ask the hub once, without retries, whether it has a dataset.
+
+    Raises:
+        InputError: The hub could not be reached, or has no such dataset.
+    """
+    from huggingface_hub import constants, dataset_info
+
+    try:
+        dataset_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # huggingface_hub and its HTTP library raise many types
+        raise InputError(
+            f"{name}: not a directory here, and cannot be loaded from the hub ({_reason(error)}).",
+            "Check the name, your access and the network (HF_HUB_OFFLINE=1 needs it in the cache).",
         ) from error
 
 

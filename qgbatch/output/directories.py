@@ -64,6 +64,34 @@ def prepare_directory(
     return created
 
 
+def prepare_own_directory(
+    directory: Path, outputs: Iterable[Path], sentence: str, command: str
+) -> list[Path]:
+    """Create an output directory that holds nothing else, as :func:`prepare_directory` does.
+
+    Args:
+        directory: The output directory. It is missing, empty except for hidden files, or an earlier output.
+        outputs: Paths in it that the command may replace.
+        sentence: A sentence in the card by which the command recognizes its earlier output.
+        command: The command that writes, for the error message.
+
+    Returns:
+        The directories that were created, outermost first.
+
+    Raises:
+        OutputError: The directory contains other files, or cannot be created or written.
+    """
+    is_ours = card_contains(directory, sentence)
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    foreign = next((name for name in names if not name.startswith(".")), None)
+    if foreign and not is_ours:
+        raise OutputError(
+            f"{directory} contains {foreign}, and {command} did not write this directory.",
+            "Its files would be mixed with those of the command: name another directory.",
+        )
+    return prepare_directory(directory, outputs, lambda _: is_ours, command)
+
+
 def remove_empty(directories: Sequence[Path]) -> None:
     """Remove those of the directories that are still empty; the list is outermost first."""
     for path in reversed(directories):

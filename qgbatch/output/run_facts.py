@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from qgbatch.records import Failure, OmittedKind
 
 REPORT_SCHEMA = 1
 """Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
+
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+_MODEL_SETTINGS = ("model", "tokenizer", "answers")
+_DIFFERS_BY_MACHINE = ("engine", "device", "precision")
+"""Provenance that each worker of a distributed run determines on its own machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +40,13 @@ class Provenance:
     answers_sha256: str | None = None
     """Fingerprint of the answer model's checkpoint, if there is one."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further JSON values, such as how a distributed run read its inputs."""
+    """Further JSON values: how the documents were read."""
+
+    @property
+    def origin(self) -> str:
+        """What two tables of the same run have in common, to compare: the provenance except the machine."""
+        values = {name: value for name, value in self.to_json().items() if name not in _DIFFERS_BY_MACHINE}
+        return json.dumps(values, sort_keys=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values; the keys of ``extra`` become top-level keys."""
@@ -38,6 +54,14 @@ class Provenance:
         if values["answers_sha256"] is None:
             del values["answers_sha256"]
         return values | dict(values.pop("extra"))
+
+    def for_publication(self) -> Provenance:
+        """The provenance in which models are named without their places on this machine."""
+        settings = {
+            name: public_name(value) if name in _MODEL_SETTINGS else value
+            for name, value in self.settings.items()
+        }
+        return replace(self, model=public_name(self.model), settings=settings)
 
     @classmethod
     def from_json(cls, values: object) -> Provenance:
@@ -49,6 +73,13 @@ class Provenance:
         known = _known_fields(cls, values, optional=("answers_sha256", "extra"))
         assert isinstance(values, Mapping)
         return cls(**{**known, "extra": {key: values[key] for key in values if key not in known}})
+
+
+def public_name(value: Any) -> Any:
+    """A value as it can be published: of a local path only the last component; a hub id is no path."""
+    if not isinstance(value, str) or (_HUB_ID.fullmatch(value) and not os.path.exists(value)):
+        return value
+    return Path(os.path.abspath(value)).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,7 @@ def run_listing(
             return report
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
             components = Components.find(settings, cache.directory, load_engine=load_engine)
-            report.provenance = components.provenance()
+            report.provenance = components.provenance(files)
             log_decisions(report.provenance, cache)
             with (
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,

@@ -17,6 +17,7 @@ from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
+from qgbatch.engines.devices import torch_precision
 from qgbatch.errors import SettingsError, name_setting
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
@@ -27,7 +28,7 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
 from qgbatch.records import Chunk, Document, Generation, InputIds
-from qgbatch.settings import Decoding, Settings
+from qgbatch.settings import Decoding, FileSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,9 @@ class Components:
             tokenizer.separator_ids,
             tokenizer.answer_separator_ids,
         )
-        engine = self.load_engine(self.engine_choice, self.model, self.decoding, special, self.cache_dir)
+        # The same values as in the cache key, so that no other value can decide a result.
+        decoding = self.decoding.effective
+        engine = self.load_engine(self.engine_choice, self.model, decoding, special, self.cache_dir)
         log_batch_size(self.settings, engine)
         return engine
 
@@ -229,7 +232,7 @@ class Components:
             "engine": choice.name,
             "device": choice.device.partition(":")[0],
             "precision": choice.precision,
-            **asdict(self.decoding),
+            **asdict(self.decoding.effective),
             **_versions(choice.name),
             **self._custom_loader(),
         }
@@ -248,12 +251,12 @@ class Components:
             "model": checkpoint_sha256(self.answer_model),
             "tokenizer": tokenizer_sha256(self.answer_model),
             "device": choice.device.partition(":")[0],
-            "dtype": self.settings.dtype,
+            "precision": torch_precision(self.settings.dtype, choice.device),
             **_versions("tokenizers", "torch", "transformers"),
         }
 
-    def provenance(self) -> Provenance:
-        """What the output depends on besides the documents."""
+    def provenance(self, files: FileSettings | None = None) -> Provenance:
+        """What the output depends on besides the documents; ``files`` says how they are read."""
         return Provenance(
             qgbatch=qgbatch.__version__,
             model=self.model.name,
@@ -262,13 +265,12 @@ class Components:
             engine=self.engine_choice.name,
             device=self.engine_choice.device,
             precision=self.engine_choice.precision,
-            settings={
-                **asdict(self.settings),
-                **asdict(self.decoding),
-                **asdict(self.limits),
-                "min_score": self.min_score,
-            },
+            settings=asdict(self.settings)
+            | asdict(self.decoding)
+            | asdict(self.limits)
+            | {"min_score": self.min_score},
             answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
+            extra=files.deciding_rows if files else {},
         )
 
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.engines.devices import n_cores
 from qgbatch.errors import ModelError
+from qgbatch.models.validation import WEIGHTS_FILE
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.run_report import RunReport
@@ -79,11 +80,15 @@ def _estimate_seconds_per_chunk(components: Components) -> float | None:
 def _n_parameters(directory: Path) -> int:
     """Count the parameters in safetensors headers; for ``.bin`` files, assume four bytes per parameter."""
     n_parameters = 0
-    for path in directory.glob("*.safetensors"):
+    for path in directory.iterdir():
+        if path.suffix != ".safetensors" or not WEIGHTS_FILE.fullmatch(path.name):
+            continue
         try:
             with safe_open(path, framework="numpy") as tensors:
                 names = tensors.keys()
                 n_parameters += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:
             raise ModelError(f"{path}: damaged ({error}).", "Get the checkpoint again.") from error
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error}).", "Check its permissions.") from error
     return n_parameters or sum(path.stat().st_size for path in directory.glob("*.bin")) // 4

@@ -18,7 +18,7 @@ from qgbatch.models.known_models import ARCHITECTURES, ModelMetadata
 from qgbatch.models.tokenizer import PromptTokenizer, load_new_tokenizer, load_tokenizer
 from qgbatch.settings import Decoding
 from qgbatch.training.metadata import trained_metadata
-from qgbatch.training.settings import TrainingSettings
+from qgbatch.training.settings import DEFAULT_BASE, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def load_base(settings: TrainingSettings) -> Base:
 
 
 def _load(settings: TrainingSettings) -> Base:
-    model = find_model(settings.base)
+    model = find_model(settings.base or DEFAULT_BASE)
     metadata = trained_metadata(model.metadata, with_answers=settings.with_answers)
     model = replace(model, metadata=metadata)
     tokenizer = load_tokenizer(model, settings.tokenizer, embedding_grows=True)

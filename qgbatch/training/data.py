@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import InputError, require_package
+from qgbatch.models.hub import find_dataset
 from qgbatch.readers.content import is_gzip
 from qgbatch.readers.kinds import kind_of
 from qgbatch.readers.table_rows import read_intact_rows
@@ -81,21 +82,8 @@ def load_splits(
         ModelError: ``datasets`` is not installed.
     """
     require_package("datasets", "A data set of the hub", extra="train")
-    import datasets
-
-    datasets.disable_progress_bars()
-    try:
-        loaded = datasets.load_dataset(dataset)
-    except Exception as error:  # from the hub, file systems or parsers
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(
-            f"{dataset}: not a directory here, and cannot be loaded from the hub ({reason})."
-            if not os.path.isdir(dataset)
-            else f"{dataset}: cannot be loaded ({reason}).",
-            "Check the name, your access and the network (HF_HUB_OFFLINE=1 needs it in the cache).",
-        ) from error
     selection, splits = Selection(keep_unanswerable, with_answers), {}
-    for split_name, rows in loaded.items():
+    for split_name, rows in _load_dataset(dataset).items():
         if only is not None and str(split_name) not in only:
             continue
         name = f"{dataset}, {split_name}"
@@ -103,6 +91,35 @@ def load_splits(
         places = ((f"{name}, row {index}", row) for index, row in enumerate(merged))
         splits[str(split_name)] = make_split(name, places, selection)
     return splits
+
+
+def _load_dataset(dataset: str) -> Any:
+    """Load a data set from its directory, the hub or, if the hub gives none, the cache of ``datasets``."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    is_offline, missing = datasets.config.HF_HUB_OFFLINE, None
+    if not is_offline and not os.path.isdir(dataset):
+        try:
+            find_dataset(dataset)
+        except InputError as error:
+            missing = error
+    # Without the hub, datasets would ask it again and again for 23 seconds before it reads its cache.
+    datasets.config.HF_HUB_OFFLINE = is_offline or missing is not None
+    try:
+        return datasets.load_dataset(dataset)
+    except Exception as error:  # from the hub, file systems or parsers
+        if missing:
+            raise missing from error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{dataset}: not a directory here, and cannot be loaded from the hub ({reason})."
+            if not os.path.isdir(dataset)
+            else f"{dataset}: cannot be loaded ({reason}).",
+            "Check the name, your access and the network (HF_HUB_OFFLINE=1 needs it in the cache).",
+        ) from error
+    finally:
+        datasets.config.HF_HUB_OFFLINE = is_offline
 
 
 def file_sha256(path: str) -> str:

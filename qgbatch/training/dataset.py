@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
 from huggingface_hub import DatasetCardData
 
-from qgbatch.errors import SettingsError
+from qgbatch.errors import OutputError, SettingsError
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import source_text, target_text
 from qgbatch.output.atomic import replace_file
-from qgbatch.output.directories import CARD, card_contains, prepare_directory
+from qgbatch.output.directories import CARD, prepare_own_directory
 from qgbatch.output.writers import json_line
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.listing import Listing
@@ -93,14 +93,14 @@ def write_dataset(
         The names of the files.
 
     Raises:
-        OutputError: The directory contains files that are not an earlier dataset, or a file cannot be
-            written.
+        OutputError: The directory contains files and is not an earlier dataset with the same files, or a
+            file cannot be written.
     """
     paths = {directory / f"{name}.{file_format}": split for name, split in splits.items()}
-    is_ours = card_contains(directory, _MADE_BY)
-    prepare_directory(directory, [*paths, directory / CARD], lambda _: is_ours, "qgbatch dataset")
     made_from = Listing([split.name for split in splits.values()])
     check_output_conflicts(made_from, [str(path) for path in paths])
+    _check_earlier_files(directory, paths)
+    prepare_own_directory(directory, [*paths, directory / CARD], _MADE_BY, "qgbatch dataset")
     write = _write_parquet if file_format == "parquet" else _write_jsonl
     form = trained_metadata(ModelMetadata(), with_answers=with_answers)
     with ExitStack() as files:  # no file is replaced before all of them are complete
@@ -109,6 +109,18 @@ def write_dataset(
         card = files.enter_context(replace_file(directory / CARD))
         card.write(_card(directory.absolute().name, splits, file_format, license_name, form).encode())
     return [*(path.name for path in paths), CARD]
+
+
+def _check_earlier_files(directory: Path, paths: Collection[Path]) -> None:
+    """Refuse a directory where files of an earlier dataset would stay beside those of the new one."""
+    for name in ("train", *(name for name, _ in _SPLIT_NAMES)):
+        for file_format in get_args(DataFormat):
+            path = directory / f"{name}.{file_format}"
+            if path not in paths and os.path.exists(path):
+                raise OutputError(
+                    f"{path} exists, and would stay beside the new dataset, which has no such file.",
+                    "Remove it, or name another directory.",
+                )
 
 
 def _rows(split: Split, form: ModelMetadata) -> Iterator[dict[str, Any]]:

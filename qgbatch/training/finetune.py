@@ -114,7 +114,7 @@ def finetune(
 
 def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:
     """Create the output directory; refuse one with models or checkpoints of other programs."""
-    if os.path.realpath(settings.base) == os.path.realpath(directory):
+    if settings.base and os.path.realpath(settings.base) == os.path.realpath(directory):
         raise OutputError(f"{directory} is the base model itself.", "Name another --output-dir.")
     has_recipe = bool(checkpoints.read_recipe(directory))
     foreign = checkpoints.find_foreign_checkpoint(directory)

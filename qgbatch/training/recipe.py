@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
 
+from qgbatch.output.run_facts import public_name
 from qgbatch.training.base import Base
 from qgbatch.training.card import environment
 from qgbatch.training.metadata import metadata_fields
@@ -56,13 +55,13 @@ def make_recipe(
             **{name: getattr(settings, name) for name in identity_settings},
         },
         "plan": {"early_stopping_patience": settings.early_stopping_patience},
-        "base": _public(base.name),
+        "base": public_name(base.name),
         "data": {
             name: {**split.facts(), "name": _data_name(settings, split, name)}
             for name, split in (("train", train), ("validation", validation))
             if split
         },
-        "settings": {key: _public(value) for key, value in asdict(settings).items()},
+        "settings": {key: public_name(value) for key, value in asdict(settings).items()},
         "devices": {
             "devices": arguments.world_size * max(1, arguments.n_gpu),
             "precision": "bfloat16, weights float32" if arguments.bf16 else "float32",
@@ -71,11 +70,10 @@ def make_recipe(
     }
 
 
-def _public(value: Any) -> Any:
-    """A value that can be published: a path on this machine is reduced to its last component."""
-    return Path(value).name if isinstance(value, str) and os.path.exists(value) else value
-
-
 def _data_name(settings: TrainingSettings, split: Split, split_name: str) -> str:
     """The name of a split for the recipe: the dataset and the split, or the file."""
-    return f"{_public(settings.dataset)}, {split_name}" if settings.dataset else str(_public(split.name))
+    return (
+        f"{public_name(settings.dataset)}, {split_name}"
+        if settings.dataset
+        else str(public_name(split.name))
+    )

@@ -8,6 +8,7 @@ from typing import Literal
 from qgbatch.errors import SettingsError
 from qgbatch.settings import BaseSettings, setting
 
+DEFAULT_BASE = "google/flan-t5-base"
 Tracker = Literal["tensorboard", "wandb", "none"]
 
 
@@ -22,10 +23,10 @@ class TrainingSettings(BaseSettings):
         SettingsError: A value is out of range, or conflicts with another value.
     """
 
-    base: str = setting(
-        "google/flan-t5-base",
+    base: str | None = setting(
+        None,
         "Model",
-        "T5 model to start from: directory, hub id or built-in model.",
+        f"T5 model to start from: directory, hub id or built-in model.  [default: {DEFAULT_BASE}]",
         metavar="MODEL",
         common=True,
     )
@@ -184,6 +185,11 @@ class TrainingSettings(BaseSettings):
             raise SettingsError(
                 "--dataset cannot be combined with --train-file or --validation-file.",
                 "Use either the dataset or the files.",
+            )
+        if self.init_from_scratch and self.base:
+            raise SettingsError(
+                "--base and --init-from-scratch cannot be combined.",
+                "Use --base to continue a model, or --init-from-scratch for a new one.",
             )
         if self.init_from_scratch and not self.tokenizer:
             raise SettingsError(

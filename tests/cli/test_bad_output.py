@@ -73,6 +73,18 @@ def test_impossible_side_file_exits_6_and_leaves_the_old_output(
     assert (here / "q.csv").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("words", [("-o", "q.xlsx"), ("-o", "q.csv", "--max-tokens", "3")])
+def test_wrong_usage_leaves_the_report_and_the_failures_of_an_earlier_run(
+    here: Path, words: tuple[str, ...], qgbatch: Qgbatch
+) -> None:
+    side = {"--report": here / "r.json", "--failures": here / "f.jsonl"}
+    for path in side.values():
+        path.write_text("earlier")
+    result = qgbatch("run", "good.txt", *words, *(word for pair in side.items() for word in pair))
+    assert result.exit_code == 2
+    assert [path.read_text() for path in side.values()] == ["earlier", "earlier"]
+
+
 def test_output_that_is_an_input_exits_6(here: Path, qgbatch: Qgbatch) -> None:
     before = (here / "good.txt").read_bytes()
     result = qgbatch("run", "good.txt", "--format", "csv", "-o", "./good.txt", *FAST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -184,6 +185,59 @@ def test_foreign_files_are_not_overwritten(
     result = qgbatch("dataset", home / "train.jsonl", "-o", home, "--format", "jsonl")
     assert result.exit_code == ExitCode.OUTPUT
     assert json.loads((home / "train.jsonl").read_text()) == row
+
+
+def test_a_directory_with_other_files_is_refused(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    result = qgbatch("dataset", files[0], "-o", tmp_path)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert f"{tmp_path} contains dev-v1.1.json, and qgbatch dataset did not write" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("change", [("--format", "jsonl"), ()])
+def test_no_file_of_an_earlier_dataset_stays_beside_the_new_one(
+    change: tuple[str, ...], qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for _ in range(2):  # the same files are replaced
+        assert qgbatch("dataset", *files, "-o", out).exit_code == ExitCode.OK
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    result = qgbatch("dataset", files[0], "-o", out, *change)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert "would stay beside the new dataset" in result.stderr
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_the_name_of_a_file_is_no_directory(
+    qgbatch: Callable[..., Result], files: list[Path], tmp_path: Path
+) -> None:
+    result = qgbatch("dataset", files[0], "-o", tmp_path / "data.parquet")
+    assert result.exit_code == ExitCode.USAGE
+    assert "dataset writes a directory, and .parquet is the suffix of a file" in result.stderr
+    assert not (tmp_path / "data.parquet").exists()
+
+
+@pytest.mark.parametrize(("is_there", "reason"), [(True, "404: Repository not found"), (False, "refused")])
+def test_a_name_that_the_hub_does_not_give_is_asked_for_once(
+    is_there: bool, reason: str, tmp_path: Path
+) -> None:
+    with LoopbackHub() as hub:
+        environment = hub_environment(hub, tmp_path / "hub")
+        if not is_there:
+            with socket.socket() as unused:
+                unused.bind(("127.0.0.1", 0))
+                environment["HF_ENDPOINT"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        result = subprocess.run(
+            [sys.executable, "-m", "qgbatch", "dataset", "ann/askd", "-o", str(tmp_path / "out")],
+            env=environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert result.returncode == ExitCode.NO_INPUT
+    assert result.stderr.startswith("qgbatch: error: ann/askd: not a directory here, and cannot be loaded")
+    assert reason in result.stderr.splitlines()[0]
+    assert "Retrying" not in result.stderr
 
 
 def test_publishing(files: list[Path], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
+from qgbatch.pipeline import dry_run
 from tests.conftest import MINI, SAMPLES
 
 Qgbatch = Callable[..., Result]
@@ -56,6 +57,27 @@ def test_a_dry_run_names_what_cannot_be_read(tmp_path: Path, qgbatch: Qgbatch) -
     assert result.exit_code == 3
     assert "empty.txt: the document is empty" in result.stderr
     assert lines(result)["failed"] == "1"
+
+
+def test_a_dry_run_reads_no_weights_that_the_run_does_not_read(tmp_path: Path, qgbatch: Qgbatch) -> None:
+    model = shutil.copytree(MINI, tmp_path / "model")
+    (model / "adapter.safetensors").symlink_to("missing")
+    result = qgbatch("run", SAMPLES / "tea.md", "-o", tmp_path / "q.csv", "--model", model, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert lines(result)["time"].startswith("about ")
+
+
+def test_a_dry_run_names_weights_that_cannot_be_read(
+    tmp_path: Path, qgbatch: Qgbatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, framework: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(dry_run, "safe_open", refuse)
+    result = qgbatch("run", SAMPLES / "tea.md", "-o", tmp_path / "q.csv", "--model", MINI, "--dry-run")
+    assert result.exit_code == 5
+    assert "model.safetensors: cannot be read (" in result.stderr
+    assert "Permission denied" in result.stderr
 
 
 def test_a_dry_run_finds_damaged_weights(tmp_path: Path, qgbatch: Qgbatch) -> None:

@@ -95,6 +95,29 @@ def test_bad_input_and_output(qgbatch: Qgbatch, questions: Path, tmp_path: Path)
     assert not out.exists()
 
 
+def test_the_name_of_a_file_is_no_directory(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    result = qgbatch("export", questions / "with.parquet", "--to", "anki", "-o", tmp_path / "deck.tsv")
+    assert result.exit_code == ExitCode.USAGE
+    assert "export writes a directory, and .tsv is the suffix of a file" in result.stderr
+    assert f"such as -o {tmp_path / 'deck'}." in result.stderr
+    assert not (tmp_path / "deck.tsv").exists()
+
+
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_a_directory_with_other_files_is_refused(
+    export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tea.txt").write_text("Tea is a drink.")
+    words = ("--to", export_format, "-o", tmp_path)
+    result = qgbatch("export", questions / "with.parquet", *words)
+    assert result.exit_code == ExitCode.OUTPUT
+    assert f"{tmp_path} contains tea.txt, and qgbatch export --to {export_format} did not" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tea.txt"]
+    (tmp_path / "tea.txt").rename(tmp_path / ".hidden")
+    for _ in range(2):  # hidden files are no obstacle, nor is an earlier export
+        assert qgbatch("export", questions / "with.parquet", *words).exit_code == ExitCode.OK
+
+
 def test_options_can_come_from_a_file(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     (tmp_path / "export.toml").write_text('to = "hf"\nlicense_name = "cc0-1.0"\n')
     words = ("--config", tmp_path / "export.toml", "-o", tmp_path / "out")
@@ -102,10 +125,10 @@ def test_options_can_come_from_a_file(qgbatch: Qgbatch, questions: Path, tmp_pat
     assert "license: cc0-1.0" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_publishing(questions: Path, tmp_path: Path) -> None:
+def test_publishing(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
     given = ["export", questions / "with.parquet", "--to", "hf", "-o", tmp_path / "asked"]
     publish = ["--push-to-hub", "--hub-dataset-id", "ann/asked"]
-    (tmp_path / "asked").mkdir()
+    assert qgbatch(*given).exit_code == ExitCode.OK
     (tmp_path / "asked" / "private.txt").write_text("Not for others.")
     with LoopbackHub() as hub:
         result = subprocess.run(

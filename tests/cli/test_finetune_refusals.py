@@ -105,6 +105,7 @@ def test_a_data_set_that_is_not_to_be_had_exits_4(home: Path, tmp_path: Path) ->
         (["--dataset", "ann/set"], "either the dataset or the files"),
         (["--early-stopping-patience", "2"], "--validation-file"),
         (["--init-from-scratch", "tiny.json"], "Add --tokenizer"),
+        (["--init-from-scratch", "tiny.json", "--base", "google/flan-t5-base"], "cannot be combined"),
         (["--learning-rate", "nan"], "--learning-rate nan"),
         (["--num-train-epochs", "0"], "--num-train-epochs 0"),
         (["--max-steps", "0"], "--max-steps 0"),

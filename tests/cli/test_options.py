@@ -272,6 +272,98 @@ def test_bad_value_by_a_variable_exits_2(
     assert "--num-beams" in result.stderr
 
 
+PLACES = {
+    "variable": "the variable QGBATCH_{name}",
+    "file": "c.toml, line 3",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_beams", "many"),  # found while the words are read
+        ("fail_fast", "maybe"),
+        ("dedupe", "some"),
+        ("num_beams", "0"),  # found by the settings
+        ("encoding", "klingon"),
+        ("output", "q.xlsx"),  # found when the run begins
+        ("num_return_sequences", "9"),
+        ("report", "-"),
+    ],
+)
+def test_the_place_of_a_bad_value_is_named(
+    name: str, value: str, place: str, here: Path, monkeypatch: pytest.MonkeyPatch, qgbatch: Qgbatch
+) -> None:
+    if place == "variable":
+        monkeypatch.setenv(f"QGBATCH_{name.upper()}", value)
+    else:
+        (here / "c.toml").write_text(f'# settings\n\n{name} = "{value}"\n')
+    words = ["--config", "c.toml"] if place == "file" else []
+    words += [] if name == "output" else ["-o", "q.csv"]
+    result = qgbatch("run", "good.txt", *words)
+    assert result.exit_code == 2
+    assert PLACES[place].format(name=name.upper()) in result.stderr
+    assert result.stderr.count(PLACES[place].format(name=name.upper())) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("unknown = 1", "c.toml, line 2: unknown option 'unknown'"),
+        ("num_beams = true", "c.toml, line 2: True is not a valid value of num_beams"),
+        ("num-beams = 0", "--num-beams is set by c.toml, line 2."),
+        ('"num_beams" = 0', "--num-beams is set by c.toml, line 2."),
+        ("num_beams = 0\ntokenizer = '''\nnum_beams = 1'''", "--num-beams is set by c.toml."),
+        ("num_beams =", "at line 2, column"),
+    ],
+)
+def test_the_line_of_a_configuration_is_named_if_it_is_known(
+    line: str, place: str, here: Path, qgbatch: Qgbatch
+) -> None:
+    (here / "c.toml").write_text(f"dedupe = 'near'\n{line}\n")
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--config", "c.toml")
+    assert result.exit_code == 2
+    assert place in result.stderr
+
+
+def test_a_preset_that_conflicts_is_named(here: Path, qgbatch: Qgbatch) -> None:
+    words = ("--preset", "rag-eval", "--language", "german")
+    result = qgbatch("run", "good.txt", "-o", "q.csv", *words)
+    assert result.exit_code == 2
+    assert "--well-formed is set by --preset rag-eval." in result.stderr
+    assert "--language is" not in result.stderr
+
+
+def test_a_value_on_the_command_line_has_no_other_place(
+    here: Path, monkeypatch: pytest.MonkeyPatch, qgbatch: Qgbatch
+) -> None:
+    monkeypatch.setenv("QGBATCH_NUM_BEAMS", "2")
+    result = qgbatch("run", "good.txt", "-o", "q.csv", "--num-beams", "0")
+    assert result.exit_code == 2
+    assert "QGBATCH_" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [("report",), ("export", "--to", "anki"), ("dataset",), ("finetune",)])
+def test_the_output_of_a_run_is_not_that_of_another_command(
+    words: tuple[str, ...], here: Path, monkeypatch: pytest.MonkeyPatch, qgbatch: Qgbatch
+) -> None:
+    for variable in ("QGBATCH_OUTPUT", "QGBATCH_OUTPUT_DIR"):
+        monkeypatch.setenv(variable, "q.html")
+    inputs = [] if words == ("finetune",) else ["good.txt"]
+    result = qgbatch(*words, *inputs)
+    assert result.exit_code == 2
+    assert "Missing option '-o'" in result.stderr
+
+
+def test_evaluate_does_not_write_to_the_output_of_a_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch, qgbatch: Qgbatch
+) -> None:
+    monkeypatch.setenv("QGBATCH_OUTPUT", "q.csv")  # evaluate would refuse this suffix
+    result = qgbatch("evaluate", "--data", "missing.json")
+    assert "missing.json" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("engine", "option", "value", "instead"),
     [

@@ -150,6 +150,55 @@ def test_standard_error_may_be_closed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r.json").read_text())["exit_code"] == 4
 
 
+RESULTS = [
+    ("run", SAMPLE, "-o", "q.csv", "--dry-run", *FAST),
+    ("models",),
+    ("cache", "info"),
+    ("cache", "clear", "--cache-dir", "nowhere"),
+]
+"""Commands that print their result."""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+@pytest.mark.parametrize("words", RESULTS, ids=lambda words: " ".join(map(str, words[:2])))
+def test_a_result_on_a_full_device_is_an_output_error(
+    words: tuple[str | Path, ...], warm_process: WarmProcess, tmp_path: Path
+) -> None:
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run(
+            warm_process.command("qgbatch", *words), env=warm_process.environment(), cwd=tmp_path,
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert process.returncode == 6, process.stderr
+    assert process.stderr.startswith("qgbatch: error: standard output: cannot be written (No space left")
+
+
+def test_a_result_for_a_closed_standard_output_is_an_output_error() -> None:
+    words = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, "models"]
+    process = subprocess.run(words, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 6, process.stderr
+    assert process.stderr.startswith("qgbatch: error: Standard output is closed.")
+
+
+@pytest.mark.parametrize("words", [("run", "--no-such-option"), ("run",), ("--no-such-option",)])
+@pytest.mark.parametrize("end", ["full", "gone"])
+def test_messages_that_cannot_be_written_do_not_change_the_exit_code(
+    words: tuple[str, ...], end: str
+) -> None:
+    if end == "full":
+        if not os.path.exists("/dev/full"):
+            pytest.skip("no full device here")
+        stderr = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, stderr = os.pipe()
+        os.close(reader)
+    try:
+        process = subprocess.run([*COMMAND, *words], stdout=subprocess.PIPE, stderr=stderr)
+    finally:
+        os.close(stderr)
+    assert (process.returncode, process.stdout) == (2, b"")
+
+
 def test_closed_pipe_ends_the_run_without_a_traceback(docs: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # the run first converts the model
     command = [*COMMAND, "run", str(docs), "-o", "-", "--log-format", "json", *FAST]

@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
+from tests.support.runs import GREEDY
 from tests.support.tables import ask, write
 
 Qgbatch = Callable[..., Result]
@@ -36,6 +37,20 @@ def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> 
         f"  output     {tmp_path / 'page.html'}",
     ]
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("name", ["q.parquet", "q.csv"])
+def test_a_text_in_another_encoding_is_shown(name: str, qgbatch: Qgbatch, tmp_path: Path) -> None:
+    (tmp_path / "cafe.txt").write_bytes("Café owners open early.".encode("cp1252"))
+    report = ("--report", tmp_path / "run.json")
+    result = qgbatch(
+        "run", tmp_path / "cafe.txt", "-o", tmp_path / name, "--encoding", "cp1252", *report, *GREEDY
+    )
+    assert result.exit_code == ExitCode.OK, result.output
+    words = ("--run-report", tmp_path / "run.json", "-o", tmp_path / "page.html")
+    result = qgbatch("report", tmp_path / name, *words)
+    assert "1 (1 with their whole text)" in result.stderr
+    assert "Café owners open early." in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,8 @@ def test_rows_are_those_of_a_local_run(
         assert counts[name] == expected[name], name
     assert sorted(map(str, counts["failures"])) == sorted(map(str, expected["failures"]))
     assert "_SUCCESS" in names(parts)
+    page = qgbatch("report", parts, "--run-report", report, "-o", tmp_path / "page.html")
+    assert page.exit_code == ExitCode.OK, page.output
 
 
 @pytest.mark.faults

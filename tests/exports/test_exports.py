@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,25 @@ def test_the_same_table_gives_the_same_bytes(export_format: str, tmp_path: Path)
     }
 
 
+@pytest.mark.parametrize("name", ["q.parquet", "q.csv"])
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_path: Path) -> None:
+    model = "/home/ann/models/asker"
+    settings = {"model": model, "tokenizer": "/home/ann/own", "answers": "ann/answerer"}
+    rows = [{**row, "model": model} for row in some_rows()]
+    provenance = replace(PROVENANCE, model=model, settings=settings)
+    exported(export_format, write(tmp_path / name, rows, provenance=provenance), tmp_path / "out")
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not [path.name for path in written if b"/home/ann" in path.read_bytes()]
+    assert "asker" in (tmp_path / "out" / "README.md").read_text()
+    if export_format == "hf":
+        table = pq.read_table(tmp_path / "out" / FORMATS["hf"].files[0])
+        assert b"/home/ann" not in b"".join((table.schema.metadata or {}).values())
+        assert set(table["model"].to_pylist()) == {"asker"}
+    if name == "q.parquet":
+        assert "ann/answerer" in (tmp_path / "out" / "README.md").read_text()
+
+
 @pytest.mark.parametrize("export_format", FORMATS)
 def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> None:
     path = write(tmp_path / "q.parquet", some_rows())
@@ -427,12 +447,12 @@ def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> N
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
         place.write_text("Ann's own.")
-        with pytest.raises(OutputError, match="did not write it"):
+        with pytest.raises(OutputError, match="did not write this directory"):
             exported(export_format, path, tmp_path / name.replace("/", "-"))
         assert place.read_text() == "Ann's own."
     another = next(name for name in FORMATS if name != export_format)
     exported(another, path, tmp_path / "another")
-    with pytest.raises(OutputError, match="did not write it"):
+    with pytest.raises(OutputError, match="did not write this directory"):
         exported(export_format, path, tmp_path / "another")
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
+from qgbatch.engines.fake import FakeEngine
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answer import Answer
 from qgbatch.records import Chunk, DecodedGeneration, Document
-from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
+from qgbatch.settings import CacheSettings, Decoding, FileSettings, RunnerSettings, Settings
 from tests.conftest import MINI
 from tests.support.answering import make_answer_model
 
@@ -46,14 +47,15 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "language": ({"language": "german"}, {CHUNKS}),
     "num_beams": ({"num_beams": 2}, {GENERATIONS}),
     "max_new_tokens": ({"max_new_tokens": 17}, {GENERATIONS}),
-    "length_penalty": ({"length_penalty": 1.0}, {GENERATIONS}),
+    "length_penalty": ({"length_penalty": 1.0}, NONE),  # there is one beam
     "no_repeat_ngram_size": ({"no_repeat_ngram_size": 4}, {GENERATIONS}),
     "do_sample": ({"do_sample": True}, {GENERATIONS}),
-    "top_k": ({"top_k": 10}, {GENERATIONS}),
-    "top_p": ({"top_p": 0.9}, {GENERATIONS}),
-    "temperature": ({"temperature": 0.5}, {GENERATIONS}),
+    # These decide the results of sampling only.
+    "top_k": ({"top_k": 10}, NONE),
+    "top_p": ({"top_p": 0.9}, NONE),
+    "temperature": ({"temperature": 0.5}, NONE),
     "num_return_sequences": ({"do_sample": True, "num_return_sequences": 2}, {GENERATIONS}),
-    "seed": ({"seed": 7}, {GENERATIONS}),
+    "seed": ({"seed": 7}, NONE),
     "answers": ({"answers": "{other answer model}"}, {ANSWERS}),
     # These do not change what the model computes.
     "batch_tokens": ({"batch_tokens": 64}, NONE),
@@ -69,6 +71,20 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "min_grounding": ({"min_grounding": 0.5}, NONE),
     "min_answer_score": ({"min_answer_score": 0.5}, NONE),
 }
+BEAMS: dict[str, Any] = {"num_beams": 2}
+SAMPLING: dict[str, Any] = {"do_sample": True, "num_beams": 1}
+CASES_OF_A_SEARCH: list[tuple[dict[str, Any], dict[str, Any], set[str]]] = [
+    # Settings of the run that fills the cache, the change, and the results that can not be reused.
+    (BEAMS, {"length_penalty": 1.0}, {GENERATIONS}),
+    (BEAMS, {"num_return_sequences": 2}, {GENERATIONS}),
+    (BEAMS, {"seed": 7, "top_k": 10, "top_p": 0.9, "temperature": 0.5}, NONE),
+    (SAMPLING, {"seed": 7}, {GENERATIONS}),
+    (SAMPLING, {"top_k": 10}, {GENERATIONS}),
+    (SAMPLING, {"top_p": 0.9}, {GENERATIONS}),
+    (SAMPLING, {"temperature": 0.5}, {GENERATIONS}),
+    (SAMPLING, {"length_penalty": 1.0}, NONE),
+    ({"engine": "torch"}, {"dtype": "float32"}, NONE),  # what auto chooses on a CPU
+]
 TESTED_SEPARATELY = {"revision", "device"}
 
 NOT_IN_A_KEY: dict[type[Any], set[str]] = {
@@ -129,16 +145,23 @@ def find(models: dict[str, str], tmp_path: Path) -> Find:
     return find
 
 
+NotReused = Callable[..., set[str]]
+
+
 @pytest.fixture
-def not_reused(find: Find, tmp_path: Path) -> Iterator[Callable[[Components], set[str]]]:
-    """The results of a run with the base settings that a run with other components does not reuse."""
+def not_reused(find: Find, tmp_path: Path) -> Iterator[NotReused]:
+    """The results of a run that a run with other components does not reuse."""
 
     def make_chunks(document: Document) -> list[Chunk]:
         return [Chunk(document, 0, 0, 4, INPUT, False)]
 
     with closing(SqliteStore(tmp_path, 10**9)) as store:
 
-        def not_reused(components: Components) -> set[str]:
+        def not_reused(components: Components, **before: Any) -> set[str]:
+            cache = find(**before).open_cache(store)
+            list(cache.get_or_make_chunks(DOCUMENT, make_chunks))
+            cache.put_generations({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
+            cache.put_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
             cache, made = components.open_cache(store), list[Document]()
 
             def make_and_record(document: Document) -> list[Chunk]:
@@ -153,29 +176,50 @@ def not_reused(find: Find, tmp_path: Path) -> Iterator[Callable[[Components], se
             }
             return {result for result, is_found in found.items() if not is_found}
 
-        cache = find().open_cache(store)
-        list(cache.get_or_make_chunks(DOCUMENT, make_chunks))
-        cache.put_generations({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
-        cache.put_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
         yield not_reused
 
 
-def test_the_same_settings_reuse_all_results(
-    find: Find, not_reused: Callable[[Components], set[str]]
-) -> None:
+def test_the_same_settings_reuse_all_results(find: Find, not_reused: NotReused) -> None:
     assert not_reused(find()) == NONE
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_setting_changes_the_keys_of_the_results_that_it_decides(
-    name: str, find: Find, not_reused: Callable[[Components], set[str]]
+    name: str, find: Find, not_reused: NotReused
 ) -> None:
     change, expected = CASES[name]
     assert not_reused(find(**change)) == expected
 
 
+@pytest.mark.parametrize(("before", "change", "expected"), CASES_OF_A_SEARCH)
+def test_a_setting_of_another_search_changes_no_key(
+    before: dict[str, Any],
+    change: dict[str, Any],
+    expected: set[str],
+    find: Find,
+    not_reused: NotReused,
+) -> None:
+    assert not_reused(find(**before, **change), **before) == expected
+
+
+def test_the_engine_gets_the_settings_of_the_key(find: Find, tmp_path: Path) -> None:
+    """So that no setting that is not in the key can decide a result."""
+    engine = FakeEngine()
+    found: list[Decoding] = []
+
+    def load(choice: Any, model: Any, decoding: Decoding, *others: Any) -> FakeEngine:
+        found.append(decoding)
+        return engine
+
+    for change in ({}, {"seed": 7, "temperature": 0.5, "length_penalty": 1.0}):
+        components = dataclasses.replace(find(**change), load_engine=load)
+        assert components.engine is engine
+        assert components.decoding.seed == change.get("seed", 42)  # the report names what was given
+    assert found[0] == found[1]
+
+
 def test_the_kind_of_device_is_part_of_the_keys_and_its_number_is_not(
-    find: Find, not_reused: Callable[[Components], set[str]]
+    find: Find, not_reused: NotReused
 ) -> None:
     components = find()
     for device, expected in (("cuda:1", {GENERATIONS, ANSWERS}), ("cpu:1", NONE)):
@@ -183,9 +227,7 @@ def test_the_kind_of_device_is_part_of_the_keys_and_its_number_is_not(
         assert not_reused(dataclasses.replace(components, engine_choice=choice)) == expected
 
 
-def test_a_revision_counts_by_the_files_of_the_model(
-    find: Find, not_reused: Callable[[Components], set[str]]
-) -> None:
+def test_a_revision_counts_by_the_files_of_the_model(find: Find, not_reused: NotReused) -> None:
     components = find()
     renamed = dataclasses.replace(components.model, name="an/id", revision="a branch")
     assert not_reused(dataclasses.replace(components, model=renamed)) == NONE
@@ -194,6 +236,6 @@ def test_a_revision_counts_by_the_files_of_the_model(
 
 
 def test_the_cache_directory_is_not_part_of_the_keys(
-    find: Find, not_reused: Callable[[Components], set[str]], tmp_path: Path
+    find: Find, not_reused: NotReused, tmp_path: Path
 ) -> None:
     assert not_reused(dataclasses.replace(find(), cache_dir=tmp_path / "other")) == NONE

@@ -93,8 +93,19 @@ def logged(directory: Path, key: str = "loss") -> dict[float, float]:
 
 
 def command(home: Path, output: Path, *words: str | Path) -> list[str]:
-    data = ("--base", home / "base", "--train-file", home / "train.json")
-    given = ("finetune", *data, *QUICK, "--report-to", "none", *words, "-o", output)
+    base = () if "--init-from-scratch" in words else ("--base", home / "base")
+    given = (
+        "finetune",
+        *base,
+        "--train-file",
+        home / "train.json",
+        *QUICK,
+        "--report-to",
+        "none",
+        *words,
+        "-o",
+        output,
+    )
     return [str(word) for word in given]
 
 

@@ -39,7 +39,7 @@ def read_run_facts(path: Path, n_rows: int, provenance: Provenance | None) -> Ru
             f"{path}: this report belongs to a run that wrote {facts.n_written} questions, not {n_rows}.",
             _HINT,
         )
-    if provenance and facts.provenance != provenance:
+    if provenance and (facts.provenance is None or facts.provenance.origin != provenance.origin):
         raise InputError(
             f"{path}: this report belongs to a run with another model or other settings.", _HINT
         )

@@ -31,7 +31,6 @@ from qgbatch.pipeline.distributed.worker import (
     decode_result,
     encode_block,
     group_into_blocks,
-    part_provenance,
 )
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.readers.content import STDIN, display
@@ -87,14 +86,14 @@ def run_distributed(
         if not paths:
             return report
         components = Components.find(settings, cache.directory)
-        report.provenance = components.provenance()
+        report.provenance = components.provenance(files)
         log_decisions(report.provenance, cache)
         directory = PartsDirectory(Path(output))
         with lock_output(Path(output), files.wait_lock), directory:
             level = logger.getEffectiveLevel()
             config = WorkerConfig(settings, files, cache, str(Path.cwd()), directory.draft, level)
             versions = {path: file_version(path) for path in paths}
-            reused = directory.reuse(versions, part_provenance(components, files))
+            reused = directory.reuse(versions, report.provenance)
             for part in reused:
                 report.add(_reused_counts(part))
             done = {path for part in reused for path in part.documents}

@@ -37,8 +37,6 @@ _ATTEMPTS = ".attempts"
 MAX_ATTEMPTS = 4
 """If this many workers die on a block (the documents of one part), its documents are tried one by one.
 A document on which this many workers die again is reported as failed."""
-_DIFFERS_BY_MACHINE = ("engine", "device", "precision")
-"""Provenance that each worker determines on its own machine. It does not prevent the reuse of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,7 @@ class PartsDirectory:
         done: set[str] = set()
         drafts = [read_part(path) for path in sorted(self.draft.glob("*.parquet"))]
         for part in (*drafts, *self._old):
-            has_same_origin = _comparable(part.provenance) == _comparable(provenance)
+            has_same_origin = part.provenance.origin == provenance.origin
             is_current = all(documents.get(path) == version for path, version in part.documents.items())
             if has_same_origin and is_current and part.documents and done.isdisjoint(part.documents):
                 reused.append(part)
@@ -236,9 +234,3 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"{path}: cannot be written ({error.strerror}).", "Check the permissions and the free space there."
     )
-
-
-def _comparable(provenance: Provenance) -> str:
-    """The provenance that must be equal for a part to be reused, as JSON."""
-    values = provenance.to_json().items()
-    return json.dumps({k: v for k, v in values if k not in _DIFFERS_BY_MACHINE}, sort_keys=True)

@@ -13,7 +13,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from qgbatch import errors
 from qgbatch.errors import QgbatchError, naming_options
 from qgbatch.output.rows import output_columns, to_row
-from qgbatch.output.run_facts import Provenance, RunFacts
+from qgbatch.output.run_facts import RunFacts
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -127,7 +127,7 @@ class Worker:
                 config.parts_directory,
                 encode_block(paths),
                 rows,
-                part_provenance(components, config.files),
+                components.provenance(config.files),
                 columns,
                 documents=documents,
                 report=facts,
@@ -147,17 +147,6 @@ class _MessageCollector(logging.Handler):
         if record.exc_info:
             lines += logging.Formatter().formatException(record.exc_info).split("\n")
         self._messages.append((record.levelno, lines))
-
-
-def part_provenance(components: Components, files: FileSettings) -> Provenance:
-    """Return everything that determines the rows of a part, except its documents."""
-    extra = {
-        "with_context": files.with_context,
-        "encoding": list(files.encoding),
-        "text_column": list(files.text_column),
-        "id_column": files.id_column,
-    }
-    return replace(components.provenance(), extra=extra)
 
 
 def encode_block(paths: Sequence[str]) -> str:

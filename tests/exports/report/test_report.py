@@ -17,6 +17,7 @@ from qgbatch.exports.report.charts import bar_chart, histogram
 from qgbatch.exports.report.writer import write_report
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
+from qgbatch.output.run_facts import Provenance
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.records import Failure
 from tests.support.tables import PROVENANCE, ask, write
@@ -35,11 +36,17 @@ FACTS = RunReport(
 REPORT = FACTS.facts().to_json()
 
 
-def make_page(tmp_path: Path, rows: list[Row], counts: Any = None, name: str = "q.parquet") -> str:
+def make_page(
+    tmp_path: Path,
+    rows: list[Row],
+    counts: Any = None,
+    name: str = "q.parquet",
+    provenance: Provenance = PROVENANCE,
+) -> str:
     path = tmp_path / "run.json"
     if counts is not None:
         path.write_text(json.dumps(counts))
-    table = QuestionTable(write(tmp_path / name, rows))
+    table = QuestionTable(write(tmp_path / name, rows, provenance=provenance))
     write_report(table, path if counts is not None else None, tmp_path / "page.html")
     return (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -90,6 +97,28 @@ def test_only_the_passages_of_a_changed_document_are_shown(text: str | None, tmp
 def test_only_local_files_are_read(tmp_path: Path) -> None:
     rows = ask(TEA, "http://127.0.0.1:9/tea.txt", *SPANS)  # no server listens there
     assert data_of(make_page(tmp_path, rows))["documents"][0][1][0][0] == "Tea is a drink."
+
+
+READ = {"encoding": ["ascii", "cp1252"], "text_column": ["text"], "id_column": None, "with_context": True}
+"""What the provenance of a run says about its documents."""
+
+
+@pytest.mark.parametrize("name", ["q.parquet", "q.csv"])
+def test_a_document_is_read_again_with_the_encodings_of_the_run(name: str, tmp_path: Path) -> None:
+    text = "Café owners open early. They close late."
+    (tmp_path / "cafe.txt").write_bytes(text.encode("cp1252"))
+    rows = ask(text, str(tmp_path / "cafe.txt"), (0, 23, ["Who opens early?"]))
+    provenance = replace(PROVENANCE, extra=READ)
+    counts = replace(FACTS, n_written=1, provenance=provenance).facts().to_json()
+    page = make_page(tmp_path, rows, counts, name=name, provenance=provenance)
+    segments = data_of(page)["documents"][0][1]
+    assert [segment[0] for segment in segments] == ["Café owners open early.", "They close late."]
+
+
+def test_the_report_of_a_run_on_several_machines_is_not_refused(tmp_path: Path) -> None:
+    """The table has the provenance of a worker, the report that of the driver."""
+    counts = {**REPORT, "facts": replace(PROVENANCE, engine="torch", device="cuda:1").to_json()}
+    assert make_page(tmp_path, ask(TEA, "tea.txt", *SPANS), counts)
 
 
 def test_overlapping_passages_of_two_runs_follow_each_other(tmp_path: Path) -> None:
