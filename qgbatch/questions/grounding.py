@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from qgbatch.questions.filters import content_words
+from qgbatch.questions.words import content_words
 
 _MAX_SHARE = 0.5
 """An answer that is longer than this share of its chunk answers nothing in particular."""
