@@ -22,7 +22,8 @@ from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import drop_duplicates, select_questions
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
-from qgbatch.questions.filters import is_english_prose, limit_per_chunk
+from qgbatch.questions.filters import limit_per_chunk
+from qgbatch.questions.form import is_english_prose
 from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
 
 OnBatch = Callable[[float], None]

@@ -1,72 +1,19 @@
-"""Filters questions by score, form, independence of their text, and grounding in it.
-
-The rules for form and independence are written for English. They look at the question as a
-reader who has not seen the text, and keep a question in case of doubt.
-"""
+"""Filters questions by score, form, independence of their text, and grounding in it."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import filterfalse
 
+from qgbatch.questions.form import is_well_formed_english
+from qgbatch.questions.standalone import is_standalone
+from qgbatch.questions.words import WORD, content_words
 from qgbatch.records import Chunk, Question
 from qgbatch.settings import Settings
-
-_QUESTION_WORDS = {"who", "whom", "whose", "what", "which", "when", "where", "why", "how"}
-_AUXILIARIES = {
-    "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can",
-    "could", "will", "would", "shall", "should", "may", "might", "must",
-}  # fmt: skip
-_FUNCTION_WORDS = {
-    *_QUESTION_WORDS, *_AUXILIARIES,
-    "a", "an", "the", "this", "that", "these", "those", "there", "it", "its", "he", "she",
-    "they", "his", "her", "their", "him", "them", "in", "on", "at", "of", "to", "by", "for",
-    "from", "with", "as", "and", "or", "not", "than", "into", "about", "be", "been", "being",
-    "name", "type", "kind", "many", "much", "long", "year", "date", "term", "called", "used",
-}  # fmt: skip
-"""Words that occur in any question and say nothing about its topic."""
-_PROSE_WORDS = {
-    "the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "as", "was", "with", "be",
-    "by", "on", "not", "he", "his", "but", "at", "are", "this", "have", "from", "or", "had",
-    "an", "they", "which", "one", "were", "all", "her", "she", "there", "would", "their", "we",
-    "him", "been", "has", "when", "who", "will", "no", "more", "if", "out", "so", "its",
-    "into", "than", "them", "can", "only", "other", "some", "these", "do", "any",
-}  # fmt: skip
-"""The most frequent words of English."""
-_MIN_PROSE_WORDS = 10
-_MIN_PROSE_SHARE = 0.15
-_MIN_WORDS = 3
-_REPEATED_WORDS = 4
-"""Number of words in a row whose repetition makes a question malformed.
-
-People repeat three words in long questions ("the demand for"), but hardly ever four.
-"""
-_WORD = re.compile(r"\w+(?:['\u2019.,-]\w+)*")
-_BRACKETS = (("(", ")"), ("[", "]"), ("\u201c", "\u201d"))
-
-_MENTIONS_TEXT = re.compile(
-    r"\bthe (?:\w+ )?(?:passage|text|article|paper|paragraph|document|excerpt|authors?|writer)\b(?! of\b)"
-    r"|\b(?:this|these)\b|\bthose\b(?! (?:who|that|with|of|in)\b)"
-    r"|\baccording to the\b|\b(?:mentioned|described|listed|stated|shown|discussed|above|below) ?\?"
-    r"|\b(?:mentioned|described|listed|stated|shown|discussed) (?:above|below|here)\b"
-    r"|\bthe (?:following|former|latter|above|aforementioned)\b",
-    re.IGNORECASE,
-)
-_AUXILIARY = "|".join(sorted(_AUXILIARIES))
-_SUBJECT_PRONOUN = re.compile(
-    rf"\b(?:{_AUXILIARY})(?:n['\u2019]t)? (?:he|she|it|they|we|i|you)\b", re.IGNORECASE
-)
-_IMPERSONAL = re.compile(
-    r"\bit (?:take|cost|mean|rain|snow|possible|impossible|important|necessary|difficult|hard|easy|common"
-    r"|better|best|worth|true|safe|legal|illegal|called when|clear|likely|unlikely|said|believed|known"
-    r"|thought)\b|\b(?:can|do|should|could|would|may|must|will|did) (?:we|you|i)\b",
-    re.IGNORECASE,
-)
-"""Phrases in which a pronoun refers to nobody, such as "it takes" and "can you"."""
-_POSSESSIVE = re.compile(r"\b(?:his|her|their|its|my|our|your)\b", re.IGNORECASE)
 
 
 def filter_questions(
@@ -132,17 +79,6 @@ def drop_alternatives(questions: Iterable[Question], dropped: Counter[str]) -> l
     return [question for question in questions if id(question) in kept]
 
 
-def is_english_prose(text: str) -> bool:
-    """Return whether a text has the share of function words that English sentences have.
-
-    Code, tables and other languages have few of them. Text of fewer than ten words is kept.
-    """
-    words = [word.casefold() for word in _WORD.findall(text)]
-    if len(words) < _MIN_PROSE_WORDS:
-        return True
-    return sum(word in _PROSE_WORDS for word in words) >= _MIN_PROSE_SHARE * len(words)
-
-
 def _reason_to_drop(question: Question, settings: Settings, min_score: float | None) -> str | None:
     """Return why a question is dropped, or ``None`` to keep it."""
     if min_score is not None and question.score < min_score:
@@ -162,84 +98,58 @@ def _reason_to_drop(question: Question, settings: Settings, min_score: float | N
     return None
 
 
-def is_well_formed_english(question: str) -> bool:
-    """Return whether a text has the form of one English question.
-
-    It must have at least three words, a question word anywhere or an auxiliary at its beginning, exactly
-    one question mark, at its end, and closed brackets and quotes. It must not contain the same
-    word twice in a row, or the same four words twice.
-
-    >>> is_well_formed_english("In what year was the tower built?")
-    True
-    >>> is_well_formed_english("The tower of the tower of the tower of?")
-    False
-    """
-    words = [word.casefold() for word in _WORD.findall(question)]
-    if len(words) < _MIN_WORDS or not question.endswith("?") or question.count("?") > 1:
-        return False
-    asks = any(word.partition("'")[0].partition("\u2019")[0] in _QUESTION_WORDS for word in words)
-    if words[0] not in _AUXILIARIES and not asks:
-        return False
-    if question.count('"') % 2 or any(question.count(a) != question.count(b) for a, b in _BRACKETS):
-        return False
-    runs = [tuple(words[i : i + _REPEATED_WORDS]) for i in range(len(words) - _REPEATED_WORDS + 1)]
-    return len(set(runs)) == len(runs) and not any(a == b for a, b in pairwise(words))
-
-
-def is_standalone(question: str) -> bool:
-    """Return whether a question can be understood without its text.
-
-    It cannot if it mentions the text ("the passage", "this paper"), or if a pronoun refers to
-    someone or something that the question does not name.
-
-    >>> is_standalone("When was Marie Curie born?"), is_standalone("When was she born?")
-    (True, False)
-    """
-    if _MENTIONS_TEXT.search(question):
-        return False
-    subject = _SUBJECT_PRONOUN.search(question)
-    if subject and not _IMPERSONAL.search(question[subject.start() :]):
-        return _names_someone(question[: subject.start()])
-    possessive = _POSSESSIVE.search(question)
-    return not possessive or bool(content_words(question[: possessive.start()]))
-
-
-def _names_someone(text: str) -> bool:
-    """Return whether a word other than the first one starts with a capital letter."""
-    return any(word[0].isupper() for word in _WORD.findall(text)[1:])
-
-
 def grounding(question: str, text: str, language: str) -> float:
     """Return the share of a question's content words, names and numbers that occur in the text.
 
-    Words are compared by their stems if nltk has a stemmer for the language. The share is from
-    0 to 1, and 0 for a question without content words.
+    Words are compared by their stems if nltk has a stemmer for the language, without accents, soft
+    hyphens and differences between Unicode's forms of a character. A compound is found in parts, and
+    "textbook" as "text-book". The share is from 0 to 1, and 0 for a question without content words.
 
     >>> grounding("Who built the towers of Rome?", "The tower was built in Paris.", "english")
     0.6666666666666666
     """
     stem = _stemmer(language)
-    question_stems = [stem(word) for word in content_words(question)]
-    text_stems = {stem(word.casefold()) for word in _WORD.findall(text)}
-    n_found = sum(word in text_stems for word in question_stems)
-    return n_found / len(question_stems) if question_stems else 0.0
+    known = {stem(form) for word in WORD.findall(_fold(text)) for form in [_joined(word), *_parts(word)]}
+    asked = content_words(_fold(question))
+    n_found = sum(
+        stem(_joined(word)) in known or all(stem(part) in known for part in _parts(word)) for word in asked
+    )
+    return n_found / len(asked) if asked else 0.0
 
 
-def content_words(text: str) -> list[str]:
-    """Return the casefolded words of a text that are not function words, in order."""
-    words = (word.casefold() for word in _WORD.findall(text))
-    return [word for word in words if word not in _FUNCTION_WORDS]
+_SOFT_HYPHEN = re.compile("\u00ad\\s*")
+_IGNORED = dict.fromkeys(map(ord, "\u200c\u200d\u200e\u200f\u2060\ufeff"))
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_JOINT = re.compile(r"-|(?<!\d)[.,]|[.,](?!\d)")
+
+
+def _fold(text: str) -> str:
+    """Return a text with one form for what Unicode writes in several ways."""
+    text = _SOFT_HYPHEN.sub("", text).translate(_IGNORED).translate(_HYPHENS)
+    return _THOUSANDS.sub("", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _joined(word: str) -> str:
+    return _JOINT.sub("", word)
+
+
+def _parts(word: str) -> list[str]:
+    return _JOINT.split(word)
 
 
 @lru_cache(maxsize=1)
 def _stemmer(language: str) -> Callable[[str], str]:
-    """Return a function that stems casefolded words; it returns them unchanged without a stemmer."""
+    """Return a function that stems casefolded words; without a stemmer it only removes accents."""
     from nltk.stem.snowball import SnowballStemmer  # importing nltk takes seconds
 
+    def without_accents(word: str) -> str:
+        return "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", word)))
+
     if language not in SnowballStemmer.languages:
-        return str
+        return lru_cache(maxsize=1 << 16)(without_accents)
     stem = SnowballStemmer(language).stem
     apostrophes = str.maketrans("", "", "\u2019'")
     return lru_cache(maxsize=1 << 16)(
-        lambda word: str(stem(word.removesuffix("'s").translate(apostrophes)))
+        lambda word: without_accents(stem(word.removesuffix("'s").translate(apostrophes)))
     )

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from qgbatch.questions.filters import content_words
+from qgbatch.questions.words import content_words
 
 _MAX_SHARE = 0.5
 """An answer that is longer than this share of its chunk answers nothing in particular."""
@@ -23,6 +23,7 @@ _ASCII_FORMS = {
     '"': "\u201c\u201d\u201e\u201f\u00ab\u00bb",
     "-": "\u2010\u2011\u2013\u2014\u2212",
     "/": "\u2044",  # the slash of a fraction in one character
+    "": "\u00ad\u2060",  # soft hyphen, word joiner
     " ": "\u061c\u200b\u200c\u200d\u200e\u200f\u2581\ufeff\ufffd",
 }
 """Characters that tokenizers replace, or that a model writes in another way, besides those of NFKD."""

@@ -15,7 +15,9 @@ from pathlib import Path
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import RANKER
 from qgbatch.models.validation import read_json, short_repr
-from qgbatch.questions.filters import content_words, is_standalone, is_well_formed_english
+from qgbatch.questions.form import is_well_formed_english
+from qgbatch.questions.standalone import is_standalone
+from qgbatch.questions.words import content_words
 from qgbatch.records import SCORE_DECIMALS, Question
 
 _MIN_LOG_PROBABILITY = -8.0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,14 +15,14 @@ from qgbatch.questions.filters import (
     drop_alternatives,
     filter_questions,
     grounding,
-    is_english_prose,
-    is_standalone,
-    is_well_formed_english,
     limit_per_chunk,
 )
+from qgbatch.questions.form import is_well_formed_english
+from qgbatch.questions.standalone import is_standalone
 from qgbatch.records import Chunk, Document, Question
 from qgbatch.settings import Settings
 
+LABELLED = Path(__file__).parent.parent / "cases" / "filters"
 TEXT = "The Eddystone lighthouse was automated in 1982. Its keepers left by boat."
 
 
@@ -26,77 +30,6 @@ def asked(*questions: str, score: float = -0.5, chunk_index: int = 0) -> list[Qu
     document = Document.from_text(TEXT, "lighthouses.txt")
     chunk = Chunk(document, chunk_index, 0, len(TEXT), (), False)
     return [Question(question, index, score, chunk) for index, question in enumerate(questions)]
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Is honey sweet?",
-        "Who's presence increased in Tibet?",
-        "In what year was the Eddystone automated?",
-        "How is the demand for coal different from the demand for oil?",
-        "What is a \u201cmaser\u201d (in physics)?",
-    ],
-)
-def test_well_formed_questions_pass(question: str) -> None:
-    assert is_well_formed_english(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "What?",
-        "What receivers?",
-        "Name the last king of Rome?",
-        "Who is X? What is Y?",
-        "Who asked that??",
-        "Who built built the tower?",
-        "What attracted attention as soon as soon as soon as it was there?",
-        "What is the name of the name of the tower?",
-        'Could it be "several large plates?',
-        "What is a maser (in physics?",
-    ],
-)
-def test_malformed_questions_are_found(question: str) -> None:
-    assert not is_well_formed_english(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "When was Marie Curie born?",
-        "What did Marie Curie call her discovery?",
-        "When James Cook died, where was he?",
-        "How do bees build their hives?",
-        "How long does it take to boil an egg?",
-        "Why is it important to sleep?",
-        "What is the author of a blog called?",
-        "What happens to those who lie?",
-        "What can you do against rust?",
-        "Who wrote the text of the treaty?",
-    ],
-)
-def test_standalone_questions_pass(question: str) -> None:
-    assert is_standalone(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "When was she born?",
-        "What city did he move to?",
-        "What was his name?",
-        "When did this happen?",
-        "Are these birds extinct?",
-        "According to the passage, who won?",
-        "What does the author mean?",
-        "What is the main idea of this paper?",
-        "What was mentioned?",
-        "Which of the following is a metal?",
-    ],
-)
-def test_questions_that_need_their_text_are_found(question: str) -> None:
-    assert not is_standalone(question)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +44,37 @@ def test_questions_that_need_their_text_are_found(question: str) -> None:
 )
 def test_grounding_is_the_share_of_words_in_the_text(question: str, share: float) -> None:
     assert grounding(question, TEXT, "english") == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Who owned the caf\u00e9 M\u00fcller?", "Ann ran the cafe\u0301 Mu\u0308ller and owned it."),
+        ("Who owned the cafe Muller?", "Ann owned the caf\u00e9 M\u00fcller."),
+        ("Which official signed?", "The of\ufb01cial signed it."),
+        ("What does photosynthesis need?", "Photo\u00adsyn\u00adthe\u00adsis needs light."),
+        ("What does the aqueduct bring?", "The aque\u00ad\nduct brings water."),
+        ("What grew in 2019-2020?", "Trade grew in 2019\u20132020."),
+        ("What grew in 2020?", "Trade grew in 2019-2020."),
+        ("What grew in 2019-2020?", "From 2019 to 2020, trade grew."),
+        ("Which textbook was handmade?", "A text-book was hand-made."),
+        ("Which text-book was hand\u2011made?", "A textbook was handmade."),
+        ("What boils, H2O?", "H\u2082O boils."),
+        ("What did the US sign?", "The U.S. signed a treaty."),
+        ("Where do 1250000 live?", "There live 1,250,000 people."),
+        ("Isn't radium rare?", "Radium is rare."),
+    ],
+)
+def test_a_word_is_found_however_the_text_writes_it(question: str, text: str) -> None:
+    assert grounding(question, text, "english") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [("Who won in 2019?", "In 2018 and in 20 19."), ("What costs 511?", "It was $5.11.")],
+)
+def test_numbers_are_not_joined(question: str, text: str) -> None:
+    assert grounding(question, text, "english") == 0.0
 
 
 def test_words_are_compared_unchanged_in_a_language_without_stemmer() -> None:
@@ -161,20 +125,6 @@ def test_the_best_question_for_each_answer_of_a_chunk_is_kept() -> None:
     assert dropped == {"same_answer": 1}
 
 
-@pytest.mark.parametrize(
-    ("text", "is_prose"),
-    [
-        (TEXT, True),
-        ("Too short to tell.", True),
-        ("Die Bienen fliegen im Sommer weit \u00fcber die Felder und sammeln dort den Nektar.", False),
-        ("def main(path): return open(path).read().split() if path else sys.stdin.read().split()", False),
-        ("1990 12.5 13.1 | 1991 12.7 13.0 | 1992 12.9 13.4 | 1993 13.2 13.9 | 1994 14.1 14.2", False),
-    ],
-)
-def test_english_prose_is_recognised(text: str, is_prose: bool) -> None:
-    assert is_english_prose(text) is is_prose
-
-
 def test_nothing_is_dropped_by_default() -> None:
     questions = asked("What?", "Who was he?", score=-9.0)
     assert filter_questions(questions, Settings(), None, Counter()) == questions
@@ -189,3 +139,22 @@ def test_only_the_best_questions_of_each_chunk_are_kept() -> None:
     kept = limit_per_chunk([*one, *other], 2, dropped)
     assert [question.question for question in kept] == ["A?", "C?", "D?"]
     assert dropped == {"too_many": 1}
+
+
+@pytest.mark.parametrize("part", ["development", "held-out"])
+@pytest.mark.parametrize(
+    ("name", "keeps"),
+    [
+        ("well_formed", lambda row: is_well_formed_english(row["question"])),
+        ("standalone", lambda row: is_standalone(row["question"])),
+        ("grounding", lambda row: grounding(row["question"], row["text"], "english") >= 0.5),
+    ],
+)
+def test_filters_agree_with_labels(name: str, keeps: Callable[[dict[str, Any]], bool], part: str) -> None:
+    """``python benchmarks/filters.py --show PART`` lists the mistakes; docs/settings.md has the figures."""
+    lines = (LABELLED / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["part"] == part]
+    dropped = [row for row in rows if not keeps(row)]
+    n_bad, n_found = (sum(not row["good"] for row in found) for found in (rows, dropped))
+    assert n_found / len(dropped) > 0.9
+    assert n_found / n_bad > 0.9

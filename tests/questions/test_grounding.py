@@ -41,6 +41,12 @@ def test_an_answer_is_found_as_whole_words(answer: str, found: str | None) -> No
         ("the U.S.", "He left the U.S. in May.", "the U.S."),
         ("the hive.", "He left the hive in May.", "the hive"),
         ("caf\u00e9", "The old cafe\u0301 is here.", "cafe\u0301"),
+        (
+            "photosynthesis",
+            "Plants need photo\u00adsyn\u00adthe\u00adsis.",
+            "photo\u00adsyn\u00adthe\u00adsis",
+        ),
+        ("2020", "It grew in 2019-2020.", "2020"),
     ],
 )
 def test_numbers_abbreviations_and_accents(answer: str, text: str, found: str | None) -> None:
