@@ -22,6 +22,7 @@ from qgbatch.engines.base import (
     EngineChoice,
     Piece,
     SpecialIds,
+    check_numbers,
     find_new_pairs,
     make_generation,
     merge_generations,
@@ -55,6 +56,7 @@ class CTranslate2Engine:
         cache_dir: Path,
     ) -> None:
         self.budget = BatchBudget()
+        self._name = model.name
         self._special = special
         self._has_fixed_padding = choice.needs_fixed_padding
         self._length_penalty = decoding.length_penalty
@@ -109,7 +111,8 @@ class CTranslate2Engine:
         The outputs of a chunk are a batch by themselves, so their scores do not depend on other chunks.
         """
         outputs = [[int(token) for token in tokens] for tokens in result.hypotheses]
-        generations = [self._make_generation(*pair) for pair in zip(outputs, result.scores, strict=True)]
+        scores = check_numbers(result.scores, self._name)
+        generations = [self._make_generation(*pair) for pair in zip(outputs, scores, strict=True)]
         if not self._special.answer_separators:
             merged = merge_generations(generations)
             return lambda: merged
@@ -125,7 +128,7 @@ class CTranslate2Engine:
         def finish() -> Generation:
             scores: dict[Piece, PairScore] = {}
             for promise, (_, pairs) in zip(promises, found, strict=True):
-                log_probabilities = _wait(promise).log_probs
+                log_probabilities = check_numbers(_wait(promise).log_probs, self._name)
                 scores |= {piece: span.score(log_probabilities) for piece, span in pairs.items()}
             return with_pair_scores(generations, scores)
 

@@ -23,6 +23,7 @@ from qgbatch.engines.base import (
     EngineChoice,
     Piece,
     SpecialIds,
+    check_numbers,
     find_new_pairs,
     make_generation,
     merge_generations,
@@ -78,6 +79,7 @@ class TorchEngine:
     def __init__(
         self, choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds
     ) -> None:
+        self._name = model.name
         self._device = choice.device
         self._max_tokens = model.metadata.max_source_tokens
         self._decoding = decoding
@@ -158,6 +160,7 @@ class TorchEngine:
         self, batch: Batch, sequences: Sequence[list[int]], sums: Sequence[float]
     ) -> list[Generation]:
         """Merge the outputs of each row, and score the answers in them if the model writes answers."""
+        check_numbers(sums, self._name)
         outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
         n_outputs = len(outputs) // len(batch)
         groups = [slice(start, start + n_outputs) for start in range(0, len(outputs), n_outputs)]
@@ -176,6 +179,7 @@ class TorchEngine:
             part = found[start : start + _OUTPUTS_PER_CALL]
             scored = self._score(row, [ids for ids, _ in part])
             for log_probabilities, (_, pairs) in zip(scored, part, strict=True):
+                check_numbers(log_probabilities, self._name)
                 scores |= {piece: span.score(log_probabilities) for piece, span in pairs.items()}
         return scores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from qgbatch.engines.base import EngineChoice, PairSpan, SpecialIds, find_new_pa
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.engines.torch import TorchEngine
 from qgbatch.engines.weights import load_weights
+from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import find_model
 from qgbatch.records import Generation, PairScore
 from qgbatch.settings import Decoding
@@ -70,6 +72,24 @@ def test_ctranslate2_scores_the_pairs_of_all_outputs(tmp_path: Path) -> None:
         scores=[-1.0, -2.0],
     )
     assert_scored(engine._score(SOURCE, result)())
+
+
+def test_scores_of_pairs_that_are_no_numbers_are_an_error_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, torch_choice = find_model(str(MINI)), EngineChoice("torch", "cpu", "float32")
+    slow = TorchEngine(torch_choice, model, Decoding(), SPECIAL)
+    monkeypatch.setattr(slow, "_score", lambda row, outputs: [[math.nan] * len(ids) for ids in outputs])
+    with pytest.raises(ModelError, match="computes no numbers"):
+        slow._make_generations([SOURCE], [COMPLETE], [-1.0])
+    fast = CTranslate2Engine(
+        EngineChoice("ctranslate2", "cpu", "float32"), model, Decoding(), SPECIAL, tmp_path
+    )
+    scored = SimpleNamespace(done=lambda: True, result=lambda: SimpleNamespace(log_probs=[math.nan] * 20))
+    monkeypatch.setattr(fast, "_translator", SimpleNamespace(score_batch=lambda *_, **__: [scored]))
+    result = SimpleNamespace(hypotheses=[[str(token) for token in COMPLETE]], scores=[-1.0])
+    with pytest.raises(ModelError, match="computes no numbers"):
+        fast._score(SOURCE, result)()
 
 
 @pytest.mark.parametrize("name", ["torch", "ctranslate2"])
