@@ -5,10 +5,9 @@ Only sampling differs: see :mod:`qgbatch.engines.sampling`.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from transformers import (
@@ -30,6 +29,7 @@ from qgbatch.engines.base import (
     with_pair_scores,
 )
 from qgbatch.engines.batching import BatchBudget
+from qgbatch.engines.halving import run_with_halving
 from qgbatch.engines.logits import GreedyLogProbabilities, NGramRepetitionFilter
 from qgbatch.engines.memory import budget_for_memory
 from qgbatch.engines.padding import pad_rows
@@ -39,38 +39,8 @@ from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.records import Generation, InputIds, PairScore
 from qgbatch.settings import Decoding
 
-logger = logging.getLogger(__name__)
-
 _OUTPUTS_PER_CALL = 8
 """Outputs that are scored together; bounds the memory for the logits."""
-Row = TypeVar("Row")
-Result = TypeVar("Result")
-
-
-def run_with_halving(
-    run: Callable[[Sequence[Row]], list[Result]], batch: Sequence[Row], device: str
-) -> list[Result | None]:
-    """Run a batch, and split it in half as often as memory runs out.
-
-    Args:
-        run: Returns one result per row.
-        batch: At least one row.
-        device: Where ``run`` works.
-
-    Returns:
-        One result per row; ``None`` for a row that does not fit into memory by itself.
-    """
-    try:
-        return [*run(batch)]
-    except torch.OutOfMemoryError:
-        if len(batch) == 1:
-            return [None]
-    # Outside the handler, where the exception no longer keeps the tensors of the failed call.
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    half = len(batch) // 2
-    logger.warning("Out of memory with a batch of %d rows: continuing with %d.", len(batch), half)
-    return run_with_halving(run, batch[:half], device) + run_with_halving(run, batch[half:], device)
 
 
 class TorchEngine:
@@ -116,7 +86,7 @@ class TorchEngine:
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that exceeds the memory."""
         for batch in batches:
-            yield run_with_halving(self._generate_batch, batch, self._device) if batch else []
+            yield run_with_halving(self._generate_batch, batch, torch.cuda.empty_cache) if batch else []
 
     def _generate_batch(self, batch: Batch) -> list[Generation]:
         if self._decoding.do_sample:

@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from click.testing import Result
 from safetensors.torch import load_file, save_file
 
 import qgbatch
+from qgbatch.engines.base import SpecialIds
+from qgbatch.engines.conversion import find_conversion
 from qgbatch.engines.devices import find_device
 from qgbatch.errors import ModelError, OutputError, SettingsError
+from qgbatch.models.checkpoint import find_model
 from tests.conftest import MINI
 
 TEXT = "Tea reached Europe in 1610. Dutch ships carried it from Java to Amsterdam."
@@ -38,6 +42,16 @@ def test_a_model_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (conversion / "model.bin").stat().st_mtime_ns == made
     ask(compute_type="float32")
     assert len(list((tmp_path / "qgbatch" / "ctranslate2").iterdir())) == 2
+
+
+def test_other_special_tokens_are_another_conversion(tmp_path: Path) -> None:
+    model = find_model(str(MINI))
+    special = SpecialIds(0, 1, 2, frozenset({8100}))
+    changed = [replace(special, pad=3), replace(special, eos=3), replace(special, unk=3)]
+    found = {find_conversion(model, ids, "int8", tmp_path, tmp_path) for ids in (special, *changed)}
+    assert len(found) == 4
+    same = replace(special, separators=frozenset({5}), answer_separators=frozenset({6}))
+    assert find_conversion(model, same, "int8", tmp_path, tmp_path) in found
 
 
 def test_without_a_cache_directory_it_still_works(
