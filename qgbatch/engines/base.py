@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Literal, Protocol, TypeAlias
 
 from qgbatch.engines.batching import BatchBudget
+from qgbatch.errors import ModelError
 from qgbatch.records import Generation, InputIds, PairScore
 
 Batch: TypeAlias = Sequence[InputIds]
@@ -68,6 +69,17 @@ class SpecialIds:
     unk: int
     separators: frozenset[int]
     answer_separators: frozenset[int] = frozenset()
+
+
+def check_numbers(log_probabilities: Sequence[float], model_name: str) -> Sequence[float]:
+    """Return the log-probabilities that a model computed.
+
+    Raises:
+        ModelError: One is NaN or infinite: the weights are damaged, or too large for their precision.
+    """
+    if not all(map(math.isfinite, log_probabilities)):
+        raise ModelError(f"{model_name}: the model computes no numbers (NaN).", "Get the checkpoint again.")
+    return log_probabilities
 
 
 def make_generation(ids: Sequence[int], log_probability: float, special: SpecialIds) -> Generation:

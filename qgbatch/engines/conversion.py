@@ -45,7 +45,8 @@ def find_conversion(
         conversions: Where conversions are kept.
         fallback: Where to convert if ``conversions`` cannot be written.
     """
-    key = f"{model.sha256[:32]}-{precision}-{ctranslate2.__version__}-{_CONVERSION_VERSION}"
+    tokens = f"{special.pad}.{special.eos}.{special.unk}"
+    key = f"{model.sha256[:32]}-{precision}-{tokens}-{ctranslate2.__version__}-{_CONVERSION_VERSION}"
     directory = conversions / key
     if directory.is_dir():
         return directory

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import ctranslate2
 
@@ -22,6 +22,7 @@ from qgbatch.engines.base import (
     EngineChoice,
     Piece,
     SpecialIds,
+    check_numbers,
     find_new_pairs,
     make_generation,
     merge_generations,
@@ -30,6 +31,7 @@ from qgbatch.engines.base import (
 from qgbatch.engines.batching import BatchBudget, padded_length
 from qgbatch.engines.conversion import find_conversion
 from qgbatch.engines.devices import n_cores
+from qgbatch.engines.halving import run_with_halving
 from qgbatch.errors import ModelError, OutputError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.records import Generation, InputIds, PairScore
@@ -44,7 +46,10 @@ _POLL_S = 0.002
 
 
 class CTranslate2Engine:
-    """Generates with a CTranslate2 translator that has one worker per CPU core."""
+    """Generates with a CTranslate2 translator that has one worker per CPU core.
+
+    A batch that does not fit into memory is halved.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class CTranslate2Engine:
         cache_dir: Path,
     ) -> None:
         self.budget = BatchBudget()
+        self._name = model.name
         self._special = special
         self._has_fixed_padding = choice.needs_fixed_padding
         self._length_penalty = decoding.length_penalty
@@ -67,7 +73,7 @@ class CTranslate2Engine:
         )
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
-        """Yield the generations of each batch, in order."""
+        """Yield the generations of each batch, in order; ``None`` for a row that exceeds the memory."""
         translating: deque[tuple[Batch, list[Any]]] = deque()
         scoring: deque[list[_Promise]] = deque()
         for batch in batches:
@@ -101,32 +107,40 @@ class CTranslate2Engine:
 
     def _finish(self, batch: Batch, promises: list[Any]) -> list[_Promise]:
         """Wait for the translations of a batch, and start to score the answers in them."""
-        results = [_wait(promise) for promise in promises]
+        results = _results(promises, self._translate, batch)
         return [self._score(row, result) for row, result in zip(batch, results, strict=True)]
 
-    def _score(self, row: InputIds, result: Any) -> _Promise:
+    def _score(self, row: InputIds, result: Any | None) -> _Promise:
         """Start to score the pairs of a chunk; return a function that waits for its generation.
 
         The outputs of a chunk are a batch by themselves, so their scores do not depend on other chunks.
         """
+        if result is None:
+            return lambda: None
         outputs = [[int(token) for token in tokens] for tokens in result.hypotheses]
-        generations = [self._make_generation(*pair) for pair in zip(outputs, result.scores, strict=True)]
+        scores = check_numbers(result.scores, self._name)
+        generations = [self._make_generation(*pair) for pair in zip(outputs, scores, strict=True)]
         if not self._special.answer_separators:
             merged = merge_generations(generations)
             return lambda: merged
         found = find_new_pairs(outputs, self._special)
         targets = [[str(token) for token in ids if token != self._special.eos] for ids, _ in found]
-        sources = [[str(token) for token in row]] * len(targets)
-        promises = (
-            self._translator.score_batch(sources, targets, max_input_length=0, asynchronous=True)
-            if targets
-            else []
-        )
 
-        def finish() -> Generation:
+        def score(targets: Sequence[list[str]]) -> list[Any]:
+            sources = [[str(token) for token in row]] * len(targets)
+            promises: list[Any] = self._translator.score_batch(
+                sources, targets, max_input_length=0, asynchronous=True
+            )
+            return promises
+
+        promises = score(targets) if targets else []
+
+        def finish() -> Generation | None:
             scores: dict[Piece, PairScore] = {}
-            for promise, (_, pairs) in zip(promises, found, strict=True):
-                log_probabilities = _wait(promise).log_probs
+            for scored, (_, pairs) in zip(_results(promises, score, targets), found, strict=True):
+                if scored is None:
+                    return None
+                log_probabilities = check_numbers(scored.log_probs, self._name)
                 scores |= {piece: span.score(log_probabilities) for piece, span in pairs.items()}
             return with_pair_scores(generations, scores)
 
@@ -137,8 +151,27 @@ class CTranslate2Engine:
         return make_generation(ids, score * len(ids) ** self._length_penalty, self._special)
 
 
-_Promise: TypeAlias = Callable[[], Generation]
+_Promise: TypeAlias = Callable[[], Generation | None]
 """Waits for the generation of a chunk and returns it."""
+_Row = TypeVar("_Row")
+
+
+def _results(
+    promises: list[Any], start: Callable[[Sequence[_Row]], list[Any]], rows: Sequence[_Row]
+) -> list[Any]:
+    """Wait for the results of rows; ``None`` for a row that does not fit into memory.
+
+    Args:
+        promises: The asynchronous results of ``start(rows)``.
+        start: Called again for parts of the rows if memory ran out.
+        rows: May be empty.
+    """
+    started = [promises]
+
+    def run(part: Sequence[_Row]) -> list[Any]:
+        return [_wait(promise) for promise in (started.pop() if started else start(part))]
+
+    return run_with_halving(run, rows) if rows else []
 
 
 def _wait(promise: Any) -> Any:

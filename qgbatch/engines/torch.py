@@ -6,10 +6,10 @@ Only sampling differs: see :mod:`qgbatch.engines.sampling`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from transformers import (
@@ -24,12 +24,14 @@ from qgbatch.engines.base import (
     EngineChoice,
     Piece,
     SpecialIds,
+    check_numbers,
     find_new_pairs,
     make_generation,
     merge_generations,
     with_pair_scores,
 )
 from qgbatch.engines.batching import BatchBudget
+from qgbatch.engines.halving import run_with_halving
 from qgbatch.engines.logits import GreedyLogProbabilities, NGramRepetitionFilter
 from qgbatch.engines.memory import budget_for_memory
 from qgbatch.engines.padding import pad_rows
@@ -43,34 +45,6 @@ logger = logging.getLogger(__name__)
 
 _OUTPUTS_PER_CALL = 8
 """Outputs that are scored together; bounds the memory for the logits."""
-Row = TypeVar("Row")
-Result = TypeVar("Result")
-
-
-def run_with_halving(
-    run: Callable[[Sequence[Row]], list[Result]], batch: Sequence[Row], device: str
-) -> list[Result | None]:
-    """Run a batch, and split it in half as often as memory runs out.
-
-    Args:
-        run: Returns one result per row.
-        batch: At least one row.
-        device: Where ``run`` works.
-
-    Returns:
-        One result per row; ``None`` for a row that does not fit into memory by itself.
-    """
-    try:
-        return [*run(batch)]
-    except torch.OutOfMemoryError:
-        if len(batch) == 1:
-            return [None]
-    # Outside the handler, where the exception no longer keeps the tensors of the failed call.
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    half = len(batch) // 2
-    logger.warning("Out of memory with a batch of %d rows: continuing with %d.", len(batch), half)
-    return run_with_halving(run, batch[:half], device) + run_with_halving(run, batch[half:], device)
 
 
 class TorchEngine:
@@ -80,6 +54,7 @@ class TorchEngine:
         self, choice: EngineChoice, model: ModelFiles, decoding: Decoding, special: SpecialIds
     ) -> None:
         self._computing = Lock()  # threads may share an engine; its memory is planned for one batch
+        self._name = model.name
         self._device = choice.device
         self._max_tokens = model.metadata.max_source_tokens
         self._decoding = decoding
@@ -121,7 +96,7 @@ class TorchEngine:
                 yield []
                 continue
             with self._computing:
-                generations = run_with_halving(self._generate_batch, batch, self._device)
+                generations = run_with_halving(self._generate_batch, batch, torch.cuda.empty_cache)
             yield generations
 
     def _generate_batch(self, batch: Batch) -> list[Generation]:
@@ -166,6 +141,7 @@ class TorchEngine:
         self, batch: Batch, sequences: Sequence[list[int]], sums: Sequence[float]
     ) -> list[Generation]:
         """Merge the outputs of each row, and score the answers in them if the model writes answers."""
+        check_numbers(sums, self._name)
         outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
         n_outputs = len(outputs) // len(batch)
         groups = [slice(start, start + n_outputs) for start in range(0, len(outputs), n_outputs)]
@@ -184,6 +160,7 @@ class TorchEngine:
             part = found[start : start + _OUTPUTS_PER_CALL]
             scored = self._score(row, [ids for ids, _ in part])
             for log_probabilities, (_, pairs) in zip(scored, part, strict=True):
+                check_numbers(log_probabilities, self._name)
                 scores |= {piece: span.score(log_probabilities) for piece, span in pairs.items()}
         return scores
 

@@ -45,7 +45,7 @@ def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -
 
     Raises:
         ModelError: The weights are damaged, or some are missing, which transformers would
-            replace with random numbers.
+            replace with random numbers, or some are NaN or infinite, which CTranslate2 would ignore.
     """
     hint = "Install qgbatch again." if name in BUILT_IN_MODELS else "Get the checkpoint again."
     try:
@@ -64,6 +64,12 @@ def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -
         raise ModelError(
             f"{name}: the weights in {directory} lack {min(missing)} and {len(missing) - 1} more.", hint
         )
+    for weight, values in weights.named_parameters():
+        if not values.isfinite().all():
+            raise ModelError(
+                f"{name}: the weights are damaged: {weight} in {directory} has NaN or infinite values.",
+                hint,
+            )
     return weights.eval()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qgbatch.errors import ModelError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
+
+_Text = TypeVar("_Text", str, str | None)
 
 SPACE = "\u2581"
 """The character that sentencepiece uses for a space."""
@@ -215,6 +217,8 @@ class PromptTokenizer:
         self._backend.no_padding()
         self._backend.no_truncation()  # chunking keeps inputs below the limit
         self.vocab_size = len(tokenizer)
+        tokens = sorted({tokenizer.eos_token, *tokenizer.get_added_vocab()}, key=len, reverse=True)
+        self._spelled_out = re.compile("|".join(map(re.escape, tokens)))
         has_separator = metadata.output_format.has_separator
         self.separator_ids = _token_ids(tokenizer, metadata.separator if has_separator else None)
         self.answer_separator_ids = _token_ids(tokenizer, metadata.answer_separator)
@@ -232,7 +236,7 @@ class PromptTokenizer:
             texts: The texts to ask about.
             before: The text before each of them, if the model reads it.
         """
-        pairs = zip(texts, before or [""] * len(texts), strict=True)
+        pairs = zip(self._as_text(texts), self._as_text(before or [""] * len(texts)), strict=True)
         return self._encode([source_text(text, self._metadata, earlier) for text, earlier in pairs])
 
     def encode_targets(
@@ -246,9 +250,10 @@ class PromptTokenizer:
             questions: The questions about each text.
             answers: Their answers; ignored if the model writes no answers.
         """
+        questions = [self._as_text(asked) for asked in questions]
         if answers is None or self._metadata.answer_separator is None:
             return self._encode([target_text(asked, self._metadata) for asked in questions])
-        rows = zip(questions, answers, strict=True)
+        rows = zip(questions, map(self._as_text, answers), strict=True)
         texts = [target_text(asked, self._metadata, given) for asked, given in rows]
         # T5's tokenizer turns the space before an added token into a token of its own.
         for token in (self._metadata.separator, self._metadata.answer_separator):
@@ -257,11 +262,12 @@ class PromptTokenizer:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, without prompt and end token."""
-        encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        encodings = self._backend.encode_batch_fast(self._as_text(texts), add_special_tokens=False)
         return [len(encoding) for encoding in encodings]
 
     def token_ends(self, text: str) -> list[int]:
         """Return the offsets, in code points, at which the tokens of a text end, ascending."""
+        (text,) = self._as_text([text])
         return [end for _, end in self._backend.encode(text, add_special_tokens=False).offsets]
 
     def unknown_share(self, text: str) -> float:
@@ -285,6 +291,15 @@ class PromptTokenizer:
         parts = (ids[:at], ids[at + 1 :])
         question, answer = (self._backend.decode(list(p), skip_special_tokens=True) for p in parts)
         return f"{question} {self._metadata.answer_separator} {answer}"
+
+    def _as_text(self, texts: Sequence[_Text]) -> list[_Text]:
+        """Break up tokens such as ``</s>`` that texts spell out, so that they are read as text.
+
+        The length of a text does not change. SentencePiece turns the replacement character into a space.
+        """
+        return [
+            text and self._spelled_out.sub(lambda token: f"\ufffd{token[0][1:]}", text) for text in texts
+        ]
 
     def _lacks(self, letter: str) -> bool:
         """Return whether a letter becomes the unknown token.

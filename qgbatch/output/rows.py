@@ -73,4 +73,7 @@ def to_dataframe(questions: Iterable[Question], model: str, *, with_context: boo
     dtypes = {name: "str" if kind == "string" else kind for name, kind in columns.items()}
     dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # a nullable integer
     rows = [to_row(question, model, columns) for question in questions]
-    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+    # Not astype, which in pandas 2 turns a missing text into "None".
+    return pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items()}
+    )

@@ -1,8 +1,10 @@
 """Finds exact and near duplicates among questions and keeps the one with the best score.
 
-Near duplicates must have the same numbers, names and word beginnings. Questions are grouped by
-these, and only questions in the same group are compared. No pair is missed, and a million
-questions take seconds (``python benchmarks/dedupe.py``).
+Near duplicates have the same words in the same order, except that one may be in the plural, have an
+article, or begin with a phrase that the other ends with. All other differences, such as a swapped
+subject and object, a tense, a preposition or a negation, can change the answer
+(``python benchmarks/near_duplicates.py`` measures this on labelled pairs). Only questions with equal
+words are compared, so a million questions take seconds (``python benchmarks/dedupe.py``).
 """
 
 from __future__ import annotations
@@ -17,18 +19,31 @@ from rapidfuzz import fuzz, process
 
 from qgbatch.settings import DedupeMethod
 
-# Punctuation that changes the meaning of a word ("C#", "and/or", "50 %"), so it stays in keys.
-_MEANINGFUL_MARKS = frozenset("#%&@*/\\")
-# Words that can differ between near duplicates. Question words and "not" cannot.
-_FUNCTION_WORDS = {
-    "a", "an", "the", "in", "on", "at", "of", "to", "by", "for",
-    "from", "with", "as", "and", "or", "is", "are", "was", "were", "be",
-    "been", "being", "do", "does", "did", "has", "have", "had", "it", "its",
-    "this", "that", "these", "those", "there",
+_DASH = re.compile("[\u2010-\u2013\u2212]")
+_RAISED = re.compile(r"[\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u215e](?<=\d.)")
+"""A raised or lowered character or a fraction after a digit, which NFKC would join to the number."""
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+_MARK = re.compile(r"[^\w\s]")
+_MEANINGFUL_MARK = re.compile(
+    rf"""[#%&@*/\\\u2030\u2031\u2032\u00a7]                # C#, 50 %, 5 permille, 5', and/or
+    | (?<=\d)[^\w\s](?=\d)                             # 3.5, 10:30, 2019-2020
+    | (?<![\w.-])(?:--?|\.)(?=\w)                       # -5, --all, .5, .NET
+    | (?<=\w)-(?![\w-])                                # A-
+    | (?<=\d)!                                         # 5!
+    | [!:-](?=[=>]) | (?<=<)-                           # !=, :=, ->, <-
+    | (?<=[{_QUOTES}])[^\w\s{_QUOTES}](?=[{_QUOTES}])   # ";"
+    """,
+    re.VERBOSE,
+)
+
+_ARTICLES = {"a", "an", "the"}
+_QUESTION_WORDS = {"who", "what", "whose", "when", "where", "why", "how"}
+_FORMS = {
+    "which": "what", "whom": "who", "are": "is", "were": "was", "does": "do", "have": "has", "their": "its",
 }  # fmt: skip
-_STEM_CHARS = 4
-"""Minimum length of a stem. Shorter words are compared whole: "c" and "c++", "car" and "care"."""
-_WORD = re.compile(r"\w+(?:[.,]\d+)*")
+"""Words that differ in number or case only."""
+_MIN_SINGULAR = 4
+"""Minimum length of a singular, which keeps "new" and "news" apart."""
 
 
 def find_duplicates(
@@ -37,15 +52,12 @@ def find_duplicates(
     """Find the questions to drop.
 
     Questions are visited from the best score to the worst, the first one first on a tie. A
-    question is dropped if a question that was kept has the same key, or is a near duplicate:
+    question is dropped if a question that was kept has the same key, or is a near duplicate: both
+    have the same words in :func:`near_form`, and their texts in it differ by ``d`` insertions and
+    deletions, with ``1 - d / (sum of their lengths) >= near_threshold``.
 
-    - The keys differ by ``d`` insertions and deletions, with
-      ``1 - d / (sum of their lengths) >= near_threshold``.
-    - Both have the same numbers and names.
-    - They only differ in function words and word endings (:func:`differ_in_meaning`).
-
-    The time grows linearly with the number of questions, and quadratically within a group that
-    shares its content words.
+    The time grows linearly with the number of questions, and quadratically within a group of the
+    same words.
 
     Args:
         questions: The texts.
@@ -67,95 +79,72 @@ def find_duplicates(
             dropped[index] = "duplicate"
             continue
         if method == "near":
-            candidates = kept[_near_group(questions[index], key)]
-            if candidates and _is_near_duplicate(key, candidates, near_threshold):
+            text, words = near_form(questions[index])
+            candidates = kept[blake2b("\0".join(words).encode(), digest_size=16).digest()]
+            if candidates and process.extractOne(
+                text, candidates, scorer=fuzz.ratio, score_cutoff=100 * near_threshold
+            ):
                 dropped[index] = "near_duplicate"
                 continue
-            candidates.append(key)
+            candidates.append(text)
         seen.add(key)
     return dropped
-
-
-def _is_near_duplicate(key: str, candidates: Sequence[str], threshold: float) -> bool:
-    """Return whether a key is a near duplicate of one of the candidates."""
-    similar = process.extract(key, candidates, scorer=fuzz.ratio, score_cutoff=100 * threshold, limit=None)
-    return any(not differ_in_meaning(key, candidate) for candidate, _, _ in similar)
 
 
 def question_key(question: str) -> str:
     """Return the key of a question, which is equal for exact duplicates.
 
-    The key is casefolded and NFKC-normalized, without punctuation and extra spaces. Punctuation
-    that changes the meaning (``C#``, ``and/or``, ``50 %``) stays.
+    The key is casefolded and NFKC-normalized, without punctuation and extra spaces. Signs and marks
+    that change the meaning (``-5``, ``.5``, ``C#``, ``__init__``, ``50 %``) stay.
 
     >>> question_key("Who  wrote “Faust”?") == question_key("who wrote Faust ?")
     True
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", question).casefold())
-    return " ".join(folded.translate(_KEY_CHARS).split())
+    return unicodedata.normalize("NFKC", _plain(question).casefold())
 
 
-class _KeyChars(dict[int, str]):
-    """Table for ``str.translate`` that replaces punctuation, filled as characters occur."""
-
-    def __missing__(self, code: int) -> str:
-        """Return and store the replacement of a character that is not in the table yet."""
-        char = chr(code)
-        is_punctuation = unicodedata.category(char).startswith("P") and char not in _MEANINGFUL_MARKS
-        self[code] = " " if is_punctuation else char
-        return self[code]
+def _plain(question: str) -> str:
+    """Return a question in NFKC, without extra spaces and without marks that do not change the meaning."""
+    raised = _RAISED.sub(lambda match: f"{unicodedata.decomposition(match[0])} ", question)
+    text = _DASH.sub("-", unicodedata.normalize("NFKC", raised))
+    return " ".join(_MARK.sub(_blank_mark, text).split())
 
 
-_KEY_CHARS = _KeyChars()
+def _blank_mark(match: re.Match[str]) -> str:
+    """Return a space for punctuation that does not change the meaning; symbols and combining marks stay."""
+    is_punctuation = unicodedata.category(match[0]).startswith("P")
+    is_meaningful = not is_punctuation or _MEANINGFUL_MARK.match(match.string, match.start())
+    return match[0] if is_meaningful else " "
 
 
-def numbers_and_names(question: str) -> tuple[str, ...]:
-    """Return the words with a digit or a capital letter, casefolded and sorted.
+def near_form(question: str) -> tuple[str, tuple[str, ...]]:
+    """Return a question in one order, and its words in one form, which are equal for near duplicates.
 
-    Similar questions with different numbers or names are not duplicates. The first word of a
-    question always has a capital, so only a digit counts there.
+    It begins with its question word, and what was before that is at the end. The words are in the singular
+    and have no articles. Names keep their ending, and a capital letter in a question is no article.
 
-    >>> numbers_and_names("When did James Cook reach Tahiti in 1769?")
-    ('1769', 'cook', 'james', 'tahiti')
+    >>> near_form("In which years were the towers built?")
+    ('what years was the towers built in', ('what', 'year', 'was', 'tower', 'built', 'in'))
     """
-    words = _WORD.findall(question)
-    naming = [w for i, w in enumerate(words) if (i and w[0].isupper()) or _has_digit(w)]
-    return tuple(sorted(word.casefold() for word in naming))
-
-
-def _has_digit(word: str) -> bool:
-    return not word.isalpha() and any(map(str.isdigit, word))
-
-
-def differ_in_meaning(key: str, other: str) -> bool:
-    """Return whether two keys differ in more than function words and word endings.
-
-    >>> differ_in_meaning("what year was the tower built in", "in what year was the tower built")
-    False
-    >>> differ_in_meaning("when was the tower built", "where was the tower built")
-    True
-    """
-    words, others = set(key.split()), set(other.split())
-    only_key, only_other = words - others - _FUNCTION_WORDS, others - words - _FUNCTION_WORDS
-    return any(not _has_inflection(word, only_other) for word in only_key) or any(
-        not _has_inflection(word, only_key) for word in only_other
+    plain = _plain(question).split()
+    words = [(_in_one_form(word), index > 0 and word[0].isupper()) for index, word in enumerate(plain)]
+    start = next((i for i, (word, _) in enumerate(words) if word in _QUESTION_WORDS), 0)
+    words = words[start:] + words[:start]
+    content = (
+        word if is_name else _singular(word) for word, is_name in words if is_name or word not in _ARTICLES
     )
+    return " ".join(word for word, _ in words), tuple(content)
 
 
-def _has_inflection(word: str, others: set[str]) -> bool:
-    """Return whether a word and one of the others differ by an ending only, as ``tower`` and ``towers``."""
-    return any(
-        min(len(word), len(other)) >= _STEM_CHARS and (word.startswith(other) or other.startswith(word))
-        for other in others
-    )
+def _in_one_form(word: str) -> str:
+    folded = word.casefold()
+    return _FORMS.get(folded, folded)
 
 
-def _near_group(question: str, key: str) -> bytes:
-    """Return a hash that is equal for near duplicates, of numbers, names and word beginnings.
-
-    If two near duplicates differ in a content word, one word is the other with an ending, so
-    both begin alike. The hash saves memory, because one key per question is stored.
-    """
-    stems = {word[:_STEM_CHARS] for word in key.split() if word not in _FUNCTION_WORDS}
-    shared = "\0".join([*numbers_and_names(question), "", *sorted(stems)])
-    return blake2b(shared.encode(), digest_size=16).digest()
+def _singular(word: str) -> str:
+    """Return the singular of a regular plural, or the verb of one in the third person."""
+    for ending, singular in (("ies", "y"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
+        if word.endswith(ending):
+            return word.removesuffix(ending) + singular
+    is_plural = word.endswith("s") and not word.endswith(("ss", "us", "is")) and word.isalpha()
+    return word[:-1] if is_plural and len(word) > _MIN_SINGULAR else word

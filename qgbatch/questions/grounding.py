@@ -17,6 +17,7 @@ _NEARBY_CHARS = 150
 _PARTICLES = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
 """Words that are no answer by themselves."""
 _EDGE = " \t\n.,;:!?\"'\u2018\u2019\u201c\u201d"
+_BEGINS_NUMBER = re.compile(r"[-+.]+\d")
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
 _ASCII_FORMS = {
     "'": "\u2018\u2019\u201b\u2032",
@@ -41,10 +42,7 @@ def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None
         The offsets of the answer, half open, or ``None`` if the text does not contain it.
     """
     folded, places = _fold(text)
-    stripped = answer.strip(_EDGE)
-    if answer.strip().endswith(".") and "." in stripped.split(" ")[-1]:
-        stripped += "."  # "U.S."
-    wanted, _ = _fold(stripped)
+    wanted, _ = _fold(_strip(answer))
     spans = _whole_characters(_whole_words(wanted, folded), places)
     found = [(start, end) for start, end in spans if not _PARAGRAPH_END.search(text, start, end)]
     if len(found) <= 1:
@@ -56,6 +54,16 @@ def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None
         return len(asked & set(content_words(nearby)))
 
     return max(found, key=n_nearby)  # the first one on a tie
+
+
+def _strip(answer: str) -> str:
+    """Return an answer without the marks around it, except the stops of ".5" and "U.S."."""
+    stripped = answer.strip(_EDGE)
+    if stripped[:1].isdigit() and f".{stripped}" in answer:
+        stripped = f".{stripped}"
+    if answer.strip().endswith(".") and "." in stripped.split(" ")[-1]:
+        stripped += "."
+    return stripped
 
 
 def is_informative(answer: str, question: str, text: str) -> bool:
@@ -90,16 +98,29 @@ def _fold(text: str) -> tuple[str, list[int]]:
 
 
 def _whole_words(wanted: str, text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans in which a text contains the wanted words, not as part of other words."""
+    """Yield the spans in which a text contains the wanted words, not as part of other words or numbers."""
     if not wanted:
         return
-    start, end = (r"\b" if character.isalnum() else "" for character in (wanted[0], wanted[-1]))
-    if wanted[0].isdigit():  # not the fraction of another number
-        start = r"(?<![\w.,])"
+    start = end = ""
+    if wanted[0].isdigit():  # not the fraction of another number, and not without its sign
+        start = r"(?<![.,])(?<!(?<!\w)[-+])"
+    elif _BEGINS_NUMBER.match(wanted):
+        start = r"(?<!\w)"
     if wanted[-1].isdigit():
-        end = r"(?![.,]?\d)\b"
+        end = r"(?![.,]?\d)"
     for match in re.finditer(start + re.escape(wanted) + end, text):
-        yield match.span()
+        if not _is_inside_word(text, match.start()) and not _is_inside_word(text, match.end()):
+            yield match.span()
+
+
+def _is_inside_word(text: str, place: int) -> bool:
+    """Return whether the characters before and after a place belong to the same word."""
+    return 0 < place < len(text) and _is_of_word(text[place - 1]) and _is_of_word(text[place])
+
+
+def _is_of_word(character: str) -> bool:
+    """Return whether a character is a letter, a digit or a mark on one."""
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
 
 
 def _whole_characters(

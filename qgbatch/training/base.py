@@ -20,6 +20,8 @@ from qgbatch.settings import Decoding
 from qgbatch.training.metadata import trained_metadata
 from qgbatch.training.settings import DEFAULT_BASE, TrainingSettings
 
+_SAMPLING = ("do_sample", "top_k", "top_p", "temperature")
+
 
 @dataclass(frozen=True)
 class Base:
@@ -52,10 +54,12 @@ def load_base(settings: TrainingSettings) -> Base:
 def _load(settings: TrainingSettings) -> Base:
     model = find_model(settings.base or DEFAULT_BASE)
     metadata = trained_metadata(model.metadata, with_answers=settings.with_answers)
+    # Decoding settings for another form do not fit, such as 64 new tokens, sampled, for one query.
+    decoding = model.decoding if metadata == model.metadata else Decoding()
     model = replace(model, metadata=metadata)
     tokenizer = load_tokenizer(model, settings.tokenizer, embedding_grows=True)
     weights = load_weights(model, torch.float32)
-    weights.generation_config = _generation_config(model.decoding, tokenizer)
+    weights.generation_config = _generation_config(decoding, tokenizer)
     return Base(model.name, model.sha256, weights, tokenizer, metadata)
 
 
@@ -86,14 +90,18 @@ def _create(settings: TrainingSettings) -> Base:
 
 def _generation_config(decoding: Decoding, tokenizer: PromptTokenizer) -> GenerationConfig:
     """The decoding settings for ``generation_config.json``, which ``qgbatch run`` uses."""
-    has_beams = decoding.num_beams > 1  # without beams, transformers refuses to save these settings
+    # Without beams or sampling, transformers refuses to save their settings.
+    has_beams = decoding.num_beams > 1
+    sampling = {name: getattr(decoding, name) for name in _SAMPLING} if decoding.do_sample else {}
     return GenerationConfig(
         max_length=decoding.max_new_tokens + 1,  # includes the start token
         num_beams=decoding.num_beams,
         length_penalty=decoding.length_penalty if has_beams else None,
         no_repeat_ngram_size=decoding.no_repeat_ngram_size,
         early_stopping=decoding.early_stopping if has_beams else None,
+        num_return_sequences=decoding.num_return_sequences if decoding.num_return_sequences > 1 else None,
         decoder_start_token_id=tokenizer.pad_id,
         pad_token_id=tokenizer.pad_id,
         eos_token_id=tokenizer.eos_id,
+        **sampling,
     )

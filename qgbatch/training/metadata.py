@@ -15,18 +15,16 @@ _OPTIONAL = ("answer_separator", "context_separator", "language")
 def trained_metadata(base: ModelMetadata, *, with_answers: bool) -> ModelMetadata:
     """Return the metadata of a model that is trained from a base model.
 
-    They are those of the base model if it writes the same form. Otherwise the prompt and the answer
-    separator change, so that ``qgbatch run`` uses and expects the form of the training data.
+    They are those of the base model if it writes the same form. Otherwise the prompt, the parser and the
+    answer separator change, so that ``qgbatch run`` uses and expects the form of the training data.
 
     Args:
         base: The metadata of the base model.
         with_answers: Whether the training data have an answer for each question.
     """
-    if with_answers and base.answer_separator is None:
-        form = _ANSWERS
-    elif not with_answers and base.output_format.pair_pattern:
-        form = _PLAIN
-    else:
+    form = _ANSWERS if with_answers else _PLAIN
+    has_answers = base.answer_separator is not None
+    if base.parser == form.parser and has_answers == with_answers:
         return base
     return replace(base, prefix=form.prefix, answer_separator=form.answer_separator, parser=form.parser)
 

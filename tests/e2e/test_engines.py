@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from click.testing import Result
+from safetensors.torch import load_file, save_file
 
 import qgbatch
+from qgbatch.engines.base import SpecialIds
+from qgbatch.engines.conversion import find_conversion
 from qgbatch.engines.devices import find_device
 from qgbatch.errors import ModelError, OutputError, SettingsError
+from qgbatch.models.checkpoint import find_model
 from tests.conftest import MINI
 
 TEXT = "Tea reached Europe in 1610. Dutch ships carried it from Java to Amsterdam."
@@ -24,7 +30,7 @@ FAST: dict[str, Any] = {"num_beams": 1, "max_new_tokens": 16}
 
 
 def ask(**options: Any) -> list[str]:
-    return [q.question for q in qgbatch.generate_questions([TEXT], **FAST, **options)]
+    return [q.question for q in qgbatch.generate_questions([TEXT], **{**FAST, **options})]
 
 
 def test_a_model_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +42,16 @@ def test_a_model_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (conversion / "model.bin").stat().st_mtime_ns == made
     ask(compute_type="float32")
     assert len(list((tmp_path / "qgbatch" / "ctranslate2").iterdir())) == 2
+
+
+def test_other_special_tokens_are_another_conversion(tmp_path: Path) -> None:
+    model = find_model(str(MINI))
+    special = SpecialIds(0, 1, 2, frozenset({8100}))
+    changed = [replace(special, pad=3), replace(special, eos=3), replace(special, unk=3)]
+    found = {find_conversion(model, ids, "int8", tmp_path, tmp_path) for ids in (special, *changed)}
+    assert len(found) == 4
+    same = replace(special, separators=frozenset({5}), answer_separators=frozenset({6}))
+    assert find_conversion(model, same, "int8", tmp_path, tmp_path) in found
 
 
 def test_without_a_cache_directory_it_still_works(
@@ -121,6 +137,55 @@ def test_missing_layers_are_an_error_not_random_numbers(damaged: Path) -> None:
     (damaged / "config.json").write_text(json.dumps({**config, "num_layers": 5}))
     with pytest.raises(ModelError, match=r"lack encoder\.block\.4"):
         ask(model=str(damaged), engine="torch")
+
+
+def change_weights(directory: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Change one matrix of the weights of a checkpoint."""
+    weights = load_file(directory / "model.safetensors")
+    weights[name] = change(weights[name])
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def with_one(value: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Replace the first number of a matrix."""
+
+    def change(weights: torch.Tensor) -> torch.Tensor:
+        weights.view(-1)[0] = value
+        return weights
+
+    return change
+
+
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_keep_the_earlier_output(
+    value: float, engine: str, damaged: Path, tmp_path: Path, qgbatch: Callable[..., Result]
+) -> None:
+    change_weights(damaged, "encoder.block.0.layer.0.SelfAttention.q.weight", with_one(value))
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "q.csv").write_text("earlier")
+    result = qgbatch(
+        "run", tmp_path / "a.txt", "-o", tmp_path / "q.csv", "--model", damaged, "--engine", engine
+    )
+    assert result.exit_code == 5
+    assert f"{damaged}: the weights are damaged: encoder.block.0" in result.stderr
+    assert (tmp_path / "q.csv").read_text() == "earlier"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"engine": "torch"},
+        {"engine": "torch", "num_beams": 2},
+        {"engine": "torch", "do_sample": True},
+        {"engine": "ctranslate2"},
+        {"engine": "ctranslate2", "num_beams": 2},
+    ],
+)
+def test_numbers_that_overflow_are_an_error_of_the_model(damaged: Path, options: dict[str, Any]) -> None:
+    change_weights(damaged, "decoder.final_layer_norm.weight", lambda weights: weights * 1e38)
+    with pytest.raises(ModelError, match="damaged: the model computes no numbers"):
+        ask(model=str(damaged), **options)
 
 
 class Hostile:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from qgbatch.engines.base import EngineChoice, PairSpan, SpecialIds, find_new_pa
 from qgbatch.engines.ctranslate2 import CTranslate2Engine
 from qgbatch.engines.torch import TorchEngine
 from qgbatch.engines.weights import load_weights
+from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import find_model
 from qgbatch.records import Generation, PairScore
 from qgbatch.settings import Decoding
@@ -69,7 +71,58 @@ def test_ctranslate2_scores_the_pairs_of_all_outputs(tmp_path: Path) -> None:
         hypotheses=[[str(token) for token in ids] for ids in (COMPLETE, REACHED_THE_LIMIT)],
         scores=[-1.0, -2.0],
     )
-    assert_scored(engine._score(SOURCE, result)())
+    generation = engine._score(SOURCE, result)()
+    assert generation
+    assert_scored(generation)
+
+
+def test_scores_of_pairs_that_are_no_numbers_are_an_error_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, torch_choice = find_model(str(MINI)), EngineChoice("torch", "cpu", "float32")
+    slow = TorchEngine(torch_choice, model, Decoding(), SPECIAL)
+    monkeypatch.setattr(slow, "_score", lambda row, outputs: [[math.nan] * len(ids) for ids in outputs])
+    with pytest.raises(ModelError, match="computes no numbers"):
+        slow._make_generations([SOURCE], [COMPLETE], [-1.0])
+    fast = CTranslate2Engine(
+        EngineChoice("ctranslate2", "cpu", "float32"), model, Decoding(), SPECIAL, tmp_path
+    )
+    scored = SimpleNamespace(done=lambda: True, result=lambda: SimpleNamespace(log_probs=[math.nan] * 20))
+    monkeypatch.setattr(fast, "_translator", SimpleNamespace(score_batch=lambda *_, **__: [scored]))
+    result = SimpleNamespace(hypotheses=[[str(token) for token in COMPLETE]], scores=[-1.0])
+    with pytest.raises(ModelError, match="computes no numbers"):
+        fast._score(SOURCE, result)()
+
+
+def test_ctranslate2_scores_one_output_after_the_other_if_memory_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = EngineChoice("ctranslate2", "cpu", "float32")
+    engine = CTranslate2Engine(choice, find_model(str(MINI)), Decoding(), SPECIAL, tmp_path)
+    hypotheses = [[str(token) for token in (*pair, EOS)] for pair in (PAIR, OTHER)]
+    result = SimpleNamespace(hypotheses=hypotheses, scores=[-1.0, -2.0])
+    together = engine._score(SOURCE, result)()
+    assert together
+    score_batch, max_rows = engine._translator.score_batch, 1
+
+    def score_little(sources: list[list[str]], targets: list[list[str]], **options: Any) -> Any:
+        if len(sources) <= max_rows:
+            return score_batch(sources, targets, **options)
+
+        def fail() -> None:
+            raise RuntimeError("CUDA failed with error out of memory")
+
+        return [SimpleNamespace(done=lambda: True, result=fail) for _ in sources]
+
+    monkeypatch.setattr(engine, "_translator", SimpleNamespace(score_batch=score_little))
+    halved = engine._score(SOURCE, result)()
+    assert halved
+    for score, wanted in zip(halved.pair_scores, together.pair_scores, strict=True):
+        assert score
+        assert wanted
+        assert astuple(score) == pytest.approx(astuple(wanted), abs=1e-4)
+    max_rows = 0
+    assert engine._score(SOURCE, result)() is None
 
 
 @pytest.mark.parametrize("name", ["torch", "ctranslate2"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,6 +177,37 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(model, "generate", generate_little)
     assert ids_of(generate(components, TEXTS)) == ids_of(whole)
     assert n_rows == [5, 2, 3, 1, 2]
+
+
+@dataclass(frozen=True)
+class LittleTranslator:
+    """CTranslate2's translator on a GPU whose memory only holds so many rows."""
+
+    translator: Any
+    max_rows: int
+    n_rows: list[int] = field(default_factory=list)
+
+    def translate_batch(self, inputs: list[list[str]], **options: Any) -> list[Any]:
+        self.n_rows.append(len(inputs))
+        if len(inputs) <= self.max_rows:
+            return list(self.translator.translate_batch(inputs, **options))
+
+        def fail() -> None:
+            raise RuntimeError("CUDA failed with error out of memory")
+
+        return [SimpleNamespace(done=lambda: True, result=fail) for _ in inputs]
+
+
+def test_a_batch_that_does_not_fit_is_halved_by_ctranslate2(monkeypatch: pytest.MonkeyPatch) -> None:
+    components = find(engine="ctranslate2", compute_type="float32", num_beams=1)
+    whole = generate(components, TEXTS)
+    engine: Any = components.engine
+    little = LittleTranslator(engine._translator, max_rows=2)
+    monkeypatch.setattr(engine, "_translator", little)
+    assert ids_of(generate(components, TEXTS)) == ids_of(whole)
+    assert little.n_rows == [5, 2, 3, 1, 2]
+    monkeypatch.setattr(engine, "_translator", LittleTranslator(little.translator, max_rows=0))
+    assert [*engine.generate([[(21, 57, 1), (88, 1)], []])] == [[None, None], []]
 
 
 @pytest.fixture(scope="module")

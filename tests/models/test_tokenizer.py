@@ -24,7 +24,7 @@ TEXTS = [
     "Zwei  Fähren\nlegen ab; „eine“ kehrt um.",
     "\t ends with space ",
     "ﬁve ① ½ 🫖 茶",
-    "1 < 2 </s> and <pad> or <extra_id_0> or <sep> or <hl>",
+    "1 < 2 and 3 > 2",
     "word " * 600,
     "",
 ]
@@ -59,6 +59,26 @@ def test_mini_s_inputs_have_one_end_token(text: str, mini: PromptTokenizer) -> N
     assert list(ids) == tokenizer.encode("generate questions: " + text, verbose=False)
     assert ids[-1] == 1
     assert ids[-2] != 1
+
+
+@pytest.mark.parametrize("token", ["</s>", "<pad>", "<unk>", "<extra_id_0>", "<sep>", "<hl>"])
+def test_a_token_that_a_text_spells_out_is_text(token: str, notebook: PromptTokenizer) -> None:
+    text = f"The tag {token} ends it."
+    ids = notebook.hf_tokenizer.get_vocab()[token]
+    (prompt,) = notebook.encode([""])
+    for encoded in (notebook.encode([text])[0], notebook.encode([""], [text])[0]):
+        assert encoded.count(ids) == prompt.count(ids)
+    (target,) = notebook.encode_targets([[text]])
+    assert target.count(ids) == notebook.encode_targets([["What?"]])[0].count(ids)
+    assert len(notebook.token_ends(text)) == notebook.count_tokens([text])[0]
+    assert notebook.token_ends(text)[-1] == len(text)
+
+
+def test_an_answer_that_spells_out_a_token_is_text() -> None:
+    tokenizer = load_new_tokenizer(str(MINI), ModelMetadata(answer_separator="<ans>"))
+    (target,) = tokenizer.encode_targets([["What ends it?"]], [["<ans> or <sep>"]])
+    assert sum(token in tokenizer.answer_separator_ids for token in target) == 1
+    assert sum(token in tokenizer.separator_ids for token in target) == 0
 
 
 def test_a_long_text_is_not_truncated_and_gives_no_warning(

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import SettingsError
+from qgbatch.exports.table import QuestionTable
 from qgbatch.output import writers
 from qgbatch.output.atomic import replace_file
 from qgbatch.output.rows import COLUMNS, output_columns, to_dataframe, to_row
@@ -115,6 +116,35 @@ def test_an_output_without_questions_has_the_columns() -> None:
     assert (table.num_rows, table.schema.names) == (0, list(TYPES))
     frame = to_dataframe([], "small")
     assert frame.dtypes.equals(to_dataframe(ask(1), "small").dtypes)
+
+
+@pytest.mark.parametrize("has_str_type", [False, True])  # pandas 3 has it by default
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
+def test_a_missing_answer_is_missing_in_the_data_frame(has_str_type: bool) -> None:
+    first, second = ask(2)
+    answered = replace(first, answer="None", answer_start_char=3, answer_score=0.5)
+    with pd.option_context("future.infer_string", has_str_type):
+        frame = to_dataframe([answered, second], "small")
+    for name in ("answer", "answer_start_char", "answer_score"):
+        assert frame[name].isna().tolist() == [False, True]
+    assert frame["answer"][0] == "None"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_table_that_pandas_wrote_has_the_same_rows(suffix: str, tmp_path: Path) -> None:
+    first, second = ask(2)
+    answered = replace(first, answer="None", answer_start_char=3, answer_score=0.5)
+    frame = to_dataframe([answered, second], "small")
+    path = tmp_path / f"q{suffix}"
+    if suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    rows = [to_row(question, "small", frame.columns) for question in (answered, second)]
+    expected = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    assert list(QuestionTable(str(path)).rows()) == expected
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

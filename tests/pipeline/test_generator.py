@@ -65,21 +65,20 @@ def test_threads_share_a_generator(loads: list[str]) -> None:
 
 
 def test_threads_take_turns_at_a_torch_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qgbatch.engines import torch as torch_engine
+    from qgbatch.engines.halving import run_with_halving
 
-    run = torch_engine.run_with_halving
     busy = threading.Lock()
     overlaps: list[bool] = []
 
     def watched(*arguments: Any) -> Any:
         is_free = busy.acquire(blocking=False)
         overlaps.append(not is_free)
-        result = run(*arguments)
+        result = run_with_halving(*arguments)
         if is_free:
             busy.release()
         return result
 
-    monkeypatch.setattr(torch_engine, "run_with_halving", watched)
+    monkeypatch.setattr("qgbatch.engines.torch.run_with_halving", watched)
     generator = qgbatch.Generator(engine="torch", device="cpu", batch_tokens=1, **FAST)
     threads = [threading.Thread(target=generator.generate_questions, args=[[TEA, BEES]]) for _ in range(3)]
     for thread in threads:

@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
 
-from qgbatch.questions.dedupe import differ_in_meaning, find_duplicates, numbers_and_names, question_key
+from qgbatch.questions.dedupe import find_duplicates, near_form, question_key
 from qgbatch.settings import DedupeMethod
 from tests.support.strategies import words
 
@@ -86,9 +86,5 @@ def compare_all(texts: list[str], scores: list[float], threshold: float) -> dict
 
 
 def are_near(one: str, other: str, threshold: float) -> bool:
-    keys = question_key(one), question_key(other)
-    return (
-        fuzz.ratio(*keys) >= 100 * threshold
-        and numbers_and_names(one) == numbers_and_names(other)
-        and not differ_in_meaning(*keys)
-    )
+    (text, words), (other_text, other_words) = near_form(one), near_form(other)
+    return words == other_words and fuzz.ratio(text, other_text) >= 100 * threshold

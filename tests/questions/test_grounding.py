@@ -55,6 +55,35 @@ def test_numbers_abbreviations_and_accents(answer: str, text: str, found: str | 
 
 
 @pytest.mark.parametrize(
+    ("answer", "text", "found"),
+    [
+        ("1", "In 1990 the first hive held 21 bees.", None),
+        ("1", "In 1990 there was 1 hive.", "1"),
+        ("the old hive", "He left the old\nhive.", "the old\nhive"),
+        ("the old\nhive", "He left the  old hive.", "the  old hive"),
+        ("caf\u00e9", "The old cafe\u0301s and the cafe\u0301.", "cafe\u0301"),
+        ("cafe", "The old cafe\u0301 is here.", None),
+        ("\ud55c\uad6d", "\u1112\u1161\u11ab\u1100\u116e\u11a8 1", "\u1112\u1161\u11ab\u1100\u116e\u11a8"),
+        ("\u0915", "\u0915\u093f \u0915", "\u0915"),  # the first word has a vowel sign
+        ("cooperation", "Their coopera\u00adtion ended.", "coopera\u00adtion"),
+        ("coopera", "Their coopera\u00adtion ended.", None),
+        ("5", "It was -5 degrees.", None),
+        ("5", "It was \u22125 degrees, then 5.", "5"),
+        ("-5", "It was \u22125 degrees.", "\u22125"),
+        ("-5", "Rooms 10-5 and -5.", "-5"),
+        ("1920", "It lasted from 1914\u20131920.", "1920"),
+        ("19", "The COVID-19 virus.", "19"),
+        (".5", "It weighs 3.5 tons, or .5 more.", ".5"),
+        ("5", "It weighs .5 tons.", None),
+    ],
+)
+def test_a_part_of_a_word_or_number_is_not_found(answer: str, text: str, found: str | None) -> None:
+    place = find_answer(answer, "What?", text)
+    assert (text[slice(*place)] if place else None) == found
+    assert place is None or place[1] == text.rindex(found or "") + len(found or "")
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         "\u00bd", "3\u00bd tons", "5 m\u00b2", "\ufb01rst lamp", "\uff11\uff19\uff15\uff13", "\u2116 5",

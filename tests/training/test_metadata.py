@@ -12,6 +12,7 @@ from qgbatch.training.metadata import metadata_fields, trained_metadata
 PLAIN = ModelMetadata(suffix="", target_tokens=96, license="mit")
 ANSWERS = replace(PLAIN, prefix="generate questions and answers: ", answer_separator="<ans>")
 OWN = replace(PLAIN, prefix="ask: ", answer_separator="[A]")
+QUERIES = KNOWN_MODELS["doc2query/all-t5-base-v1"].metadata
 LMQG = KNOWN_MODELS["lmqg/t5-base-squad-qag"].metadata
 
 
@@ -22,6 +23,17 @@ LMQG = KNOWN_MODELS["lmqg/t5-base-squad-qag"].metadata
         (PLAIN, True, ANSWERS),
         (OWN, True, OWN),
         (OWN, False, PLAIN),
+        (QUERIES, False, replace(QUERIES, prefix=PLAIN.prefix, parser="questions")),
+        (
+            QUERIES,
+            True,
+            replace(QUERIES, prefix=ANSWERS.prefix, answer_separator="<ans>", parser="questions"),
+        ),
+        (
+            replace(QUERIES, answer_separator="[A]"),
+            True,
+            replace(QUERIES, prefix=ANSWERS.prefix, answer_separator="<ans>", parser="questions"),
+        ),
         (LMQG, False, replace(LMQG, prefix=PLAIN.prefix, parser="questions")),
         (LMQG, True, replace(LMQG, prefix=ANSWERS.prefix, answer_separator="<ans>", parser="questions")),
     ],
@@ -31,6 +43,7 @@ def test_the_form_is_that_of_the_training_data(
 ) -> None:
     assert trained_metadata(base, with_answers=with_answers) == trained
     assert bool(trained.output_format.pair_pattern) == with_answers
+    assert trained.separator in trained.tokens
 
 
 def test_the_file_has_no_fields_that_the_model_lacks() -> None:

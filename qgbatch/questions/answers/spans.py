@@ -12,8 +12,8 @@ import torch
 from torch.nn.functional import pad
 from transformers import AutoModelForQuestionAnswering
 
+from qgbatch.engines.halving import run_with_halving
 from qgbatch.engines.padding import pad_rows
-from qgbatch.engines.torch import run_with_halving
 from qgbatch.engines.weights import load_checkpoint
 from qgbatch.errors import ModelError, name_setting
 from qgbatch.questions.answers.strides import ModelLimits, Stride
@@ -63,7 +63,8 @@ class SpanModel:
             ModelError: A stride does not fit into memory by itself, or the model computes no
                 numbers.
         """
-        spans = [span for span in run_with_halving(self._run, batch, self._device) if span]
+        found = run_with_halving(self._run, batch, torch.cuda.empty_cache)
+        spans = [span for span in found if span]
         if len(spans) < len(batch):
             raise ModelError(
                 f"{self._directory}: {max(map(len, batch))} tokens do not fit into the memory of "

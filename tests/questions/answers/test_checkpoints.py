@@ -150,11 +150,14 @@ def test_damaged_weights_are_named(checkpoint: Path) -> None:
         Answerer(checkpoint)
 
 
-def test_weights_that_compute_nan_are_an_error(checkpoint: Path) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"), [(float("nan"), "model: the weights are damaged"), (3e38, "computes no numbers")]
+)
+def test_weights_that_compute_no_numbers_are_an_error(value: float, message: str, checkpoint: Path) -> None:
     weights = load_file(checkpoint / "model.safetensors")
-    weights["qa_outputs.weight"].fill_(float("nan"))
+    weights["qa_outputs.weight"].fill_(value)
     save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match="computes no numbers"):
+    with pytest.raises(ModelError, match=message):
         Answerer(checkpoint).answer([PAIR])
 
 
