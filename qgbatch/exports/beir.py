@@ -12,7 +12,7 @@ prepend the title to the text; the source of a passage is in ``metadata``.
 from __future__ import annotations
 
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import COPIES_LEFT_OUT, group_by_passage
+from qgbatch.exports.passages import REPEATED, group_by_passage
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.writers import json_line
 
@@ -21,7 +21,7 @@ _DESCRIPTION = f"""A retrieval test set in the layout of [BEIR](https://github.c
 
 | file | contents |
 |---|---|
-| `{_CORPUS}` | the passages: `_id` (document hash and span), `title` (empty), `text`, `metadata` |
+| `{_CORPUS}` | the passages: `_id` (hash of source and text), `title` (empty), `text`, `metadata` |
 | `{_QUERIES}` | the questions: `_id`, `text` |
 | `{_QRELS}` | which passages are relevant to a question, each with the score 1 |
 
@@ -43,17 +43,18 @@ def _write(table: QuestionTable, files: Files) -> Summary:
             line = {"_id": passage.passage_id, "title": "", "text": passage.context, "metadata": source}
             files[_CORPUS].write(json_line(line))
             for question in questions:
+                is_new = question.text not in query_ids
                 query_id = query_ids.setdefault(question.text, question.question_id)
-                if query_id == question.question_id:
+                if is_new:
                     files[_QUERIES].write(json_line({"_id": query_id, "text": question.text}))
                 files[_QRELS].write(f"{query_id}\t{passage.passage_id}\t1\n".encode())
                 n_pairs += 1
-        n_copies = passages.n_copies
+        n_repeated = passages.n_repeated
     return [
         ("passages", f"{n_passages:,}"),
         ("queries", f"{len(query_ids):,}"),
         ("pairs", f"{n_pairs:,} of a query and a relevant passage"),
-        ("left out", COPIES_LEFT_OUT.format(n_copies)),
+        ("left out", REPEATED.format(n_repeated)),
     ]
 
 

@@ -20,7 +20,7 @@ _DESCRIPTION = f"""Questions that a model asked about passages, one row per ques
 
 | column | meaning |
 |---|---|
-| `question_id` | hash of the document's text, the passage's span and the question |
+| `question_id` | hash of `source`, the passage's text and the question |
 | `question` | the question |
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
 | `chunk_index`, `question_index` | index of the passage in the document, and of the question |

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from qgbatch.pipeline.components import Components
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.questions.filters import drop_alternatives, filter_questions
-from qgbatch.records import Question
+from qgbatch.records import Document, Question
 from qgbatch.settings import Settings
 
 
@@ -52,3 +52,12 @@ def unique(questions: list[Question], settings: Settings, dropped: Counter[str])
     )
     dropped.update(duplicates.values())
     return [question for index, question in enumerate(questions) if index not in duplicates]
+
+
+def number_repetitions(questions: Iterable[Question]) -> Iterator[Question]:
+    """Yield the questions of whole documents, with numbered repetitions, so that each has its own id."""
+    seen: Counter[tuple[Document, str]] = Counter()
+    for question in questions:
+        key = question.chunk.document, question.question_id
+        yield replace(question, repetition=seen[key])
+        seen[key] += 1

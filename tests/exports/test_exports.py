@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
+from qgbatch.records import make_passage_id
 from qgbatch.training.data import read_split
 from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, write
 
@@ -218,10 +219,9 @@ def test_beir_files_agree_with_each_other_and_with_the_rows(tmp_path: Path) -> N
     queries = {
         row["_id"]: row["text"] for row in load(tmp_path / "out" / "queries.jsonl", tmp_path / "cache")
     }
-    digest = hashlib.sha256(BEES.encode()).hexdigest()[:16]
-    assert corpus[f"{digest}:0-36"]["text"] == BEES[:36]
-    assert corpus[f"{digest}:0-36"]["title"] == ""
-    assert corpus[f"{digest}:0-36"]["metadata"]["source"] == "texts/bees, 1.txt"
+    passage = corpus[make_passage_id("texts/bees, 1.txt", BEES[:36])]
+    assert (passage["text"], passage["title"]) == (BEES[:36], "")
+    assert passage["metadata"] == {"source": "texts/bees, 1.txt", "start_char": 0, "end_char": 36}
     with (tmp_path / "out" / "qrels" / "test.tsv").open(encoding="utf-8", newline="") as file:
         header, *qrels = csv.reader(file, delimiter="\t")
     assert header == ["query-id", "corpus-id", "score"]
@@ -239,17 +239,17 @@ def test_a_question_about_two_passages_is_one_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("export_format", ["beir", "squad", "doc2query"])
-def test_passages_do_not_depend_on_row_order_or_on_copies_of_a_document(
+def test_passages_do_not_depend_on_row_order_or_on_repeated_rows(
     export_format: str, tmp_path: Path
 ) -> None:
     rows = some_rows()
-    again: list[Row] = [{**row, "source": "copy.txt"} for row in rows]
+    again: list[Row] = [{**row, "question_id": f"{row['question_id']}-2"} for row in rows]
     mixed = rows + again
     random.Random(1).shuffle(mixed)
     first = exported(export_format, write(tmp_path / "a.parquet", rows), tmp_path / "a")
     second = exported(export_format, write(tmp_path / "b.parquet", mixed), tmp_path / "b")
-    assert first["left out"] == "0 questions about the same text under another name"
-    assert second["left out"] == "7 questions about the same text under another name"
+    assert first["left out"] == "0 repetitions of a question about the same passage"
+    assert second["left out"] == "7 repetitions of a question about the same passage"
     assert first["passages"] == second["passages"] == "4"
     for name in FORMATS[export_format].files:
         one, other = ((tmp_path / side / name).read_text(encoding="utf-8") for side in "ab")
@@ -259,16 +259,35 @@ def test_passages_do_not_depend_on_row_order_or_on_copies_of_a_document(
         assert contexts[0] == contexts[1]
 
 
+def test_a_text_under_two_names_is_two_right_passages(tmp_path: Path) -> None:
+    rows = [*some_rows(), *ask(SAND, "copy.md", (0, len(SAND), ["What do rivers carry?"]))]
+    counts = exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    assert (counts["passages"], counts["queries"]) == ("5", "6")
+    [query] = [
+        q for q in read_jsonl(tmp_path / "out" / "queries.jsonl") if q["text"].startswith("What do r")
+    ]
+    qrels = (tmp_path / "out" / "qrels" / "test.tsv").read_text().splitlines()
+    right = [line.split("\t")[1] for line in qrels if line.startswith(query["_id"])]
+    assert right == [make_passage_id(name, SAND) for name in ("-sand.md", "copy.md")]
+
+
 def read(directory: Path) -> Any:
     return read_split(str(directory / "squad.json")).paragraphs
 
 
-def test_two_texts_for_one_passage_are_an_error(tmp_path: Path) -> None:
-    rows = some_rows()[:2]
-    rows[1]["context"] = "Bees sting."
-    with pytest.raises(InputError, match="its context differs"):
-        exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_an_output_of_the_first_schema_is_exported_with_its_ids(
+    export_format: str, suffix: str, tmp_path: Path
+) -> None:
+    rows = [{**row, "question_id": f"q{number:016x}"} for number, row in enumerate(some_rows())]
+    old = replace(PROVENANCE, schema=1)
+    exported(export_format, write(tmp_path / f"q.{suffix}", rows, provenance=old), tmp_path / "out")
+    if export_format != "doc2query":  # which has no ids of questions
+        files = [tmp_path / "out" / name for name in FORMATS[export_format].files]
+        assert any(b"q0000000000000006" in file.read_bytes() for file in files)
+    if suffix == "parquet":
+        assert '"schema": 1' in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_training_reads_the_squad_export(tmp_path: Path) -> None:

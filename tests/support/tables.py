@@ -36,13 +36,15 @@ def ask(text: str, source: str, *spans: tuple[int, int, Sequence[str]]) -> list[
     return rows
 
 
-def write(path: Path, rows: Sequence[Row], *, csv_safe: bool = False) -> str:
+def write(
+    path: Path, rows: Sequence[Row], *, csv_safe: bool = False, provenance: Provenance = PROVENANCE
+) -> str:
     """A file as ``qgbatch run`` writes it."""
     kinds: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
     columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
     with (
         path.open("wb") as stream,
-        open_writer(stream, kinds[path.suffix], PROVENANCE, columns, csv_safe=csv_safe) as writer,
+        open_writer(stream, kinds[path.suffix], provenance, columns, csv_safe=csv_safe) as writer,
     ):
         for row in rows:
             writer.write({"page": None, **row})
