@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from qgbatch.errors import OutputError
-from qgbatch.exports.row_checks import CheckedRow
+from qgbatch.exports.row_checks import CheckedRow, parse_other_passages
 from qgbatch.exports.table import QuestionTable
 from qgbatch.records import make_passage_id
 
@@ -74,22 +74,42 @@ class PassageGroups:
         self._last = ("", 0)
         self.n_repeated = 0
         """Number of rows left out because their question about the passage is already there."""
+        self.n_unlisted = 0
+        """Number of rows left out because they do not list the other passages of their question."""
 
     def add(self, row: CheckedRow) -> None:
         """Add the question of a row, unless the same question about the passage is already there."""
-        number = self._find_or_add(row)
         start = int(row["start_char"])
         answer_start = int(row["answer_start_char"]) - start if "answer_start_char" in row else None
-        values = (row["question_id"], number, row["question"], row.get("answer"), answer_start)
-        n_added = self._connection.execute(
-            "INSERT OR IGNORE INTO questions VALUES (NULL, ?, ?, ?, ?, ?)", values
-        ).rowcount
-        self.n_repeated += 1 - n_added
+        self.n_repeated += 1 - self._insert(row, row, row.get("answer"), answer_start)
+
+    def add_other_passages(self, row: CheckedRow) -> None:
+        """Add the question of a row to the other passages that it was asked about.
+
+        Raises:
+            InputError: The column ``other_passages`` is invalid.
+        """
+        for passage in parse_other_passages(row):
+            self._insert(row, passage, None, None)
 
     def __iter__(self) -> Iterator[tuple[Passage, list[PassageQuestion]]]:
         rows = self._connection.execute(_IN_ORDER)
         for passage, group in groupby(rows, key=lambda row: row[:5]):
             yield Passage(*passage), [PassageQuestion(*row[5:]) for row in group]
+
+    def _insert(
+        self,
+        question: CheckedRow,
+        passage: CheckedRow,
+        answer: str | int | float | None,
+        answer_start: int | None,
+    ) -> int:
+        """Add a question to a passage; return 0 if it is already there, and 1 otherwise."""
+        number = self._find_or_add(passage)
+        values = (question["question_id"], number, question["question"], answer, answer_start)
+        return self._connection.execute(
+            "INSERT OR IGNORE INTO questions VALUES (NULL, ?, ?, ?, ?, ?)", values
+        ).rowcount
 
     def _find_or_add(self, row: CheckedRow) -> int:
         """Return the number of a row's passage; add the passage if it is new."""
@@ -105,8 +125,13 @@ class PassageGroups:
 
 
 @contextmanager
-def group_by_passage(table: QuestionTable) -> Iterator[PassageGroups]:
+def group_by_passage(table: QuestionTable, *, with_other_passages: bool = False) -> Iterator[PassageGroups]:
     """Read a whole table and group its questions by passage.
+
+    Args:
+        table: The table.
+        with_other_passages: Whether to add a question also to the other passages that it was asked
+            about, and to leave it out if they are not listed.
 
     Raises:
         InputError: A row is invalid.
@@ -118,7 +143,13 @@ def group_by_passage(table: QuestionTable) -> Iterator[PassageGroups]:
             connection.execute("BEGIN")  # one transaction writes each page once
             groups = PassageGroups(connection)
             for row in table.rows():
-                groups.add(row)
+                if not with_other_passages:
+                    groups.add(row)
+                elif "other_passages" in row or "other_passages" not in table.columns:
+                    groups.add(row)
+                    groups.add_other_passages(row)
+                else:
+                    groups.n_unlisted += 1
             yield groups
     except sqlite3.OperationalError as error:
         raise OutputError(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
-from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, NULLABLE
+from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, CONTEXT_COLUMNS, NULLABLE, PASSAGE_COLUMNS
 from qgbatch.output.writers import remove_formula_guard
 from qgbatch.records import question_digits
 
-OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
+OPTIONAL_COLUMNS: Mapping[str, str] = {**CONTEXT_COLUMNS, **ANSWER_COLUMNS}
 """Columns that an output may have in addition to :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow
 types."""
 CheckedRow: TypeAlias = dict[str, str | int | float]
@@ -53,6 +54,22 @@ def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> 
     if int(row["end_char"]) < int(row["start_char"]):
         raise _invalid(f"{place}: end_char", "before start_char")
     return row
+
+
+def parse_other_passages(row: CheckedRow) -> list[CheckedRow]:
+    """Parse the column ``other_passages`` of a row; the passages have :data:`PASSAGE_COLUMNS`.
+
+    Raises:
+        InputError: It is not an array of passages.
+    """
+    place = f"{row['question_id']}: other_passages"
+    try:
+        passages = json.loads(str(row.get("other_passages", "[]")))
+    except (ValueError, RecursionError) as error:
+        raise _invalid(place, f"not JSON ({error})") from error
+    if not isinstance(passages, list) or not all(isinstance(passage, dict) for passage in passages):
+        raise _invalid(place, "not an array of objects")
+    return [check_row(place, passage, PASSAGE_COLUMNS) for passage in passages]
 
 
 def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -31,9 +32,18 @@ _STEM_CHARS = 4
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 
 
+class Duplicate(NamedTuple):
+    """Why a question is dropped."""
+
+    reason: str
+    """``duplicate`` or ``near_duplicate``."""
+    kept: int
+    """Index of the question that is kept instead."""
+
+
 def find_duplicates(
     questions: Sequence[str], scores: Sequence[float], method: DedupeMethod, near_threshold: float
-) -> dict[int, str]:
+) -> dict[int, Duplicate]:
     """Find the questions to drop.
 
     Questions are visited from the best score to the worst, the first one first on a tie. A
@@ -54,32 +64,41 @@ def find_duplicates(
         near_threshold: Minimum similarity of near duplicates, 0 to 1.
 
     Returns:
-        The reason, ``duplicate`` or ``near_duplicate``, by index of each question to drop.
+        The reason and the question that is kept instead, by index of each question to drop.
     """
     if method == "none":
         return {}
-    dropped: dict[int, str] = {}
-    seen: set[str] = set()
-    kept: defaultdict[bytes, list[str]] = defaultdict(list)
+    dropped: dict[int, Duplicate] = {}
+    kept: dict[str, int] = {}
+    groups: defaultdict[bytes, list[str]] = defaultdict(list)
     for index in sorted(range(len(questions)), key=lambda i: (-scores[i], i)):
         key = question_key(questions[index])
-        if key in seen:
-            dropped[index] = "duplicate"
+        if key in kept:
+            dropped[index] = Duplicate("duplicate", kept[key])
             continue
         if method == "near":
-            candidates = kept[_near_group(questions[index], key)]
-            if candidates and _is_near_duplicate(key, candidates, near_threshold):
-                dropped[index] = "near_duplicate"
+            candidates = groups[_near_group(questions[index], key)]
+            similar = _find_near_duplicate(key, candidates, near_threshold) if candidates else None
+            if similar is not None:
+                dropped[index] = Duplicate("near_duplicate", kept[similar])
                 continue
             candidates.append(key)
-        seen.add(key)
+        kept[key] = index
     return dropped
 
 
-def _is_near_duplicate(key: str, candidates: Sequence[str], threshold: float) -> bool:
-    """Return whether a key is a near duplicate of one of the candidates."""
+def group_duplicates(duplicates: Mapping[int, Duplicate]) -> dict[int, list[int]]:
+    """Return the indices of the dropped questions, in order, by the index of the question that is kept."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index in sorted(duplicates):
+        groups[duplicates[index].kept].append(index)
+    return groups
+
+
+def _find_near_duplicate(key: str, candidates: Sequence[str], threshold: float) -> str | None:
+    """Return the candidate that is most similar to a key, of those that are near duplicates of it."""
     similar = process.extract(key, candidates, scorer=fuzz.ratio, score_cutoff=100 * threshold, limit=None)
-    return any(not differ_in_meaning(key, candidate) for candidate, _, _ in similar)
+    return next((candidate for candidate, _, _ in similar if not differ_in_meaning(key, candidate)), None)
 
 
 def question_key(question: str) -> str:
