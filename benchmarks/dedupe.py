@@ -60,8 +60,9 @@ def measure(n_questions: int, method: DedupeMethod) -> dict[str, float]:
     rng = random.Random(8)
     scores = [round(-rng.random(), 4) for _ in questions]
     start = time.perf_counter()
-    reasons = list(find_duplicates(questions, scores, method, 0.9).values())
+    duplicates = find_duplicates(questions, scores, method, 0.9)
     took = time.perf_counter() - start
+    reasons = [duplicate.reason for duplicate in duplicates.values()]
     return {
         "seconds": took,
         "duplicate": reasons.count("duplicate"),

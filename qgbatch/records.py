@@ -7,6 +7,7 @@ counts from 0.
 from __future__ import annotations
 
 import hashlib
+import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -171,14 +172,19 @@ class Question:
     pair_score: PairScore | None = None
     """The score of a model that writes answers."""
 
+    repetition: int = 0
+    """How many questions before it have the same text and ask about the same passage of the same source."""
+    other_chunks: tuple[Chunk, ...] = ()
+    """The other chunks that the same question was asked about, where it was dropped as a duplicate."""
+
     @property
     def id(self) -> str:
         """See :func:`make_question_id`."""
         chunk = self.chunk
-        return make_question_id(chunk.document.sha256, chunk.start_char, chunk.end_char, self.question)
+        return make_question_id(chunk.document.source, chunk.text, self.question, self.repetition)
 
     def as_dict(self) -> dict[str, str | int | float | None]:
-        """Return the values of the question's row in an output, by column, except ``model``."""
+        """Return the values of its row in an output, by column, except ``model`` and ``other_passages``."""
         chunk = self.chunk
         return {
             "question_id": self.id,
@@ -198,15 +204,42 @@ class Question:
         }
 
 
-def make_question_id(document_sha256: str, start_char: int, end_char: int, question: str) -> str:
-    """Hash a document's text, the span of a chunk and a question into a question id.
+def make_passage_id(source: str, text: str) -> str:
+    """Hash the name of a source and the text of a passage into the id of the passage.
 
     Returns:
-        ``q`` and 16 hexadecimal digits. The letter prevents readers of CSV and JSON from
+        ``p`` and 16 hexadecimal digits. The letter prevents readers of CSV and JSON from
         taking the id for a number.
     """
-    identity = f"{document_sha256}:{start_char}:{end_char}:{question}"
-    return "q" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return f"p{_digits(source, text)[:16]}"
+
+
+def make_question_id(source: str, text: str, question: str, repetition: int = 0) -> str:
+    """Make the id of a question about a passage.
+
+    Args:
+        source: The name of the passage's source.
+        text: The text of the passage.
+        question: The question.
+        repetition: How many questions before it have the same text and passage.
+
+    Returns:
+        ``q``, the 16 digits of the passage's id and 8 digits of the question's hash; for a
+        repetition also ``-2``, ``-3`` and so on.
+    """
+    passage_id = make_passage_id(source, text)
+    number = f"-{repetition + 1}" if repetition else ""
+    return f"q{passage_id[1:]}{question_digits(question)}{number}"
+
+
+def question_digits(question: str) -> str:
+    """Return the 8 hexadecimal digits that stand for a question in its id."""
+    return _digits(question)[:8]
+
+
+def _digits(*values: str) -> str:
+    """Hash texts. JSON keeps them apart, and also encodes file names that are not Unicode."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qgbatch.output.run_facts import Provenance, RunFacts
+from qgbatch.output.run_facts import ROWS_SCHEMA, Provenance, RunFacts
 from qgbatch.pipeline.run_report import COUNT_NAMES, RunReport
 from qgbatch.records import Failure
 from tests.support.tables import PROVENANCE
@@ -49,6 +49,14 @@ def test_provenance_survives_json() -> None:
     values = provenance.to_json()
     assert values["encoding"] == ["cp1252"]
     assert Provenance.from_json(json.loads(json.dumps(values))) == provenance
+
+
+def test_rows_without_a_schema_have_the_first_one() -> None:
+    values = PROVENANCE.to_json()
+    assert values.pop("schema") == ROWS_SCHEMA > 1
+    old = Provenance.from_json(values)
+    assert old.schema == 1
+    assert old.extra == {}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ too; otherwise no search can find them.
 from __future__ import annotations
 
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import COPIES_LEFT_OUT, group_by_passage
+from qgbatch.exports.passages import REPEATED, group_by_passage
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.writers import json_line
 
@@ -21,7 +21,7 @@ _FILE = "documents.jsonl"
 _DESCRIPTION = f"""Passages for a search index, expanded with the questions that they answer, so that more \
 searches find them.
 
-`{_FILE}` has one line per passage: `id` (document hash and span), `contents` (the passage and its
+`{_FILE}` has one line per passage: `id` (hash of source and text), `contents` (the passage and its
 questions, to be indexed), `text` (only the passage, to be shown), `source`, `start_char`, `end_char`.
 It contains only passages that have a question; index the others too. With Pyserini:
 
@@ -43,11 +43,11 @@ def _write(table: QuestionTable, files: Files) -> Summary:
             files[_FILE].write(json_line(line))
             n_passages += 1
             n_questions += len(questions)
-        n_copies = passages.n_copies
+        n_repeated = passages.n_repeated
     return [
         ("passages", f"{n_passages:,}"),
         ("questions", f"{n_questions:,}"),
-        ("left out", COPIES_LEFT_OUT.format(n_copies)),
+        ("left out", REPEATED.format(n_repeated)),
     ]
 
 

@@ -5,23 +5,19 @@ The rows are those of the table, as one Parquet file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-from typing import IO
-
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow
+from qgbatch.exports.row_checks import OPTIONAL_COLUMNS
 from qgbatch.exports.table import QuestionTable
-from qgbatch.output.rows import COLUMNS, NULLABLE
+from qgbatch.output.rows import COLUMNS
 from qgbatch.output.run_facts import public_name
-from qgbatch.output.writers import ROWS_PER_GROUP, parquet_metadata
+from qgbatch.output.writers import open_writer
 
 _FILE = "data/train-00000-of-00001.parquet"
 _DESCRIPTION = f"""Questions that a model asked about passages, one row per question: `{_FILE}`.
 
 | column | meaning |
 |---|---|
-| `question_id` | hash of the document's text, the passage's span and the question |
+| `question_id` | hash of `source`, the passage's text and the question |
 | `question` | the question |
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
 | `chunk_index`, `question_index` | index of the passage in the document, and of the question |
@@ -29,6 +25,7 @@ _DESCRIPTION = f"""Questions that a model asked about passages, one row per ques
 | `score` | probability that the question is good; or, if 0 or less, mean log-probability per token |
 | `model` | the model that wrote the question |
 | `context` | the passage |
+| `other_passages` | JSON array: other passages that the question was asked about too |
 | `answer`, `answer_start_char`, `answer_score` | the answer, its offset in the document, its probability |
 | `page` | page number in the document |
 
@@ -38,31 +35,13 @@ _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
 
 def _write(table: QuestionTable, files: Files) -> Summary:
-    _write_parquet(files[_FILE], table)
-    return [("questions", f"{table.n_rows:,}"), ("columns", ", ".join(table.columns))]
-
-
-def _write_parquet(stream: IO[bytes], table: QuestionTable) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
-    schema = pa.schema(
-        [
-            pa.field(name, pa.type_for_alias(kinds[name]), nullable=name in NULLABLE)
-            for name in table.columns
-        ],
-        metadata=parquet_metadata(table.provenance and table.provenance.for_publication()),
-    )
-    with pq.ParquetWriter(stream, schema, compression="zstd") as parquet:
-        rows_to_publish = ({**row, "model": public_name(row["model"])} for row in table.rows())
-        for rows in _groups(rows_to_publish):
-            parquet.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-
-
-def _groups(rows: Iterator[CheckedRow]) -> Iterator[list[CheckedRow]]:
-    while group := list(islice(rows, ROWS_PER_GROUP)):
-        yield group
+    columns = {name: kinds[name] for name in table.columns}
+    provenance = table.provenance and table.provenance.for_publication()
+    with open_writer(files[_FILE], "parquet", provenance, columns) as writer:
+        for row in table.rows():
+            writer.write({**dict.fromkeys(columns), **row, "model": public_name(row["model"])})
+    return [("questions", f"{table.n_rows:,}"), ("columns", ", ".join(table.columns))]
 
 
 def _front_matter(table: QuestionTable, title: str, license_name: str | None) -> str:

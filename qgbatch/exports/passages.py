@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from qgbatch.errors import InputError, OutputError
-from qgbatch.exports.row_checks import CheckedRow
+from qgbatch.errors import OutputError
+from qgbatch.exports.row_checks import CheckedRow, parse_other_passages
 from qgbatch.exports.table import QuestionTable
+from qgbatch.records import make_passage_id
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
@@ -25,11 +26,11 @@ CREATE TABLE passages (
     source TEXT, start_char INTEGER, end_char INTEGER, context TEXT
 );
 CREATE TABLE questions (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE,
-    passage INTEGER, question TEXT, answer TEXT, answer_start INTEGER
+    number INTEGER PRIMARY KEY, id TEXT,
+    passage INTEGER, question TEXT, answer TEXT, answer_start INTEGER,
+    UNIQUE (passage, question)
 );
 """
-_INDEX = "CREATE INDEX questions_by_passage ON questions (passage)"
 _IN_ORDER = """
 SELECT passages.id, source, start_char, end_char, context, questions.id, question, answer, answer_start
 FROM passages JOIN questions ON passage = passages.number
@@ -37,8 +38,8 @@ ORDER BY passages.number, questions.number
 """
 
 
-COPIES_LEFT_OUT = "{:,} questions about the same text under another name"
-"""For the summary of an export; filled with :attr:`PassageGroups.n_copies`."""
+REPEATED = "{:,} repetitions of a question about the same passage"
+"""For the summary of an export; filled with :attr:`PassageGroups.n_repeated`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,13 @@ class PassageQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The text of one chunk."""
+    """The text of one chunk, or of several chunks of a document with the same text."""
 
     passage_id: str
-    """The first 16 digits of the document's hash, then the span; the same on every run."""
+    """See :func:`qgbatch.records.make_passage_id`."""
     source: str
     start_char: int
+    """The span of the first of these chunks."""
     end_char: int
     context: str
 
@@ -69,54 +71,67 @@ class PassageGroups:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._last: tuple[str, int, str] = ("", 0, "")
-        self.n_copies = 0
-        """Number of rows left out because they repeat a question about the same text, which
-        another document has too."""
+        self._last = ("", 0)
+        self.n_repeated = 0
+        """Number of rows left out because their question about the passage is already there."""
+        self.n_unlisted = 0
+        """Number of rows left out because they do not list the other passages of their question."""
 
     def add(self, row: CheckedRow) -> None:
-        """Add the question of a row, unless the same question is already there.
+        """Add the question of a row, unless the same question about the passage is already there."""
+        start = int(row["start_char"])
+        answer_start = int(row["answer_start_char"]) - start if "answer_start_char" in row else None
+        self.n_repeated += 1 - self._insert(row, row, row.get("answer"), answer_start)
+
+    def add_other_passages(self, row: CheckedRow) -> None:
+        """Add the question of a row to the other passages that it was asked about.
 
         Raises:
-            InputError: Another row has the same span but another text.
+            InputError: The column ``other_passages`` is invalid.
         """
-        start = int(row["start_char"])
-        passage_id = f"{str(row['document_sha256'])[:16]}:{start}-{row['end_char']}"
-        number, context = self._find_or_add(passage_id, row)
-        if context != row["context"]:
-            raise InputError(
-                f"{row['question_id']}: its context differs from that of another row with the same span.",
-                "Use the file as qgbatch run wrote it.",
-            )
-        answer_start = int(row["answer_start_char"]) - start if "answer_start_char" in row else None
-        values = (row["question_id"], number, row["question"], row.get("answer"), answer_start)
-        n_added = self._connection.execute(
-            "INSERT OR IGNORE INTO questions VALUES (NULL, ?, ?, ?, ?, ?)", values
-        ).rowcount
-        self.n_copies += 1 - n_added
+        for passage in parse_other_passages(row):
+            self._insert(row, passage, None, None)
 
     def __iter__(self) -> Iterator[tuple[Passage, list[PassageQuestion]]]:
         rows = self._connection.execute(_IN_ORDER)
         for passage, group in groupby(rows, key=lambda row: row[:5]):
             yield Passage(*passage), [PassageQuestion(*row[5:]) for row in group]
 
-    def _find_or_add(self, passage_id: str, row: CheckedRow) -> tuple[int, str]:
-        """Return the number and the text of a passage; add the passage if it is new."""
+    def _insert(
+        self,
+        question: CheckedRow,
+        passage: CheckedRow,
+        answer: str | int | float | None,
+        answer_start: int | None,
+    ) -> int:
+        """Add a question to a passage; return 0 if it is already there, and 1 otherwise."""
+        number = self._find_or_add(passage)
+        values = (question["question_id"], number, question["question"], answer, answer_start)
+        return self._connection.execute(
+            "INSERT OR IGNORE INTO questions VALUES (NULL, ?, ?, ?, ?, ?)", values
+        ).rowcount
+
+    def _find_or_add(self, row: CheckedRow) -> int:
+        """Return the number of a row's passage; add the passage if it is new."""
+        passage_id = make_passage_id(str(row["source"]), str(row["context"]))
         if self._last[0] != passage_id:
             values: tuple[Any, ...] = (
                 passage_id, row["source"], row["start_char"], row["end_char"], row["context"],
             )  # fmt: skip
             self._connection.execute("INSERT OR IGNORE INTO passages VALUES (NULL, ?, ?, ?, ?, ?)", values)
-            found = self._connection.execute(
-                "SELECT number, context FROM passages WHERE id = ?", values[:1]
-            )
+            found = self._connection.execute("SELECT number FROM passages WHERE id = ?", values[:1])
             self._last = (passage_id, *found.fetchone())
-        return self._last[1:]
+        return self._last[1]
 
 
 @contextmanager
-def group_by_passage(table: QuestionTable) -> Iterator[PassageGroups]:
+def group_by_passage(table: QuestionTable, *, with_other_passages: bool = False) -> Iterator[PassageGroups]:
     """Read a whole table and group its questions by passage.
+
+    Args:
+        table: The table.
+        with_other_passages: Whether to add a question also to the other passages that it was asked
+            about, and to leave it out if they are not listed.
 
     Raises:
         InputError: A row is invalid.
@@ -128,8 +143,13 @@ def group_by_passage(table: QuestionTable) -> Iterator[PassageGroups]:
             connection.execute("BEGIN")  # one transaction writes each page once
             groups = PassageGroups(connection)
             for row in table.rows():
-                groups.add(row)
-            connection.execute(_INDEX)
+                if not with_other_passages:
+                    groups.add(row)
+                elif "other_passages" in row or "other_passages" not in table.columns:
+                    groups.add(row)
+                    groups.add_other_passages(row)
+                else:
+                    groups.n_unlisted += 1
             yield groups
     except sqlite3.OperationalError as error:
         raise OutputError(

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
-from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, NULLABLE
+from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, CONTEXT_COLUMNS, NULLABLE, PASSAGE_COLUMNS
 from qgbatch.output.writers import remove_formula_guard
-from qgbatch.records import make_question_id
+from qgbatch.records import question_digits
 
-OPTIONAL_COLUMNS: Mapping[str, str] = {"context": "string", **ANSWER_COLUMNS}
+OPTIONAL_COLUMNS: Mapping[str, str] = {**CONTEXT_COLUMNS, **ANSWER_COLUMNS}
 """Columns that an output may have in addition to :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow
 types."""
 CheckedRow: TypeAlias = dict[str, str | int | float]
 """A row of :mod:`qgbatch.output.writers` without its empty columns."""
 _ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS}
 _PATTERNS = {
-    "question_id": re.compile(r"q[0-9a-f]{16}"),
+    "question_id": re.compile(
+        r"q[0-9a-f]{16}(?:[0-9a-f]{8}(?:-[0-9]{1,18})?)?"
+    ),  # 16 digits: before schema 2
     "document_sha256": re.compile(r"[0-9a-f]{64}"),
 }
 """Columns whose values appear in the IDs and file names of exports."""
@@ -53,11 +56,28 @@ def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> 
     return row
 
 
+def parse_other_passages(row: CheckedRow) -> list[CheckedRow]:
+    """Parse the column ``other_passages`` of a row; the passages have :data:`PASSAGE_COLUMNS`.
+
+    Raises:
+        InputError: It is not an array of passages.
+    """
+    place = f"{row['question_id']}: other_passages"
+    try:
+        passages = json.loads(str(row.get("other_passages", "[]")))
+    except (ValueError, RecursionError) as error:
+        raise _invalid(place, f"not JSON ({error})") from error
+    if not isinstance(passages, list) or not all(isinstance(passage, dict) for passage in passages):
+        raise _invalid(place, "not an array of objects")
+    return [check_row(place, passage, PASSAGE_COLUMNS) for passage in passages]
+
+
 def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
     """Convert the cells of a CSV row to numbers and texts, and undo ``--csv-safe``.
 
     ``--csv-safe`` writes an apostrophe before a text that looks like a formula. A text may also start
-    with an apostrophe itself: the ID of a question and the length of a passage tell the two cases apart.
+    with an apostrophe itself: the digits of a question's ID and the length of a passage tell the two cases
+    apart.
     """
     row: dict[str, Any] = dict(cells)
     for name, kind in _ALL_COLUMNS.items():
@@ -68,10 +88,9 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
             row[name] = remove_formula_guard(cell)
         elif cell or name not in NULLABLE:
             row[name] = _from_cell(cell, kind, f"{place}: {name}")
-    start, end, asked = row["start_char"], row["end_char"], cells["question"]
-    if make_question_id(cells["document_sha256"], start, end, asked) == cells["question_id"]:
-        row["question"] = asked
-    if "context" in cells and len(cells["context"]) == end - start:
+    if cells["question_id"][17:25] == question_digits(cells["question"]):
+        row["question"] = cells["question"]
+    if "context" in cells and len(cells["context"]) == row["end_char"] - row["start_char"]:
         row["context"] = cells["context"]
     return row
 

@@ -11,7 +11,7 @@ import json
 from typing import IO
 
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import COPIES_LEFT_OUT, Passage, PassageQuestion, group_by_passage
+from qgbatch.exports.passages import REPEATED, Passage, PassageQuestion, group_by_passage
 from qgbatch.exports.table import QuestionTable
 
 _FILE = "squad.json"
@@ -27,13 +27,13 @@ _Answers = list[dict[str, str | int]]
 def _write(table: QuestionTable, files: Files) -> Summary:
     stream = files[_FILE]
     n_passages = n_questions = n_answers = n_misplaced = 0
-    document_id = ""
+    source = None
     stream.write(b'{"version": "1.1", "data": [')
     with group_by_passage(table) as passages:
         for passage, questions in passages:
             answers = [_answers(passage, question) for question in questions]
-            previous_id, document_id = document_id, passage.passage_id.partition(":")[0]
-            stream.write(_separator(previous_id, document_id, passage.source).encode())
+            stream.write(_separator(source, passage.source).encode())
+            source = passage.source
             _write_paragraph(stream, passage, questions, answers)
             n_passages += 1
             n_questions += len(questions)
@@ -42,21 +42,21 @@ def _write(table: QuestionTable, files: Files) -> Summary:
                 bool(question.answer) and not found
                 for question, found in zip(questions, answers, strict=True)
             )
-        n_copies = passages.n_copies
+        n_repeated = passages.n_repeated
     stream.write(b"\n]}\n]}\n")
     return [
         ("passages", f"{n_passages:,}"),
         ("questions", f"{n_questions:,}"),
         ("answers", _describe_answers(table, n_answers, n_misplaced)),
-        ("left out", COPIES_LEFT_OUT.format(n_copies)),
+        ("left out", REPEATED.format(n_repeated)),
     ]
 
 
-def _separator(previous_id: str, document_id: str, title: str) -> str:
+def _separator(previous: str | None, source: str) -> str:
     """The JSON before a paragraph: a comma, or the end of one article and the start of the next."""
-    if previous_id == document_id:
+    if previous == source:
         return ",\n"
-    return ("\n]}," if previous_id else "") + f'\n{{"title": {_json(title)}, "paragraphs": [\n'
+    return ("" if previous is None else "\n]},") + f'\n{{"title": {_json(source)}, "paragraphs": [\n'
 
 
 def _describe_answers(table: QuestionTable, n_answers: int, n_misplaced: int) -> str:

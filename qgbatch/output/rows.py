@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from qgbatch.records import Question
+from qgbatch.records import Chunk, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,15 @@ COLUMNS: Mapping[str, str] = {
 }
 """The columns that every output has, in order, with their pyarrow types."""
 
+CONTEXT_COLUMNS: Mapping[str, str] = {"context": "string", "other_passages": "string"}
+"""The additional columns of an output with the text of each chunk."""
+
+PASSAGE_COLUMNS = ("source", "start_char", "end_char", "context")
+"""The columns that describe a passage, also each of ``other_passages``."""
+
+MAX_OTHER_PASSAGES = 100
+"""A question about more passages than this tells none of them from the others, so they are not listed."""
+
 ANSWER_COLUMNS: Mapping[str, str] = {
     "answer": "string",
     "answer_start_char": "int64",
@@ -36,14 +46,17 @@ ANSWER_COLUMNS: Mapping[str, str] = {
 }
 """The additional columns of an output whose questions have answers."""
 
-NULLABLE = frozenset({"page", *ANSWER_COLUMNS})
+NULLABLE = frozenset({"page", "other_passages", *ANSWER_COLUMNS})
 """The columns that may be null."""
 
 
 def output_columns(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
     """Return the columns of an output, in order, with their pyarrow types."""
-    context = {"context": "string"} if with_context else {}
-    return {**COLUMNS, **context, **(ANSWER_COLUMNS if with_answers else {})}
+    return {
+        **COLUMNS,
+        **(CONTEXT_COLUMNS if with_context else {}),
+        **(ANSWER_COLUMNS if with_answers else {}),
+    }
 
 
 def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
@@ -51,8 +64,39 @@ def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
 
     The values are the same in every output format.
     """
-    row = {**question.as_dict(), "model": model}
+    chunk = question.chunk
+    others = list_passages(_to_passage(chunk), map(_to_passage, question.other_chunks))
+    row = {**question.as_dict(), "model": model, "other_passages": others}
     return {name: row[name] for name in columns}
+
+
+def _to_passage(chunk: Chunk) -> Row:
+    return {
+        "source": chunk.document.source,
+        "start_char": chunk.start_char,
+        "end_char": chunk.end_char,
+        "context": chunk.text,
+    }
+
+
+def list_passages(own: Row, others: Iterable[Row]) -> str | None:
+    """Return the value of ``other_passages``: a JSON array, each passage once.
+
+    Args:
+        own: The passage of the row, which is not listed. It may have further columns, as may the others.
+        others: The passages to list, with :data:`PASSAGE_COLUMNS`.
+
+    Returns:
+        ``None`` if there are more than :data:`MAX_OTHER_PASSAGES`.
+    """
+    *place, _ = PASSAGE_COLUMNS
+    found: dict[tuple[object, ...], Row] = {}
+    for other in others:
+        if any(other[name] != own[name] for name in place):
+            found[tuple(other[name] for name in place)] = {name: other[name] for name in PASSAGE_COLUMNS}
+        if len(found) > MAX_OTHER_PASSAGES:
+            return None
+    return json.dumps([*found.values()], ensure_ascii=False)
 
 
 def to_dataframe(questions: Iterable[Question], model: str, *, with_context: bool = False) -> pd.DataFrame:
@@ -63,7 +107,7 @@ def to_dataframe(questions: Iterable[Question], model: str, *, with_context: boo
     Args:
         questions: The questions.
         model: The value of the ``model`` column.
-        with_context: Whether to add the text of the chunk as the column ``context``.
+        with_context: Whether to add the columns ``context`` and ``other_passages``.
     """
     import pandas as pd
 

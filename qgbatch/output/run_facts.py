@@ -15,6 +15,13 @@ from qgbatch.records import Failure, OmittedKind
 REPORT_SCHEMA = 1
 """Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
 
+ROWS_SCHEMA = 2
+"""Version of the rows of an output. It increases when a column or an id changes its meaning.
+
+1, also if no version is given: ``question_id`` is a hash of the document's whole text, the span and the
+question. 2: ids are those of :func:`qgbatch.records.make_question_id`.
+"""
+
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _MODEL_SETTINGS = ("model", "tokenizer", "answers")
@@ -41,6 +48,8 @@ class Provenance:
     """Fingerprint of the answer model's checkpoint, if there is one."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further JSON values: how the documents were read."""
+    schema: int = ROWS_SCHEMA
+    """Version of the rows, see :data:`ROWS_SCHEMA`."""
 
     @property
     def origin(self) -> str:
@@ -70,7 +79,7 @@ class Provenance:
         Raises:
             ValueError: A key is missing or its value has the wrong type.
         """
-        known = _known_fields(cls, values, optional=("answers_sha256", "extra"))
+        known = {"schema": 1, **_known_fields(cls, values, optional=("answers_sha256", "extra", "schema"))}
         assert isinstance(values, Mapping)
         return cls(**{**known, "extra": {key: values[key] for key in values if key not in known}})
 

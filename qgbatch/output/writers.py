@@ -18,7 +18,9 @@ from qgbatch.output.run_facts import Provenance
 from qgbatch.settings import Format
 
 ROWS_PER_GROUP = 10_000
-"""Rows per row group of a Parquet file. Memory holds the rows of one group: a few megabytes."""
+"""Most rows per row group of a Parquet file. Memory holds the rows of one group: a few megabytes."""
+MAX_CHARS_PER_GROUP = 1 << 26
+"""A row group also ends when its texts have this many characters."""
 
 _FORMULA = re.compile(r"'*([\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Text that a spreadsheet may run as a formula.
@@ -124,10 +126,12 @@ class _ParquetWriter:
         self._schema = schema
         self._parquet = pq.ParquetWriter(stream, schema, compression="zstd")
         self._rows: list[Row] = []
+        self._n_chars = 0
 
     def write(self, row: Row) -> None:
         self._rows.append(row)
-        if len(self._rows) == ROWS_PER_GROUP:
+        self._n_chars += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(self._rows) == ROWS_PER_GROUP or self._n_chars >= MAX_CHARS_PER_GROUP:
             self._flush()
 
     def close(self) -> None:
@@ -142,6 +146,7 @@ class _ParquetWriter:
         if self._rows:
             self._parquet.write_batch(self._make_batch(self._rows, schema=self._schema))
             self._rows = []
+            self._n_chars = 0
 
 
 class _CsvWriter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
@@ -11,15 +10,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from qgbatch.engines.choice import LoadEngine, load_engine
-from qgbatch.output.atomic import open_output, open_temporary_file
+from qgbatch.output.atomic import open_output
 from qgbatch.output.rows import Row, output_columns, to_row
-from qgbatch.output.writers import choose_format, json_line, open_writer
+from qgbatch.output.writers import choose_format, open_writer
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.corpus import unique_rows
 from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.run_report import RunReport
+from qgbatch.pipeline.selection import dedupes_corpus
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
-from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
@@ -173,27 +173,7 @@ def _rows(
     questions = stream.questions(reading)
     columns = output_columns(with_context=files.with_context, with_answers=components.gives_answers)
     rows = (to_row(question, components.model.name, columns) for question in questions)
-    if components.settings.dedupe_scope == "corpus":
-        return _unique_in_corpus(rows, components.settings, report)
-    return rows
-
-
-def _unique_in_corpus(rows: Iterable[Row], settings: Settings, report: RunReport) -> Iterator[Row]:
-    """Drop duplicate rows across documents.
-
-    Rows wait in a temporary file; memory only holds their questions and scores.
-    """
-    questions: list[str] = []
-    scores: list[float] = []
-    with open_temporary_file() as waiting:
-        for row in rows:
-            questions.append(str(row["question"]))
-            scores.append(float(row["score"] or 0.0))
-            waiting.write(json_line(row))
-        with report.stopwatch.measure("dedupe"):
-            duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
-        report.dropped.update(duplicates.values())
-        waiting.seek(0)
-        for index, line in enumerate(waiting):
-            if index not in duplicates:
-                yield json.loads(line)
+    if not dedupes_corpus(components.settings):
+        return rows
+    has_ranker = components.ranker is not None
+    return unique_rows(rows, components.settings, has_ranker=has_ranker, report=report)

@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from qgbatch.errors import DocumentError
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.pipeline.selection import unique
+from qgbatch.pipeline.selection import dedupes_corpus, unique_in_corpus
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.records import Document, Failure, Question
@@ -136,8 +136,8 @@ def _questions(
     questions: Iterable[Question] = Stream(components, cache, report, fail_fast=fail_fast).questions(
         documents
     )
-    if components.settings.dedupe_scope == "corpus":
-        questions = unique(list(questions), components.settings, report.dropped)
+    if dedupes_corpus(components.settings):
+        questions = unique_in_corpus(list(questions), components, report.dropped)
     for question in questions:
         report.n_written += 1
         yield question

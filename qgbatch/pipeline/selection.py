@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from qgbatch.pipeline.components import Components
-from qgbatch.questions.dedupe import find_duplicates
-from qgbatch.questions.filters import drop_alternatives, filter_questions
-from qgbatch.records import Question
+from qgbatch.questions.dedupe import find_duplicates, group_duplicates
+from qgbatch.questions.filters import AnyQuestion, drop_alternatives, filter_questions, limit_per_chunk
+from qgbatch.records import Document, Question
 from qgbatch.settings import Settings
 
 
@@ -24,31 +24,70 @@ def select_questions(
     return filter_questions(questions, components.settings, components.min_score, dropped)
 
 
+def dedupes_corpus(settings: Settings) -> bool:
+    """Return whether duplicates are dropped across documents, after all of them were read."""
+    return settings.dedupe != "none" and settings.dedupe_scope == "corpus"
+
+
 def drop_duplicates(
     questions: list[Question], components: Components, dropped: Counter[str]
 ) -> list[Question]:
-    """Drop duplicates, and all but the best question per answer if the model has a ranker.
+    """Drop duplicates within each chunk or document; then, with a ranker, alternatives.
 
-    Duplicates are dropped within each chunk or document; those of the whole corpus are dropped later.
+    If :func:`dedupes_corpus`, both happen later, when all documents were read.
     """
     settings = components.settings
-    if settings.dedupe_scope == "document":
-        questions = unique(questions, settings, dropped)
-    elif settings.dedupe_scope == "chunk":
-        by_chunk = groupby(questions, key=lambda question: question.chunk)
-        questions = [question for _, group in by_chunk for question in unique([*group], settings, dropped)]
-    if components.ranker is None or settings.dedupe == "none":
+    if settings.dedupe == "none" or dedupes_corpus(settings):
         return questions
-    return drop_alternatives(questions, dropped)
+    if settings.dedupe_scope == "document":
+        questions = _unique(questions, settings, dropped)
+    else:
+        by_chunk = groupby(questions, key=lambda question: question.chunk)
+        questions = [question for _, group in by_chunk for question in _unique([*group], settings, dropped)]
+    return drop_alternatives(questions, dropped) if components.ranker else questions
 
 
-def unique(questions: list[Question], settings: Settings, dropped: Counter[str]) -> list[Question]:
-    """Drop duplicates and count them; the order stays."""
+def unique_in_corpus(
+    questions: list[Question], components: Components, dropped: Counter[str]
+) -> list[Question]:
+    """Drop duplicates across documents, and then choose among the questions of each chunk."""
+    kept = _unique(questions, components.settings, dropped)
+    has_ranker = components.ranker is not None
+    return keep_best(kept, components.settings, has_ranker=has_ranker, dropped=dropped)
+
+
+def keep_best(
+    questions: Sequence[AnyQuestion], settings: Settings, *, has_ranker: bool, dropped: Counter[str]
+) -> list[AnyQuestion]:
+    """Keep the best question per answer of each chunk if there is a ranker, and no more than the limit."""
+    if has_ranker:
+        questions = drop_alternatives(questions, dropped)
+    return limit_per_chunk(questions, settings.max_questions_per_chunk, dropped)
+
+
+def _unique(questions: list[Question], settings: Settings, dropped: Counter[str]) -> list[Question]:
+    """Drop duplicates and count them; the others, in order, get the chunks of their duplicates."""
     duplicates = find_duplicates(
         [question.question for question in questions],
         [question.score for question in questions],
         settings.dedupe,
         settings.near_threshold,
     )
-    dropped.update(duplicates.values())
-    return [question for index, question in enumerate(questions) if index not in duplicates]
+    dropped.update(duplicate.reason for duplicate in duplicates.values())
+    dropped_for = group_duplicates(duplicates)
+    return [
+        replace(
+            question, other_chunks=tuple(questions[other].chunk for other in dropped_for.get(index, ()))
+        )
+        for index, question in enumerate(questions)
+        if index not in duplicates
+    ]
+
+
+def number_repetitions(questions: Iterable[Question]) -> Iterator[Question]:
+    """Yield the questions of whole documents, with numbered repetitions, so that each has its own id."""
+    seen: Counter[tuple[Document, str]] = Counter()
+    for question in questions:
+        key = question.chunk.document, question.id
+        yield replace(question, repetition=seen[key])
+        seen[key] += 1

@@ -20,7 +20,7 @@ from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.pipeline.selection import drop_duplicates, select_questions
+from qgbatch.pipeline.selection import dedupes_corpus, drop_duplicates, number_repetitions, select_questions
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
 from qgbatch.questions.filters import limit_per_chunk
 from qgbatch.questions.form import is_english_prose
@@ -84,11 +84,16 @@ class Stream:
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
         """Yield the questions of documents in input order.
 
-        Duplicates are dropped within a chunk or document, not across documents.
+        Duplicates are dropped within a chunk or document. With ``dedupe_scope="corpus"`` all are yielded,
+        and the limit per chunk is applied later, too.
         """
-        limit = self._components.settings.max_questions_per_chunk
+        settings = self._components.settings
         for questions in self._add_answers(self._select(documents)):
-            yield from limit_per_chunk(questions, limit, self._report.dropped)
+            if dedupes_corpus(settings):
+                yield from questions
+            else:
+                kept = limit_per_chunk(questions, settings.max_questions_per_chunk, self._report.dropped)
+                yield from number_repetitions(kept)
         if self._report.n_generated >= _MIN_CHUNKS_FOR_RATE:
             self._cache.put_rate(self._report.seconds["generate"] / self._report.n_generated)
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -46,9 +47,18 @@ _MIN_SINGULAR = 4
 """Minimum length of a singular, which keeps "new" and "news" apart."""
 
 
+class Duplicate(NamedTuple):
+    """Why a question is dropped."""
+
+    reason: str
+    """``duplicate`` or ``near_duplicate``."""
+    kept: int
+    """Index of the question that is kept instead."""
+
+
 def find_duplicates(
     questions: Sequence[str], scores: Sequence[float], method: DedupeMethod, near_threshold: float
-) -> dict[int, str]:
+) -> dict[int, Duplicate]:
     """Find the questions to drop.
 
     Questions are visited from the best score to the worst, the first one first on a tie. A
@@ -66,29 +76,37 @@ def find_duplicates(
         near_threshold: Minimum similarity of near duplicates, 0 to 1.
 
     Returns:
-        The reason, ``duplicate`` or ``near_duplicate``, by index of each question to drop.
+        The reason and the question that is kept instead, by index of each question to drop.
     """
     if method == "none":
         return {}
-    dropped: dict[int, str] = {}
-    seen: set[str] = set()
-    kept: defaultdict[bytes, list[str]] = defaultdict(list)
+    dropped: dict[int, Duplicate] = {}
+    kept: dict[str, int] = {}
+    groups: defaultdict[bytes, tuple[list[str], list[int]]] = defaultdict(lambda: ([], []))
     for index in sorted(range(len(questions)), key=lambda i: (-scores[i], i)):
         key = question_key(questions[index])
-        if key in seen:
-            dropped[index] = "duplicate"
+        if key in kept:
+            dropped[index] = Duplicate("duplicate", kept[key])
             continue
         if method == "near":
             text, words = near_form(questions[index])
-            candidates = kept[blake2b("\0".join(words).encode(), digest_size=16).digest()]
-            if candidates and process.extractOne(
-                text, candidates, scorer=fuzz.ratio, score_cutoff=100 * near_threshold
-            ):
-                dropped[index] = "near_duplicate"
+            texts, indices = groups[blake2b("\0".join(words).encode(), digest_size=16).digest()]
+            found = process.extractOne(text, texts, scorer=fuzz.ratio, score_cutoff=100 * near_threshold)
+            if found:
+                dropped[index] = Duplicate("near_duplicate", indices[found[2]])
                 continue
-            candidates.append(text)
-        seen.add(key)
+            texts.append(text)
+            indices.append(index)
+        kept[key] = index
     return dropped
+
+
+def group_duplicates(duplicates: Mapping[int, Duplicate]) -> dict[int, list[int]]:
+    """Return the indices of the dropped questions, in order, by the index of the question that is kept."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for index in sorted(duplicates):
+        groups[duplicates[index].kept].append(index)
+    return groups
 
 
 def question_key(question: str) -> str:

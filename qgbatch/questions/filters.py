@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import filterfalse
+from typing import Protocol, TypeVar
 
 from qgbatch.questions.form import is_well_formed_english
 from qgbatch.questions.standalone import is_standalone
 from qgbatch.questions.words import WORD, content_words
-from qgbatch.records import Chunk, Question
+from qgbatch.records import Question
 from qgbatch.settings import Settings
 
 
@@ -38,16 +39,39 @@ def filter_questions(
     return kept
 
 
+class ScoredQuestion(Protocol):
+    """What decides which questions of a chunk are kept: a :class:`Question`, or a row of an output."""
+
+    @property
+    def chunk(self) -> Hashable:
+        """Stands for the chunk; equal for the questions of one chunk."""
+
+    @property
+    def score(self) -> float:
+        """Higher is better."""
+
+    @property
+    def answer(self) -> str | None:
+        """The answer, if the question has one."""
+
+    @property
+    def answer_start_char(self) -> int | None:
+        """Offset of the answer in the document's text, if it is there."""
+
+
+AnyQuestion = TypeVar("AnyQuestion", bound=ScoredQuestion)
+
+
 def limit_per_chunk(
-    questions: Sequence[Question], maximum: int | None, dropped: Counter[str]
-) -> list[Question]:
+    questions: Sequence[AnyQuestion], maximum: int | None, dropped: Counter[str]
+) -> list[AnyQuestion]:
     """Return the best ``maximum`` questions of each chunk, in order; count the others as ``too_many``.
 
     On a tie, the first ones are kept.
     """
     if maximum is None:
         return list(questions)
-    n_kept: Counter[Chunk] = Counter()
+    n_kept: Counter[Hashable] = Counter()
     kept = set()
     for question in sorted(questions, key=lambda question: -question.score):
         n_kept[question.chunk] += 1
@@ -57,13 +81,13 @@ def limit_per_chunk(
     return [question for question in questions if id(question) in kept]
 
 
-def drop_alternatives(questions: Iterable[Question], dropped: Counter[str]) -> list[Question]:
+def drop_alternatives(questions: Iterable[AnyQuestion], dropped: Counter[str]) -> list[AnyQuestion]:
     """Return the best question per answer of each chunk; count the others as ``same_answer``.
 
     A model that writes several outputs per chunk asks for the same fact in several ways. Two
     questions have the same answer if the places of their answers overlap.
     """
-    taken: dict[Chunk, list[tuple[int, int]]] = {}
+    taken: dict[Hashable, list[tuple[int, int]]] = {}
     kept = set()
     questions = list(questions)
     for question in sorted(questions, key=lambda question: -question.score):

@@ -122,7 +122,7 @@ def test_rows_are_those_of_a_local_run(
 ) -> None:
     local, parts, report = tmp_path / "local.parquet", tmp_path / "parts", tmp_path / "report.json"
     table = corpus.with_suffix(".jsonl")
-    words: list[str | Path] = [corpus / pattern, table, "--dedupe-scope", scope]
+    words: list[str | Path] = [corpus / pattern, table, "--with-context", "--dedupe-scope", scope]
     here = qgbatch("run", *words, "-o", local, "--report", tmp_path / "local.json", *GREEDY)
     assert here.exit_code == ExitCode.PARTIAL
     there = run_on(ray_address, *words, "-o", parts, "--num-workers", "2", "--report", report)

@@ -134,6 +134,22 @@ def test_python_gives_what_the_command_writes(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(table, pd.read_parquet(tmp_path / "q.parquet"), check_dtype=False)
 
 
+def test_python_gives_what_the_command_writes_of_a_corpus(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"num_beams": 1, "max_new_tokens": 32, "target_tokens": 32}
+    settings |= {"dedupe_scope": "corpus", "max_questions_per_chunk": 1}
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(TEXT * 2)
+    files = FileSettings(with_context=True)
+    qgbatch.run(
+        [tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "q.parquet", Settings(**settings), files
+    )
+    documents = [Document.from_text(TEXT * 2, str(tmp_path / name)) for name in ("a.txt", "b.txt")]
+    questions = qgbatch.generate_questions(documents, **settings)
+    table = qgbatch.to_dataframe(questions, model="small", with_context=True)
+    pd.testing.assert_frame_equal(table, pd.read_parquet(tmp_path / "q.parquet"), check_dtype=False)
+    assert len(json.loads(table["other_passages"][0])) > 1
+
+
 def test_texts_are_read_as_questions_are_taken() -> None:
     taken: list[int] = []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import random
 from collections.abc import Sequence
@@ -22,9 +21,10 @@ from qgbatch.errors import InputError, OutputError
 from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.hf import size_category
 from qgbatch.exports.table import QuestionTable
-from qgbatch.output.rows import COLUMNS, Row
+from qgbatch.output.rows import COLUMNS, CONTEXT_COLUMNS, Row
 from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
+from qgbatch.records import make_passage_id
 from qgbatch.training.data import read_split
 from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, write
 
@@ -129,8 +129,8 @@ def test_answers_may_be_missing_in_a_row(tmp_path: Path) -> None:
         assert list(QuestionTable(str(tmp_path / name)).rows()) == [{**first, **answer}, second]
 
 
-def without(row: Row, name: str) -> Row:
-    return {key: value for key, value in row.items() if key != name}
+def without(row: Row, *names: str) -> Row:
+    return {key: value for key, value in row.items() if key not in names}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_csv_errors_name_the_line_of_the_file(tmp_path: Path) -> None:
     lines = path.read_bytes().split(b"\n")
     for old, new, message in (
         (b"-0.25", b"-x", f"line {len(lines) - 1}: score is '-x', not a number"),
-        (b",-0.25", b"", f"line {len(lines) - 1}: 11 values for 12 columns"),
+        (b",-0.25", b"", f"line {len(lines) - 1}: 12 values for 13 columns"),
     ):
         damaged = tmp_path / "damaged.csv"
         damaged.write_bytes(b"\n".join([*lines[:-2], lines[-2].replace(old, new), b""]))
@@ -219,10 +219,9 @@ def test_beir_files_agree_with_each_other_and_with_the_rows(tmp_path: Path) -> N
     queries = {
         row["_id"]: row["text"] for row in load(tmp_path / "out" / "queries.jsonl", tmp_path / "cache")
     }
-    digest = hashlib.sha256(BEES.encode()).hexdigest()[:16]
-    assert corpus[f"{digest}:0-36"]["text"] == BEES[:36]
-    assert corpus[f"{digest}:0-36"]["title"] == ""
-    assert corpus[f"{digest}:0-36"]["metadata"]["source"] == "texts/bees, 1.txt"
+    passage = corpus[make_passage_id("texts/bees, 1.txt", BEES[:36])]
+    assert (passage["text"], passage["title"]) == (BEES[:36], "")
+    assert passage["metadata"] == {"source": "texts/bees, 1.txt", "start_char": 0, "end_char": 36}
     with (tmp_path / "out" / "qrels" / "test.tsv").open(encoding="utf-8", newline="") as file:
         header, *qrels = csv.reader(file, delimiter="\t")
     assert header == ["query-id", "corpus-id", "score"]
@@ -240,17 +239,17 @@ def test_a_question_about_two_passages_is_one_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("export_format", ["beir", "squad", "doc2query"])
-def test_passages_do_not_depend_on_row_order_or_on_copies_of_a_document(
+def test_passages_do_not_depend_on_row_order_or_on_repeated_rows(
     export_format: str, tmp_path: Path
 ) -> None:
     rows = some_rows()
-    again: list[Row] = [{**row, "source": "copy.txt"} for row in rows]
+    again: list[Row] = [{**row, "question_id": f"{row['question_id']}-2"} for row in rows]
     mixed = rows + again
     random.Random(1).shuffle(mixed)
     first = exported(export_format, write(tmp_path / "a.parquet", rows), tmp_path / "a")
     second = exported(export_format, write(tmp_path / "b.parquet", mixed), tmp_path / "b")
-    assert first["left out"] == "0 questions about the same text under another name"
-    assert second["left out"] == "7 questions about the same text under another name"
+    assert first["left out"].startswith("0 repetitions of a question about the same passage")
+    assert second["left out"].startswith("7 repetitions of a question about the same passage")
     assert first["passages"] == second["passages"] == "4"
     for name in FORMATS[export_format].files:
         one, other = ((tmp_path / side / name).read_text(encoding="utf-8") for side in "ab")
@@ -260,16 +259,65 @@ def test_passages_do_not_depend_on_row_order_or_on_copies_of_a_document(
         assert contexts[0] == contexts[1]
 
 
+def test_an_output_without_the_passages_of_duplicates_causes_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [without(row, "other_passages") for row in some_rows()]
+    counts = exported("beir", write_lines(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    assert (counts["passages"], counts["queries"]) == ("4", "6")
+    assert "no column 'other_passages', so the passages of dropped duplicates count as wrong" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[", "other_passages is not JSON"),
+        ("[" * 100_000, "other_passages is not JSON"),
+        ("{}", "other_passages is not an array of objects"),
+        ("[[]]", "other_passages is not an array of objects"),
+        ('[{"source": 1}]', "other_passages: source is a number, not text"),
+        (
+            '[{"source": "a", "start_char": 2, "end_char": 1, "context": ""}]',
+            "end_char is before start_char",
+        ),
+    ],
+)
+def test_invalid_passages_of_duplicates_are_reported(value: str, message: str, tmp_path: Path) -> None:
+    rows = [{**row, "other_passages": value} for row in some_rows()]
+    with pytest.raises(InputError, match=message):
+        exported("beir", write_lines(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_text_under_two_names_is_two_right_passages(tmp_path: Path) -> None:
+    rows = [*some_rows(), *ask(SAND, "copy.md", (0, len(SAND), ["What do rivers carry?"]))]
+    counts = exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    assert (counts["passages"], counts["queries"]) == ("5", "6")
+    [query] = [
+        q for q in read_jsonl(tmp_path / "out" / "queries.jsonl") if q["text"].startswith("What do r")
+    ]
+    qrels = (tmp_path / "out" / "qrels" / "test.tsv").read_text().splitlines()
+    right = [line.split("\t")[1] for line in qrels if line.startswith(query["_id"])]
+    assert right == [make_passage_id(name, SAND) for name in ("-sand.md", "copy.md")]
+
+
 def read(directory: Path) -> Any:
     return read_split(str(directory / "squad.json")).paragraphs
 
 
-def test_two_texts_for_one_passage_are_an_error(tmp_path: Path) -> None:
-    rows = some_rows()[:2]
-    rows[1]["context"] = "Bees sting."
-    with pytest.raises(InputError, match="its context differs"):
-        exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("export_format", FORMATS)
+def test_an_output_of_the_first_schema_is_exported_with_its_ids(
+    export_format: str, suffix: str, tmp_path: Path
+) -> None:
+    rows = [{**row, "question_id": f"q{number:016x}"} for number, row in enumerate(some_rows())]
+    old = replace(PROVENANCE, schema=1)
+    exported(export_format, write(tmp_path / f"q.{suffix}", rows, provenance=old), tmp_path / "out")
+    if export_format != "doc2query":  # which has no ids of questions
+        files = [tmp_path / "out" / name for name in FORMATS[export_format].files]
+        assert any(b"q0000000000000006" in file.read_bytes() for file in files)
+    if suffix == "parquet":
+        assert '"schema": 1' in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_training_reads_the_squad_export(tmp_path: Path) -> None:
@@ -307,7 +355,9 @@ def test_squad_answers_are_at_their_offsets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("with_context", [True, False])
 def test_the_hf_export_loads_and_has_a_card(with_context: bool, tmp_path: Path) -> None:
-    rows = some_rows() if with_context else [without(row, "context") for row in some_rows()]
+    rows = some_rows()
+    if not with_context:
+        rows = [without(row, *CONTEXT_COLUMNS) for row in rows]
     table = QuestionTable(write(tmp_path / "q.parquet", rows))
     export(table, FORMATS["hf"], tmp_path / "asked", "cc-by-sa-4.0")
     assert load(tmp_path / "asked", tmp_path / "cache").to_list() == [{**row, "page": None} for row in rows]

@@ -79,15 +79,20 @@ def write(
 def test_a_row_has_the_documented_columns_in_order() -> None:
     assert list(to_row(ask(1)[0], "small", COLUMNS)) == list(TYPES)
     row = to_row(ask(1)[0], "small", WITH_CONTEXT)
-    assert list(row) == [*TYPES, "context"]
+    assert list(row) == [*TYPES, "context", "other_passages"]
+    assert row["other_passages"] == "[]"
     assert row["context"] == 'they say, is "black".\nMilk is not.'
 
 
-def test_parquet_has_the_documented_types_and_only_pages_are_nullable() -> None:
+def test_parquet_has_the_documented_types() -> None:
     schema = pq.read_schema(io.BytesIO(write(ask(1), "parquet", with_context=True)))
-    assert {field.name: str(field.type) for field in schema} == {**TYPES, "context": "string"}
-    assert schema.names == [*TYPES, "context"]
-    assert [field.name for field in schema if field.nullable] == ["page"]
+    assert {field.name: str(field.type) for field in schema} == {
+        **TYPES,
+        "context": "string",
+        "other_passages": "string",
+    }
+    assert schema.names == [*TYPES, "context", "other_passages"]
+    assert [field.name for field in schema if field.nullable] == ["page", "other_passages"]
 
 
 def test_parquet_metadata_contains_the_provenance() -> None:
@@ -156,6 +161,13 @@ def test_the_same_questions_give_the_same_bytes(file_format: Format) -> None:
 
 def test_parquet_is_written_in_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writers, "ROWS_PER_GROUP", 2)
+    file = pq.ParquetFile(io.BytesIO(write(ask(5), "parquet")))
+    assert file.num_row_groups == 3
+    assert file.read()["question_index"].to_pylist() == [0, 1, 2, 3, 4]
+
+
+def test_long_texts_make_row_groups_of_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "MAX_CHARS_PER_GROUP", 200)
     file = pq.ParquetFile(io.BytesIO(write(ask(5), "parquet")))
     assert file.num_row_groups == 3
     assert file.read()["question_index"].to_pylist() == [0, 1, 2, 3, 4]

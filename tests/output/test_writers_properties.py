@@ -21,7 +21,9 @@ FIXED: Row = {name: 7 if kind == "int64" else "x" for name, kind in COLUMNS.item
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)  # readers refuse surrogates
 scores = st.floats(allow_nan=False, allow_infinity=False).map(lambda score: round(score, 6))
-written = st.fixed_dictionaries({"question": texts, "source": texts, "score": scores, "context": texts})
+written = st.fixed_dictionaries(
+    {"question": texts, "source": texts, "score": scores, "context": texts, "other_passages": texts}
+)
 tables = st.lists(written.map(lambda values: FIXED | values), max_size=3)
 formulas = st.tuples(st.text("'= \t\r\n\uff1d@+-a"), texts).map("".join)
 

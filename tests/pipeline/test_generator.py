@@ -215,8 +215,8 @@ def test_a_question_as_a_dictionary_is_its_row() -> None:
     values = question.as_dict()
     table = qgbatch.to_dataframe([question], model="small", with_context=True)
     row = {str(name): value for name, value in table.iloc[0].items()}
-    assert {name: values[name] for name in row if name not in ("model", "page")} == {
-        name: value for name, value in row.items() if name not in ("model", "page")
+    assert {name: values[name] for name in row if name not in ("model", "page", "other_passages")} == {
+        name: value for name, value in row.items() if name not in ("model", "page", "other_passages")
     }
     assert values["question_id"] == question.id == row["question_id"]
     assert values["page"] is None

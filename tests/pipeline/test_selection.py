@@ -32,8 +32,15 @@ def test_the_best_question_per_answer_of_a_chunk_remains() -> None:
     assert kept(questions, ranker=object()) == (["When did Ann leave?"], {"same_answer": 1})
 
 
-@pytest.mark.parametrize("options", [{"ranker": None}, {"ranker": object(), "dedupe": "none"}])
-def test_all_remain_without_a_ranker_or_deduplication(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ranker": None},
+        {"ranker": object(), "dedupe": "none"},
+        {"ranker": object(), "dedupe_scope": "corpus"},  # duplicates are dropped first, across documents
+    ],
+)
+def test_all_remain_without_a_ranker_or_deduplication_in_the_document(options: dict[str, Any]) -> None:
     questions = [ask(FIRST, "When did she leave?", 0.4), ask(FIRST, "When did Ann leave?", 0.6)]
     assert kept(questions, **options) == (["When did she leave?", "When did Ann leave?"], {})
 

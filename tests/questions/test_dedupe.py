@@ -51,14 +51,14 @@ def test_keys_keep_signs_and_marks_that_change_the_meaning(one: str, other: str)
 
 def test_the_better_score_is_kept_and_the_first_on_a_tie() -> None:
     assert find_duplicates(["A?", "a?", "a ?"], [-2.0, -1.0, -1.0], "exact", 0.9) == {
-        0: "duplicate",
-        2: "duplicate",
+        0: ("duplicate", 1),
+        2: ("duplicate", 1),
     }
 
 
 def test_near_finds_similar_questions() -> None:
     questions = ["In what year was the tower built?", "What year was the tower built in?", "Who built it?"]
-    assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {1: "near_duplicate"}
+    assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {1: ("near_duplicate", 0)}
     assert find_duplicates(questions, [-1.0, -2.0, -3.0], "exact", 0.8) == {}
 
 
@@ -78,7 +78,7 @@ def test_most_pairs_that_only_differ_in_form_are_near_duplicates() -> None:
 
 def test_the_threshold_is_a_minimum_of_the_similarity() -> None:
     pair = ["Who led a ship of the fleet?", "Who led the ships of a fleet?"]
-    assert find_duplicates(pair, [-1.0, -2.0], "near", 0.8) == {1: "near_duplicate"}
+    assert find_duplicates(pair, [-1.0, -2.0], "near", 0.8) == {1: ("near_duplicate", 0)}
     assert find_duplicates(pair, [-1.0, -2.0], "near", 0.9) == {}
 
 
@@ -89,6 +89,6 @@ def test_none_drops_nothing() -> None:
 def test_a_repeated_near_duplicate_is_a_near_duplicate_again() -> None:
     questions = ["In what year was it built?", "What year was it built in?", "What year was it built in?"]
     assert find_duplicates(questions, [-1.0, -2.0, -3.0], "near", 0.8) == {
-        1: "near_duplicate",
-        2: "near_duplicate",
+        1: ("near_duplicate", 0),
+        2: ("near_duplicate", 0),
     }

@@ -54,7 +54,8 @@ def test_kept_questions_are_unique_and_every_dropped_one_has_a_kept_duplicate(
     kept = [index for index in range(len(pairs)) if index not in dropped]
     keys = [question_key(texts[index]) for index in kept]
     assert len(set(keys)) == len(keys)
-    for index, reason in dropped.items():
+    for index, (reason, kept_index) in dropped.items():
+        assert kept_index in kept
         if reason == "duplicate":
             same = [i for i in range(len(pairs)) if question_key(texts[i]) == question_key(texts[index])]
             best = max(same, key=lambda i: (scores[i], -i))
@@ -69,7 +70,13 @@ def test_near_drops_the_same_questions_as_comparing_all_pairs(
     pairs: list[tuple[str, float]], threshold: float
 ) -> None:
     texts, scores = [text for text, _ in pairs], [score for _, score in pairs]
-    assert find_duplicates(texts, scores, "near", threshold) == compare_all(texts, scores, threshold)
+    found = find_duplicates(texts, scores, "near", threshold)
+    assert {index: reason for index, (reason, _) in found.items()} == compare_all(texts, scores, threshold)
+    for index, (reason, kept) in found.items():
+        if reason == "near_duplicate":
+            assert are_near(texts[index], texts[kept], threshold)
+        else:
+            assert question_key(texts[index]) == question_key(texts[kept])
 
 
 def compare_all(texts: list[str], scores: list[float], threshold: float) -> dict[int, str]:

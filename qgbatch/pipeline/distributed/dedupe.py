@@ -1,11 +1,13 @@
 """Removes exact duplicates across documents from the Parquet parts of a distributed run.
 
 Ray shuffles the rows by a hash of the question's key, so that all duplicates of a question end up in
-the same bucket. Each bucket is then deduplicated on its own and written as a new part.
+the same bucket. Each bucket is deduplicated on its own. Then Ray shuffles the rows back to the parts that
+they came from, so that the questions of a chunk are together and the best of them can be chosen.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgbatch.output.rows import output_columns
+from qgbatch.pipeline.corpus import keep_best_rows, merge_duplicates
 from qgbatch.pipeline.distributed.parts import read_part, write_part
 from qgbatch.pipeline.distributed.worker import WorkerConfig
 from qgbatch.questions.dedupe import find_duplicates, question_key
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ALL_COLUMNS = output_columns(with_context=True, with_answers=True)
-_BUCKET, _ORDER = "bucket", "order"
-"""Helper columns: the bucket of a row, and its index in the part that it was read from."""
+_BUCKET, _PART, _ORDER = "bucket", "part", "order"
+"""Helper columns: the bucket of a row, the part that it was read from, and its index there."""
+_REASONS = ("same_answer", "too_many")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +35,23 @@ class DedupedParts:
 
     paths: list[Path]
     n_kept: int
-    n_dropped: int
+    dropped: Counter[str]
+    """Questions that are no duplicates but were dropped, by reason."""
 
 
-def dedupe_parts(paths: Sequence[Path], sources: Sequence[str], config: WorkerConfig) -> DedupedParts:
+def dedupe_parts(
+    paths: Sequence[Path], sources: Sequence[str], config: WorkerConfig, *, has_ranker: bool
+) -> DedupedParts:
     """Write the questions of all parts to new parts, without exact duplicates.
 
-    The question with the best score is kept, and among equal scores the first in input order.
+    The question with the best score is kept, and among equal scores the first in input order. After that,
+    the best questions of each chunk are kept, as :func:`qgbatch.pipeline.selection.keep_best` does.
 
     Args:
         paths: The parts of the whole table. There are as many buckets as parts.
         sources: The sources of all documents, in input order.
-        config: Names the directory for the new parts and the dedupe settings.
+        config: Names the directory for the new parts and the settings.
+        has_ranker: Whether the model has a ranker.
     """
     import ray.data
 
@@ -50,22 +59,32 @@ def dedupe_parts(paths: Sequence[Path], sources: Sequence[str], config: WorkerCo
     columns = {name: kind for name, kind in _ALL_COLUMNS.items() if name in first.columns}
     directory = config.parts_directory / "unique"
     directory.mkdir(exist_ok=True)
+    settings = config.settings
     position_ref = ray.put({source: position for position, source in enumerate(sources)})
 
-    def write_bucket(bucket: pa.Table) -> pa.Table:
-        """Write the questions of a bucket that are kept; return one row with the counts (int64)."""
+    def drop_duplicates(bucket: pa.Table) -> pa.Table:
+        """Return the rows of a bucket that are kept."""
         import pyarrow as pa
 
         positions = ray.get(position_ref)
-        number = bucket.column(_BUCKET)[0].as_py()
-        rows = bucket.drop_columns(_BUCKET).to_pylist()
-        rows.sort(key=lambda row: (_position(row["source"], positions), row.pop(_ORDER)))
+        bucket = bucket.drop_columns(_BUCKET)
+        rows = bucket.to_pylist()
+        rows.sort(key=lambda row: (_position(row["source"], positions), row[_ORDER]))
         questions, scores = [row["question"] for row in rows], [row["score"] for row in rows]
-        settings = config.settings
         duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
-        kept = [row for index, row in enumerate(rows) if index not in duplicates]
-        write_part(directory, f"bucket {number}", kept, first.provenance, columns)
-        return pa.table({"n_kept": [len(kept)], "n_dropped": [len(duplicates)]})
+        kept = merge_duplicates(len(rows), rows.__getitem__, duplicates)
+        return pa.Table.from_pylist([*kept], schema=bucket.schema)
+
+    def write_best(part: pa.Table) -> pa.Table:
+        """Write the best questions of a part; return one row with the counts (int64)."""
+        import pyarrow as pa
+
+        name = part.column(_PART)[0].as_py()
+        rows = part.sort_by(_ORDER).drop_columns([_PART, _ORDER]).to_pylist()
+        dropped: Counter[str] = Counter()
+        kept = keep_best_rows(rows, settings, has_ranker=has_ranker, dropped=dropped)
+        write_part(directory, f"unique {name}", kept, first.provenance, columns)
+        return pa.table({"n_kept": [len(kept)], **{reason: [dropped[reason]] for reason in _REASONS}})
 
     # Not read_parquet: in Ray 2.60 it fails if fsspec lacks the packages for HTTP.
     names: Any = ray.data.from_items(
@@ -74,23 +93,26 @@ def dedupe_parts(paths: Sequence[Path], sources: Sequence[str], config: WorkerCo
     rows = names.map_batches(
         _read_with_buckets, batch_size=1, batch_format="pyarrow", fn_kwargs={"n_buckets": len(paths)}
     )
-    counts = [*rows.groupby(_BUCKET).map_groups(write_bucket, batch_format="pyarrow").iter_rows()]
+    unique = rows.groupby(_BUCKET).map_groups(drop_duplicates, batch_format="pyarrow")
+    counts = [*unique.groupby(_PART).map_groups(write_best, batch_format="pyarrow").iter_rows()]
     return DedupedParts(
         sorted(directory.glob("*.parquet")),
         sum(row["n_kept"] for row in counts),
-        sum(row["n_dropped"] for row in counts),
+        Counter({reason: sum(row[reason] for row in counts) for reason in _REASONS}),
     )
 
 
 def _read_with_buckets(names: pa.Table, n_buckets: int) -> pa.Table:
-    """Read a part and add the helper columns (int64): bucket (0 to ``n_buckets`` - 1) and order."""
+    """Read a part and add the helper columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = pq.read_table(names.column("part")[0].as_py(), partitioning=None).replace_schema_metadata()
+    path = Path(names.column("part")[0].as_py())
+    rows = pq.read_table(path, partitioning=None).replace_schema_metadata()
     keys = (question_key(question).encode() for question in rows.column("question").to_pylist())
     numbers = [int.from_bytes(blake2b(key, digest_size=6).digest()) % n_buckets for key in keys]
     rows = rows.append_column(_BUCKET, pa.array(numbers, pa.int64()))
+    rows = rows.append_column(_PART, pa.array([path.stem] * len(rows), pa.string()))
     return rows.append_column(_ORDER, pa.array(range(len(rows)), pa.int64()))
 
 

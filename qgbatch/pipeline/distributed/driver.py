@@ -33,6 +33,7 @@ from qgbatch.pipeline.distributed.worker import (
     group_into_blocks,
 )
 from qgbatch.pipeline.run_report import RunReport
+from qgbatch.pipeline.selection import dedupes_corpus
 from qgbatch.readers.content import STDIN, display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing
@@ -110,7 +111,9 @@ def run_distributed(
                     if on_progress:
                         on_progress(n_done / len(paths), report)
                 if report.n_documents:
-                    directory.finish(_final_parts(config, reused, paths, report))
+                    has_ranker = components.ranker is not None
+                    final = _final_parts(config, reused, paths, report, has_ranker=has_ranker)
+                    directory.finish(final)
     return report
 
 
@@ -219,16 +222,22 @@ def _workers_died(source: str, files: FileSettings) -> RunFacts:
 
 
 def _final_parts(
-    config: WorkerConfig, reused: Sequence[Part], paths: Sequence[str], report: RunReport
+    config: WorkerConfig,
+    reused: Sequence[Part],
+    paths: Sequence[str],
+    report: RunReport,
+    *,
+    has_ranker: bool,
 ) -> list[Path]:
     """The parts of the whole table, after duplicates across documents were removed if requested."""
     parts = [
         *(part.path for part in reused if part.path.parent != config.parts_directory),
         *sorted(config.parts_directory.glob("*.parquet")),
     ]
-    if config.settings.dedupe_scope != "corpus" or config.settings.dedupe == "none":
+    if not dedupes_corpus(config.settings):
         return parts
-    deduped = dedupe_parts(parts, [display(path) for path in paths], config)
+    deduped = dedupe_parts(parts, [display(path) for path in paths], config, has_ranker=has_ranker)
+    report.dropped["duplicate"] += report.n_written - deduped.n_kept - deduped.dropped.total()
+    report.dropped.update(deduped.dropped)
     report.n_written = deduped.n_kept
-    report.dropped["duplicate"] += deduped.n_dropped
     return deduped.paths

@@ -144,7 +144,7 @@ def test_totals_and_charts_include_chunks_without_questions_if_the_run_is_known(
         "questions dropped": "2",
         "model": "small",
         "&lt;b&gt;.txt": "empty",
-        **{"qgbatch": "0.1.0", "engine": "ctranslate2", "num_beams": "4"},
+        **{"qgbatch": "0.1.0", "schema": "2", "engine": "ctranslate2", "num_beams": "4"},
         **{"device": "cpu", "precision": "int8", "model_sha256": PROVENANCE.model_sha256},
     }
     charts = dict(re.findall(r"<figcaption>(.*?)</figcaption>(.*?)</figure>", page, re.DOTALL))

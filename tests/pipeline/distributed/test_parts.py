@@ -82,9 +82,11 @@ def test_a_second_run_reuses_the_parts_of_unchanged_documents(tmp_path: Path) ->
         assert again.reuse({}, PROVENANCE) == []
 
 
-@pytest.mark.parametrize(("changes", "n_reused"), [({"model": "other"}, 0), ({"device": "cuda"}, 1)])
-def test_parts_of_another_model_are_not_reused(
-    tmp_path: Path, changes: dict[str, str], n_reused: int
+@pytest.mark.parametrize(
+    ("changes", "n_reused"), [({"model": "other"}, 0), ({"schema": 1}, 0), ({"device": "cuda"}, 1)]
+)
+def test_parts_of_another_model_or_schema_are_not_reused(
+    tmp_path: Path, changes: dict[str, Any], n_reused: int
 ) -> None:
     with PartsDirectory(tmp_path) as directory:
         write(directory, A, **changes)
