@@ -178,7 +178,7 @@ def test_torchrun_starts_the_processes(
     assert qgbatch(*words, "-o", tmp_path / "one").exit_code == ExitCode.OK
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     result = subprocess.run(
-        [*torchrun, "-m", "qgbatch", *words, "-o", tmp_path / "two"],
+        [*torchrun, "--no-python", str(Path(sys.executable).with_name("qgbatch")), *words, "-o", tmp_path / "two"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
