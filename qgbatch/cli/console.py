@@ -96,7 +96,7 @@ class _TextFormatter(logging.Formatter):
         values = dict(record.__dict__)
         if isinstance(record.args, tuple):
             values["args"] = tuple(
-                arg if isinstance(arg, int | float) else _on_one_line(str(arg)) for arg in record.args
+                arg if isinstance(arg, int | float) else on_one_line(str(arg)) for arg in record.args
             )
         text = super().format(logging.makeLogRecord(values))
         return f"qgbatch: {level}{_CONTROL_CHARACTERS.sub(_escaped, text)}"
@@ -116,7 +116,8 @@ class _JsonFormatter(logging.Formatter):
         return _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """The text with escape sequences for line feeds and control characters."""
     return _CONTROL_CHARACTERS.sub(_escaped, text).replace("\n", "\\n")
 
 
@@ -279,7 +280,7 @@ def log_table(
 
 def _table(lines: Sequence[tuple[str, str]]) -> str:
     width = max(10, *(len(name) for name, _ in lines))
-    return "\n".join(f"  {name:<{width}} {_on_one_line(value)}" for name, value in lines)
+    return "\n".join(f"  {name:<{width}} {on_one_line(value)}" for name, value in lines)
 
 
 def _omitted(report: RunReport) -> str:

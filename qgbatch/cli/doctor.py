@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qgbatch.cli.config import config_option, preset_option
-from qgbatch.cli.console import Console, LogFormat, console_options
+from qgbatch.cli.console import Console, LogFormat, console_options, on_one_line
 from qgbatch.cli.options import (
     LongCommand,
     build_settings,
@@ -98,5 +98,6 @@ def _line(finding: Finding, log_format: LogFormat) -> bytes:
         del values["exit_code"]
         text = json.dumps(values)
     else:
-        text = f"{finding.status:<8} {finding.check:<12} {finding.finding} {finding.hint}".rstrip()
+        what = on_one_line(f"{finding.finding} {finding.hint}".rstrip())
+        text = f"{finding.status:<8} {finding.check:<12} {what}"
     return text.encode(errors="backslashreplace") + b"\n"  # file names need not be valid Unicode
