@@ -59,13 +59,18 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[IO[bytes]]:
+def replace_file(path: Path, *, remove_leftovers: bool = True) -> Iterator[IO[bytes]]:
     """Replace a file atomically with what is written to the stream.
 
     The stream writes to a partial file in the same directory. When the block ends, the
     partial file is synced to disk and renamed; if the block raises an error, the partial
     file is removed and an existing file stays as it is. Symbolic links are followed. A pipe
-    or a device is written to directly. Partial files of processes that were killed are removed.
+    or a device is written to directly.
+
+    Args:
+        path: The file.
+        remove_leftovers: Whether to remove its partial files of processes that were killed. This
+            reads the whole directory, which is too much for each of many files in it.
 
     Raises:
         OutputError: The path is a directory, or its directory is missing, full or read-only.
@@ -79,7 +84,8 @@ def replace_file(path: Path) -> Iterator[IO[bytes]]:
         if is_special:
             partial, raw = target, _OutputFile(target, "wb", path)
         else:
-            _remove_leftovers(target)
+            if remove_leftovers:
+                _remove_leftovers(target)
             partial, raw = _open_partial(target, path)
     except OSError as error:
         raise _cannot_open(path, error) from error
