@@ -16,6 +16,7 @@ from qgbatch.output.atomic import open_output, open_temporary_file
 from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.document_groups import group_documents
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import unique
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -34,15 +35,16 @@ OnProgress = Callable[[float, RunReport], None]
 
 
 def generate_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> list[Question]:
-    """Generate questions about texts; :func:`iter_questions` as a list."""
-    return list(iter_questions(texts, **options))
+    """Generate questions about texts; :func:`iter_questions` as a list, with larger batches."""
+    return list(_questions(texts, options, is_stream=False))
 
 
 def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) -> Iterator[Question]:
     """Generate questions about texts and yield them in input order.
 
-    Texts are read as they are needed. With ``dedupe_scope="corpus"`` all questions are
-    generated before the first one is yielded. Results are not cached.
+    Texts are read in the caller's thread, as many at a time as a batch needs. If the source is slow, the
+    questions of a text come before the next text is read. With ``dedupe_scope="corpus"`` all texts are
+    read before the first question is yielded. Results are not cached.
 
     Args:
         texts: Texts or documents. A text gets its position (``"0"``, ``"1"``, ...) as
@@ -55,6 +57,10 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
         SettingsError: An option is out of range.
         TypeError: ``texts`` is a string, not a list of strings.
     """
+    yield from _questions(texts, options, is_stream=True)
+
+
+def _questions(texts: Iterable[str | Document], options: Options, *, is_stream: bool) -> Iterator[Question]:
     if isinstance(texts, str):
         raise TypeError("texts is a string: give a list of strings.")
     components = Components.find(Settings(**options), CacheSettings().directory)
@@ -63,11 +69,16 @@ def iter_questions(texts: Iterable[str | Document], **options: Unpack[Options]) 
         for position, text in enumerate(texts)
     )
     report, cache = RunReport(), components.open_cache(SqliteStore(None, 0))
-    questions = Stream(components, cache, report, fail_fast=True).questions(documents)
+    stream = Stream(components, cache, report, fail_fast=True)
     if components.settings.dedupe_scope == "corpus":
-        yield from unique(list(questions), components.settings, report.dropped)
+        questions = list(stream.questions(list(documents)))
+        yield from unique(questions, components.settings, report.dropped)
+    elif is_stream:
+        window_chunks = components.settings.window_chunks
+        for group in group_documents(documents, components.batch_budget, window_chunks):
+            yield from stream.questions(group)
     else:
-        yield from questions
+        yield from stream.questions(list(documents))
 
 
 def run(
