@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from qgbatch.engines.base import CONVERTED_MODELS
+from qgbatch.engines.converted import CONVERTED_MODELS
 from qgbatch.models.checkpoint import find_model
 from qgbatch.pipeline.components import Components
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 
 import click
 
+from qgbatch.cli.logs import on_one_line
 from qgbatch.cli.options import Command, option
 from qgbatch.cli.result import print_result
 from qgbatch.settings import CacheSettings
@@ -44,25 +44,25 @@ def info(*, cache_dir: str | None) -> None:
 @_cache_dir
 def clear(*, cache_dir: str | None) -> None:
     """Delete the cached results and models; safe during a run."""
-    from qgbatch.engines.base import CONVERTED_MODELS
+    from qgbatch.engines.converted import clear_conversions
     from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 
     settings = CacheSettings(cache_dir=cache_dir)
     if (settings.directory / FILE_NAME).exists():
         with closing(SqliteStore(settings.directory, settings.max_bytes)) as store:
             store.clear()
-    shutil.rmtree(settings.directory / CONVERTED_MODELS, ignore_errors=True)
+    clear_conversions(settings.directory)
     _print_info(settings.directory)
 
 
 def _print_info(directory: Path) -> None:
-    from qgbatch.engines.base import CONVERTED_MODELS
+    from qgbatch.engines.converted import find_conversions
 
     n_entries, n_bytes = _results(directory)
-    models = [path for path in (directory / CONVERTED_MODELS).glob("*") if path.is_dir()]
+    models = find_conversions(directory)
     n_model_bytes = sum(path.stat().st_size for model in models for path in model.iterdir())
     print_result(
-        f"directory  {directory}\n"
+        f"directory  {on_one_line(str(directory))}\n"
         f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB\n"
         f"models     {len(models)} converted, {n_model_bytes / 1e6:,.1f} MB"
     )

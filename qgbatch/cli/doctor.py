@@ -11,7 +11,7 @@ import click
 
 from qgbatch.cli.config import config_option, preset_option
 from qgbatch.cli.console import Console, console_options
-from qgbatch.cli.logs import LogFormat
+from qgbatch.cli.logs import LogFormat, on_one_line
 from qgbatch.cli.options import (
     LongCommand,
     build_settings,
@@ -99,5 +99,6 @@ def _line(finding: Finding, log_format: LogFormat) -> bytes:
         del values["exit_code"]
         text = json.dumps(values)
     else:
-        text = f"{finding.status:<8} {finding.check:<12} {finding.finding} {finding.hint}".rstrip()
+        what = on_one_line(f"{finding.finding} {finding.hint}".rstrip())
+        text = f"{finding.status:<8} {finding.check:<12} {what}"
     return text.encode(errors="backslashreplace") + b"\n"  # file names need not be valid Unicode

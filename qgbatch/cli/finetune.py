@@ -18,7 +18,7 @@ _EPILOG = """\b
 Examples:
   qgbatch finetune --train-file train-v1.1.json -o my-model
   qgbatch finetune --dataset rajpurkar/squad -o my-model --bf16
-  torchrun --nproc-per-node 4 -m qgbatch finetune --config c.toml -o my-model
+  torchrun --nproc-per-node 4 --no-python qgbatch finetune --dataset a/qa -o m
 """
 
 _METRIC_LABELS = {"step": "checkpoint step", "train_loss": "training loss", "eval_loss": "validation loss"}

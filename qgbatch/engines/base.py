@@ -20,9 +20,6 @@ from qgbatch.records import Generation, InputIds, PairScore
 Batch: TypeAlias = Sequence[InputIds]
 """Rows of input ids, unpadded; one row per chunk."""
 
-CONVERTED_MODELS = "ctranslate2"
-"""Name of the directory of converted models in the cache directory."""
-
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:

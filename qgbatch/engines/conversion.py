@@ -20,6 +20,7 @@ from ctranslate2.converters.converter import Converter
 from ctranslate2.specs.model_spec import OPTIONAL
 
 from qgbatch.engines.base import SpecialIds
+from qgbatch.engines.converted import DRAFT_PREFIX, conversion_name
 from qgbatch.engines.weights import load_weights
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.known_models import ARCHITECTURES
@@ -28,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 _CONVERSION_VERSION = 1
 """Raise this when the conversion changes, so that older conversions in the cache are not used."""
-_DRAFT_PREFIX = ".converting-"
 _STALE_DRAFT_S = 24 * 3600
 """Drafts older than this, in seconds, were left by killed runs: no conversion takes a day."""
 
@@ -46,15 +46,16 @@ def find_conversion(
         fallback: Where to convert if ``conversions`` cannot be written.
     """
     tokens = f"{special.pad}.{special.eos}.{special.unk}"
-    key = f"{model.sha256[:32]}-{precision}-{tokens}-{ctranslate2.__version__}-{_CONVERSION_VERSION}"
+    key = conversion_name(model.sha256, precision, tokens, ctranslate2.__version__, _CONVERSION_VERSION)
     directory = conversions / key
     if directory.is_dir():
         return directory
     logger.info("Converting %s to CTranslate2 %s (only once).", model.name, precision)
     try:
-        conversions.mkdir(parents=True, exist_ok=True)
+        conversions.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # later, it also holds results
+        conversions.mkdir(exist_ok=True)
         _remove_stale_drafts(conversions)
-        with tempfile.TemporaryDirectory(prefix=_DRAFT_PREFIX, dir=conversions) as draft:
+        with tempfile.TemporaryDirectory(prefix=DRAFT_PREFIX, dir=conversions) as draft:
             converted = _convert(model, special, precision, Path(draft) / key)
             try:
                 converted.rename(directory)
@@ -69,7 +70,7 @@ def find_conversion(
 
 def _remove_stale_drafts(conversions: Path) -> None:
     """Remove unfinished conversions of runs that were killed."""
-    for draft in conversions.glob(f"{_DRAFT_PREFIX}*"):
+    for draft in conversions.glob(f"{DRAFT_PREFIX}*"):
         if time.time() - draft.stat().st_mtime > _STALE_DRAFT_S:
             shutil.rmtree(draft, ignore_errors=True)
 

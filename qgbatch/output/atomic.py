@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO
@@ -19,10 +19,12 @@ from filelock import FileLock, Timeout, lock_descriptor
 from typing_extensions import Buffer
 
 from qgbatch.errors import LockedError, OutputError, name_setting
-from qgbatch.output.remote import is_uri, upload_to
+from qgbatch.output.remote import is_uri, local_path, upload_to
 
 STDOUT = "-"
 """The name of an output that stands for standard output."""
+_FILE_MODE = 0o666
+"""The permissions of a new file, of which the umask takes some away."""
 
 
 @contextmanager
@@ -34,13 +36,14 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
     and devices are not locked.
 
     Args:
-        output: A path, a URI, or ``-`` for standard output.
+        output: A path, a URI, or ``-`` for standard output. A ``file://`` URI is a path.
         wait_lock: Seconds to wait while another run holds the lock.
 
     Raises:
         LockedError: Another run holds the lock.
         OutputError: The output cannot be written.
     """
+    output = local_path(output)
     if output == STDOUT:
         with _reserve_stdout_for_data() as stream:
             yield stream
@@ -56,13 +59,18 @@ def open_output(output: str, wait_lock: float = 0.0) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[IO[bytes]]:
+def replace_file(path: Path, *, remove_leftovers: bool = True) -> Iterator[IO[bytes]]:
     """Replace a file atomically with what is written to the stream.
 
     The stream writes to a partial file in the same directory. When the block ends, the
     partial file is synced to disk and renamed; if the block raises an error, the partial
     file is removed and an existing file stays as it is. Symbolic links are followed. A pipe
-    or a device is written to directly. Partial files of processes that were killed are removed.
+    or a device is written to directly.
+
+    Args:
+        path: The file.
+        remove_leftovers: Whether to remove its partial files of processes that were killed. This
+            reads the whole directory, which is too much for each of many files in it.
 
     Raises:
         OutputError: The path is a directory, or its directory is missing, full or read-only.
@@ -76,7 +84,8 @@ def replace_file(path: Path) -> Iterator[IO[bytes]]:
         if is_special:
             partial, raw = target, _OutputFile(target, "wb", path)
         else:
-            _remove_leftovers(target)
+            if remove_leftovers:
+                _remove_leftovers(target)
             partial, raw = _open_partial(target, path)
     except OSError as error:
         raise _cannot_open(path, error) from error
@@ -184,9 +193,13 @@ def lock_output(path: Path, wait_lock: float) -> Iterator[None]:
 
 def _open_partial(target: Path, path: Path) -> tuple[Path, _OutputFile]:
     """Create a partial file beside the target. It is locked while open; without a lock it is a leftover."""
+    mode = _FILE_MODE
+    with suppress(OSError):  # no file to replace
+        # What is not complete must not be readable by more users.
+        mode &= 0o600 | target.stat().st_mode
     while True:
         partial = _hidden_sibling(target, f"{secrets.token_hex(4)}.partial")
-        raw = _OutputFile(partial, "xb", path)
+        raw = _OutputFile(partial, "xb", path, opener=lambda file, flags: os.open(file, flags, mode))
         with suppress(OSError):  # a file system without locks, where leftover files are not removed
             if not lock_descriptor(raw.fileno(), blocking=False) or not partial.exists():
                 raw.close()  # another process took the file for a leftover before it was locked
@@ -209,8 +222,14 @@ def _remove_leftovers(target: Path) -> None:
 class _OutputFile(io.FileIO):
     """A file whose errors name the output instead of the partial file."""
 
-    def __init__(self, file: Path | int, mode: str, target: Path | str) -> None:
-        super().__init__(file, mode)
+    def __init__(
+        self,
+        file: Path | int,
+        mode: str,
+        target: Path | str,
+        opener: Callable[[str, int], int] | None = None,
+    ) -> None:
+        super().__init__(file, mode, opener=opener)
         self._target = target
 
     def write(self, data: Buffer) -> int:

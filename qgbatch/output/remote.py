@@ -25,6 +25,7 @@ _PACKAGES = {
     "https": ("aiohttp", "http"),
 }
 """By protocol: the package that fsspec needs, and the extra of qgbatch that installs it."""
+_LOCAL_PROTOCOLS = ("file", "local")
 _PROTOCOLS_WITHOUT_DIRECTORIES = ("http", "https")
 """A URI of these protocols always names one file, even if it contains ``?`` or ``*``."""
 
@@ -32,6 +33,30 @@ _PROTOCOLS_WITHOUT_DIRECTORIES = ("http", "https")
 def is_uri(path: str) -> bool:
     """Whether a path is a URI, which begins with ``PROTOCOL://``."""
     return _URI.match(path) is not None
+
+
+def local_path(path: str) -> str:
+    """The path that a ``file://`` URI names; any other path or URI as it is."""
+    if not is_uri(path) or _protocol(path) not in _LOCAL_PROTOCOLS:
+        return path
+    from fsspec.implementations.local import LocalFileSystem
+
+    return str(LocalFileSystem._strip_protocol(f"file{path[path.index('://') :]}"))
+
+
+def canonical_uri(uri: str) -> str:
+    """The URI that stands for all names of a file, such as ``s3://`` for ``s3a://``."""
+    from fsspec import get_filesystem_class
+
+    try:
+        file_system = get_filesystem_class(_protocol(uri))
+    except (ImportError, ValueError):  # opening it will report the reason
+        return uri
+    protocols = file_system.protocol
+    protocol = protocols if isinstance(protocols, str) else protocols[0]
+    if protocol in _PROTOCOLS_WITHOUT_DIRECTORIES:
+        return uri
+    return f"{protocol}://{file_system._strip_protocol(uri).lstrip('/')}"
 
 
 def find_files(uri: str) -> list[str] | None:

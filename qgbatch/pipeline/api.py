@@ -131,6 +131,7 @@ def run_listing(
             report.provenance = components.provenance(files)
             log_decisions(report.provenance, cache)
             with (
+                closing(InputReader(listing, files)) as reading,
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(
                     stream,
@@ -140,7 +141,7 @@ def run_listing(
                     csv_safe=files.csv_safe,
                 ) as writer,
             ):
-                for row in _rows(listing, components, store, files, report, on_progress):
+                for row in _rows(reading, components, store, files, report, on_progress):
                     with report.stopwatch.measure("write"):
                         writer.write(row)
                     report.n_written += 1
@@ -154,15 +155,13 @@ class _NothingToWriteError(Exception):
 
 
 def _rows(
-    listing: Listing,
+    reading: InputReader,
     components: Components,
     store: SqliteStore,
     files: FileSettings,
     report: RunReport,
     on_progress: OnProgress | None,
 ) -> Iterator[Row]:
-    reading = InputReader(listing, files)
-
     def on_batch(inputs_done: float) -> None:
         share = reading.share(inputs_done)
         if on_progress:

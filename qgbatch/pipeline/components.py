@@ -155,6 +155,12 @@ class Components:
             budget=BatchBudget(settings.batch_tokens) if settings.batch_tokens else BatchBudget(),
         )
 
+    @property
+    def batch_budget(self) -> BatchBudget:
+        """The size of a batch; without a setting, the engine is loaded and chooses it."""
+        batch_tokens = self.settings.batch_tokens
+        return BatchBudget(batch_tokens) if batch_tokens else self.engine.budget
+
     def load(self) -> None:
         """Load the tokenizer and the engine unless they are loaded.
 
@@ -175,10 +181,9 @@ class Components:
         """Group inputs into batches for the engine, longest first."""
         if not inputs:
             return []
-        batch_tokens = self.settings.batch_tokens
         indices = make_batches(
             [len(input_ids) for input_ids in inputs],
-            BatchBudget(batch_tokens) if batch_tokens else self.engine.budget,
+            self.batch_budget,
             fixed_padding=self.engine_choice.needs_fixed_padding,
         )
         return [[inputs[index] for index in batch] for batch in indices]

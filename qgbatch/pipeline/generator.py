@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, get_args
 
@@ -10,6 +11,7 @@ from typing_extensions import Unpack
 
 from qgbatch.errors import DocumentError
 from qgbatch.pipeline.components import Components
+from qgbatch.pipeline.document_groups import group_documents
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus, unique_in_corpus
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -48,8 +50,8 @@ class Generator:
         on_error: OnError = "raise",
         report: RunReport | None = None,
     ) -> list[Question]:
-        """Generate questions about texts; :meth:`iter_questions` as a list."""
-        return list(self.iter_questions(texts, on_error=on_error, report=report))
+        """Generate questions about texts; :meth:`iter_questions` as a list, with larger batches."""
+        return list(self._questions(texts, on_error, report, is_stream=False))
 
     def iter_questions(
         self,
@@ -60,9 +62,10 @@ class Generator:
     ) -> Iterator[Question]:
         """Generate questions about texts and yield them in input order.
 
-        Texts are read as they are needed. With ``dedupe_scope="corpus"`` all questions are
-        generated before the first one is yielded. Results are not cached. An error that ``texts``
-        itself raises ends the iteration in any case.
+        Texts are read in the caller's thread, as many at a time as a batch needs. If the source is
+        slow, the questions of a text come before the next text is read. With
+        ``dedupe_scope="corpus"`` all texts are read before the first question is yielded. Results
+        are not cached. An error that ``texts`` itself raises ends the iteration in any case.
 
         Args:
             texts: Texts or documents. A text gets its position (``"0"``, ``"1"``, ...) as
@@ -78,6 +81,16 @@ class Generator:
             TypeError: ``texts`` is a single text or no iterable.
             ValueError: The generator is closed.
         """
+        return self._questions(texts, on_error, report, is_stream=True)
+
+    def _questions(
+        self,
+        texts: Iterable[str | Document],
+        on_error: OnError,
+        report: RunReport | None,
+        *,
+        is_stream: bool,
+    ) -> Iterator[Question]:
         if self._components is None:
             raise ValueError("The generator is closed.")
         check_choice("on_error", on_error, get_args(OnError))
@@ -86,7 +99,8 @@ class Generator:
             raise TypeError(f"texts must be an iterable of strings or Documents, not {kind}.")
         documents = _documents(texts, on_error)
         report = RunReport() if report is None else report
-        return _questions(self._components, documents, report, fail_fast=on_error == "raise")
+        fail_fast = on_error == "raise"
+        return _questions(self._components, documents, report, fail_fast=fail_fast, is_stream=is_stream)
 
     def close(self) -> None:
         """Let go of the model; its memory is free when the iterators of earlier calls are done."""
@@ -129,14 +143,22 @@ def iter_questions(
 
 
 def _questions(
-    components: Components, documents: Iterable[Document | Failure], report: RunReport, *, fail_fast: bool
+    components: Components,
+    documents: Iterable[Document | Failure],
+    report: RunReport,
+    *,
+    fail_fast: bool,
+    is_stream: bool,
 ) -> Iterator[Question]:
     """Yield the questions about documents, and count them."""
-    cache = components.open_cache(SqliteStore(None, 0))
-    questions: Iterable[Question] = Stream(components, cache, report, fail_fast=fail_fast).questions(
-        documents
-    )
-    if dedupes_corpus(components.settings):
+    settings = components.settings
+    stream = Stream(components, components.open_cache(SqliteStore(None, 0)), report, fail_fast=fail_fast)
+    if is_stream and not dedupes_corpus(settings):
+        groups = group_documents(documents, components.batch_budget, settings.window_chunks)
+        questions: Iterable[Question] = chain.from_iterable(map(stream.questions, groups))
+    else:
+        questions = stream.questions(list(documents))
+    if dedupes_corpus(settings):
         questions = unique_in_corpus(list(questions), components, report.dropped)
     for question in questions:
         report.n_written += 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qgbatch.errors import OutputError
 from qgbatch.output.atomic import STDOUT
-from qgbatch.output.remote import is_uri
+from qgbatch.output.remote import canonical_uri, is_uri, local_path
 from qgbatch.readers.content import display
 from qgbatch.readers.kinds import has_known_suffix, is_table
 from qgbatch.readers.listing import Listing
@@ -53,8 +53,9 @@ def check_output_conflicts(listing: Listing, outputs: Sequence[str], also_read: 
 
 
 def _real_path(path: str) -> str:
+    path = local_path(path)
     if is_uri(path):
-        return path
+        return canonical_uri(path)
     try:
         return os.path.realpath(path)
     except (ValueError, RecursionError):  # an impossible name or an endless chain of links: never read
@@ -72,6 +73,7 @@ def _would_read(argument: str, target: str) -> bool:
     if not has_known_suffix(target) and not (is_pattern and is_table(target)):
         return False
     if is_uri(argument):
+        argument = canonical_uri(argument)
         return fnmatch(target, argument) if is_pattern else target.startswith(argument)
     if os.path.isdir(argument):
         return has_known_suffix(target) and Path(target).is_relative_to(os.path.realpath(argument))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qgbatch.errors import DocumentError, InputError
-from qgbatch.output.remote import find_files, is_uri
+from qgbatch.output.remote import canonical_uri, find_files, is_uri, local_path
 from qgbatch.output.web import is_web_address
 from qgbatch.readers.content import STDIN, display, hint_for, utf16_encoding
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
@@ -46,6 +46,7 @@ def list_inputs(arguments: Sequence[str]) -> Listing:
     The arguments keep their order; the files of a directory or pattern are sorted. A file
     that is named twice is listed once and counted as skipped.
     """
+    arguments = [local_path(argument) for argument in arguments]
     listing = Listing(arguments=arguments)
     seen: set[str] = set()
     for argument in arguments:
@@ -172,8 +173,10 @@ def _suffix_reason(name: str) -> str:
 
 def _identity(item: str | Failure) -> str | Failure:
     """A value that is equal for all paths of one file, or a failure for a path that cannot exist."""
-    if isinstance(item, Failure) or item == STDIN or is_uri(item):
+    if isinstance(item, Failure) or item == STDIN:
         return item
+    if is_uri(item):
+        return canonical_uri(item)
     try:
         real_path = os.path.realpath(item)
     except RecursionError:

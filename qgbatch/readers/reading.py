@@ -110,7 +110,7 @@ def _decoded_text(
 class InputReader:
     """Reads the documents of a listing one after another, and knows how far it has come.
 
-    One thread may iterate while another calls :meth:`share`.
+    One thread may iterate while another calls :meth:`share` and :meth:`close`.
     """
 
     def __init__(self, listing: Listing, files: FileSettings) -> None:
@@ -118,10 +118,18 @@ class InputReader:
         self._files = files
         self._marks: deque[tuple[int, float]] = deque([(0, 0.0)])
         """A number of documents, and the share of the listing that had been read after so many."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Read no more; a PDF that is being read in another thread fails."""
+        self._is_closed = True
+        pdf_process.interrupt()
 
     def __iter__(self) -> Iterator[Document | Failure]:
         n_read = 0
         for position, item in enumerate(self._items):
+            if self._is_closed:
+                return
             found = [(item, 1.0)] if isinstance(item, Failure) else read_documents(item, self._files)
             for document, share in found:
                 n_read += 1

@@ -16,7 +16,7 @@ from click.testing import Result
 from qgbatch.cli.doctor import doctor as doctor_command
 from qgbatch.cli.run import run as run_command
 from qgbatch.engines.devices import n_cores
-from qgbatch.output.atomic import open_output
+from qgbatch.output.atomic import lock_output, open_output
 from tests.conftest import MINI
 from tests.support.answering import make_answer_model
 
@@ -178,6 +178,23 @@ def test_an_output_that_another_run_writes_is_a_warning(here: Path, doctor: Doct
         stream.write(b"new")
     assert (exit_code, _not_ok(findings)) == (0, {"output": "warning"})
     assert (here / "q.csv").read_bytes() == b"new"
+
+
+def test_a_distributed_run_that_is_at_work_keeps_its_files(here: Path, doctor: Doctor) -> None:
+    counter = here / "parts" / ".parts" / "0123456789abcdef.attempts"
+    counter.parent.mkdir(parents=True)
+    counter.write_bytes(b"|")
+    with lock_output(here / "parts", 0.0):
+        exit_code, findings = doctor("-o", "parts", "--runner", "ray")
+    assert (exit_code, _not_ok(findings)) == (0, {"output": "warning"})
+    assert counter.exists()
+
+
+def test_control_characters_in_file_names_are_escaped(here: Path, qgbatch: Qgbatch) -> None:
+    (here / "\x1b[31mred\x9b.csv").mkdir()
+    result = qgbatch("doctor", *FAST, "-q", "-o", "\x1b[31mred\x9b.csv")
+    assert "\x1b" not in result.stdout
+    assert r"\x1b[31mred\x9b.csv: is a directory." in result.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

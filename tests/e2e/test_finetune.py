@@ -177,8 +177,9 @@ def test_torchrun_starts_the_processes(
     words = ["finetune", "--base", str(base), *data, "--num-train-epochs", "2"]
     assert qgbatch(*words, "-o", tmp_path / "one").exit_code == ExitCode.OK
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    script = str(Path(sys.executable).with_name("qgbatch"))
     result = subprocess.run(
-        [*torchrun, "-m", "qgbatch", *words, "-o", tmp_path / "two"],
+        [*torchrun, "--no-python", script, *words, "-o", tmp_path / "two"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from qgbatch.errors import ExitCode
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 from tests.support.runs import COMMAND, GREEDY, PATIENCE_S, Qgbatch, names, read_json
 
 pytest.importorskip("ray", reason="the extra [ray] is not installed")
@@ -49,7 +49,7 @@ def ray_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """That of the nodes, whose workers die where they open a file named ``deadly.txt``."""
     directory = tmp_path_factory.mktemp("deadly")
     (directory / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
-    return {**ENVIRONMENT, "PYTHONPATH": str(directory)}
+    return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(directory), str(ROOT)])}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,19 @@ def test_rows_are_those_of_a_local_run(
     assert "_SUCCESS" in names(parts)
     page = qgbatch("report", parts, "--run-report", report, "-o", tmp_path / "page.html")
     assert page.exit_code == ExitCode.OK, page.output
+
+
+def test_code_in_the_current_directory_is_not_run(ray_address: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Bees live in hives.", encoding="utf-8")
+    for module in ("fsspec", "sqlite3", "nltk", "tokenizers", "pandas"):  # not imported by Ray itself
+        (tmp_path / f"{module}.py").write_text("open('canary', 'w')", encoding="utf-8")
+    words = ["run", "a.txt", "-o", "parts", "--runner", "ray", "--ray-address", ray_address, *GREEDY]
+    command = [sys.executable, "-P", "-m", "qgbatch", *words]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert not (tmp_path / "canary").exists()
+    assert result.returncode == ExitCode.OK, result.stderr
 
 
 @pytest.mark.faults

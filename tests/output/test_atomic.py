@@ -12,7 +12,7 @@ from typing import IO, get_args
 
 import pytest
 
-from qgbatch.errors import OutputError
+from qgbatch.errors import LockedError, OutputError
 from qgbatch.output.atomic import open_output, replace_file
 from qgbatch.settings import Format
 
@@ -114,6 +114,30 @@ def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_an_incomplete_file_is_no_more_readable_than_the_one_it_replaces(mode: int, tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.touch(mode)
+    target.chmod(mode)
+    with replace_file(target) as stream:
+        stream.write(b"new")
+        (partial,) = set(tmp_path.iterdir()) - {target}
+        assert stat.S_IMODE(partial.stat().st_mode) & ~mode == 0
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_a_file_url_is_the_file_itself(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with open_output(target.as_uri()) as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert target.read_text() == "old"
+        with pytest.raises(LockedError), open_output(str(target)):
+            pass
+    assert target.read_text() == "new"
 
 
 def test_a_dash_writes_to_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -152,7 +152,7 @@ def test_an_unexpected_error_in_the_pdf_process_keeps_its_class_and_traceback(
         raise IndexError("no such line")
 
     monkeypatch.setattr(pdf_process, "read_pages", fail)
-    monkeypatch.setattr(pdf_process, "_exchange", lambda _, data, source: pdf_process._answer(data, source))
+    monkeypatch.setattr(pdf_process, "_exchange", lambda *words: pdf_process._answer(*words[2:]))
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
     caplog.set_level(logging.DEBUG, "qgbatch")
     ((failure, _),) = read_documents(str(tmp_path / "a.pdf"), FileSettings())

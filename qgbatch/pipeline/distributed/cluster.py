@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
@@ -46,7 +46,8 @@ def connected(address: str | None) -> Iterator[None]:
     with TemporaryDirectory(prefix="qgbatch-ray-", ignore_cleanup_errors=True) as directory:
         on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
-            with _silent_stderr():
+            # Ray lets workers import from the current directory, which may contain the documents.
+            with _silent_stderr(), chdir(directory):
                 ray.init(
                     address or "local",
                     logging_level=logging.ERROR,

@@ -91,7 +91,7 @@ def write_part(
     block = {"documents": documents or {}, "report": report.to_json() if report else {}}
     provenance = replace(provenance, extra={**provenance.extra, "block": block})
     with (
-        replace_file(directory / f"part-{_digest(name)}.parquet") as stream,
+        replace_file(directory / f"part-{_digest(name)}.parquet", remove_leftovers=False) as stream,
         open_writer(stream, "parquet", provenance, columns) as writer,
     ):
         for row in rows:

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import IO
 
-from qgbatch.output.atomic import STDOUT, open_output, open_temporary_file, replace_file
-from qgbatch.output.remote import is_uri
+from qgbatch.output.atomic import STDOUT, lock_output, open_output, open_temporary_file, replace_file
+from qgbatch.output.remote import is_uri, local_path
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.writers import choose_format, open_writer
 from qgbatch.pipeline.distributed.parts import PartsDirectory
@@ -39,7 +39,7 @@ def check_temporary_files() -> str:
 
 def check_output(output: str, files: FileSettings) -> str:
     """Check that the output of a run can be written."""
-    file_format = choose_format(output, files.format)
+    file_format, output = choose_format(output, files.format), local_path(output)
     if output == STDOUT:
         return f"standard output, as {file_format}"
 
@@ -52,7 +52,7 @@ def check_output(output: str, files: FileSettings) -> str:
 
 def check_directory(output: str) -> str:
     """Check that the output directory of a run with ``--runner ray`` can be written."""
-    with PartsDirectory(Path(output)):
+    with lock_output(Path(output), 0.0), PartsDirectory(Path(output)):
         return f"{output} can be written, {_free_space(output)}"
 
 

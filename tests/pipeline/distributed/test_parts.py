@@ -16,6 +16,7 @@ from qgbatch.output.rows import COLUMNS, Row
 from qgbatch.pipeline.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
 from qgbatch.pipeline.run_report import RunReport
 from tests.support.runs import names
+from tests.support.steps import n_calls
 from tests.support.tables import PROVENANCE
 
 A, B = {"a.txt": (1, 10)}, {"b.txt": (2, 20)}
@@ -117,3 +118,21 @@ def test_the_error_names_a_damaged_part(tmp_path: Path) -> None:
     (tmp_path / "part-1.parquet").write_bytes(b"PAR1")
     with pytest.raises(OutputError, match="part-1"):
         read_part(tmp_path / "part-1.parquet")
+
+
+def test_a_part_takes_no_longer_beside_many_others(tmp_path: Path) -> None:
+    with PartsDirectory(tmp_path) as directory:
+        write(directory, A)
+        among_few = n_calls(lambda: write(directory, A))
+        for number in range(1000):
+            (directory.draft / f"part-{number}.parquet").touch()
+        assert n_calls(lambda: write(directory, A)) < among_few + 100
+
+
+def test_incomplete_parts_of_killed_workers_are_removed_with_the_draft(tmp_path: Path) -> None:
+    with PartsDirectory(tmp_path) as directory:
+        write(directory, A)
+        (directory.draft / ".part-1.parquet.01234567.89abcdef.partial").touch()
+        directory.finish(sorted(directory.draft.glob("*.parquet")))
+    assert len(names(tmp_path)) == 2
+    assert "_SUCCESS" in names(tmp_path)
