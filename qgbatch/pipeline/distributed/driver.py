@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from qgbatch.pipeline.distributed.dedupe import dedupe_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
     FileVersion,
-    Part,
     PartsDirectory,
     file_version,
+    part_path,
 )
 from qgbatch.pipeline.distributed.worker import (
     Worker,
@@ -94,7 +94,8 @@ def run_distributed(
             versions = {path: file_version(path) for path in paths}
             reused = directory.reuse(versions, part_provenance(components, files))
             for part in reused:
-                report.add(_reused_counts(part))
+                assert part.report
+                report.add(part.report)
             done = {path for part in reused for path in part.documents}
             if done:
                 logger.info("%d of %d documents are already done.", len(done), len(paths))
@@ -102,14 +103,17 @@ def run_distributed(
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
                 report.workers = pool.max_workers
-                n_done = len(done)
-                for n_documents, counts in _process(config, remaining, pool):
+                n_done, parts = len(done), [part.path for part in reused]
+                for block, counts in _process(config, remaining, pool):
                     report.add(counts)
-                    n_done += n_documents
+                    n_done += len(block)
+                    written = part_path(directory.draft, encode_block(block))
+                    if written.exists():
+                        parts.append(written)
                     if on_progress:
                         on_progress(n_done / len(paths), report)
                 if report.n_documents:
-                    directory.finish(_final_parts(config, reused, paths, report))
+                    directory.finish(_without_duplicates(config, sorted(parts), paths, report))
     return report
 
 
@@ -149,28 +153,10 @@ def _check_listing(listing: Listing, files: FileSettings, report: RunReport) -> 
     return listing.paths
 
 
-def _reused_counts(part: Part) -> RunFacts:
-    """The counts of a part of an earlier run, without failed files, which are tried again.
-
-    Failed rows of a table and unread parts of a document are kept in the counts: they are tried again
-    only when the file changes.
-    """
-    assert part.report
-    failures, done = part.report.failures, {display(path) for path in part.documents}
-    kept = tuple(failure for failure in failures if _path_of(failure) in done)
-    n_inputs = part.report.n_inputs - len(failures) + len(kept)
-    return replace(part.report, n_inputs=n_inputs, failures=kept, seconds={})
-
-
-def _path_of(failure: Failure) -> str:
-    """The file of an unread part or of a failed row; an empty string for a file that failed."""
-    return failure.source if failure.stage == "part" else failure.source.rpartition("#")[0]
-
-
 def _process(
     config: WorkerConfig, documents: Mapping[str, FileVersion], pool: Pool
-) -> Iterator[tuple[int, RunFacts]]:
-    """Process all documents; yield the number of documents and the counts of each finished block.
+) -> Iterator[tuple[list[str], RunFacts]]:
+    """Process all documents; yield the paths and the counts of each finished block.
 
     If a block kills every worker that tries it, its documents are tried one by one, so that only the
     documents that cause this are lost.
@@ -180,9 +166,9 @@ def _process(
         if counts is None:
             suspects += paths
         else:
-            yield len(paths), counts
+            yield paths, counts
     for paths, counts in _run_blocks(config, [[path] for path in suspects], pool):
-        yield 1, counts or _workers_died(display(paths[0]), config.files)
+        yield paths, counts or _workers_died(display(paths[0]), config.files)
 
 
 def _run_blocks(
@@ -217,14 +203,10 @@ def _workers_died(source: str, files: FileSettings) -> RunFacts:
     return RunReport(n_inputs=1, failures=[Failure.of(source, "generate", error)]).facts()
 
 
-def _final_parts(
-    config: WorkerConfig, reused: Sequence[Part], paths: Sequence[str], report: RunReport
+def _without_duplicates(
+    config: WorkerConfig, parts: list[Path], paths: Sequence[str], report: RunReport
 ) -> list[Path]:
     """The parts of the whole table, after duplicates across documents were removed if requested."""
-    parts = [
-        *(part.path for part in reused if part.path.parent != config.parts_directory),
-        *sorted(config.parts_directory.glob("*.parquet")),
-    ]
     if config.settings.dedupe_scope != "corpus" or config.settings.dedupe == "none":
         return parts
     deduped = dedupe_parts(parts, [display(path) for path in paths], config)
