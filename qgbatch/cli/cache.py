@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from qgbatch.cli.options import Command, option
+from qgbatch.errors import display
 from qgbatch.settings import CacheSettings
 
 _EPILOG = """\b
@@ -60,7 +61,7 @@ def _print_info(directory: Path) -> None:
     n_entries, n_bytes = _results(directory)
     models = [path for path in (directory / CONVERTED_MODELS).glob("*") if path.is_dir()]
     n_model_bytes = sum(path.stat().st_size for model in models for path in model.iterdir())
-    click.echo(f"directory  {directory}")
+    click.echo(f"directory  {display(str(directory))}")
     click.echo(f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB")
     click.echo(f"models     {len(models)} converted, {n_model_bytes / 1e6:,.1f} MB")
 

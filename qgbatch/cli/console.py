@@ -19,6 +19,7 @@ from typing import Any, Literal, TextIO
 import click
 
 from qgbatch.cli.options import option
+from qgbatch.errors import display
 from qgbatch.pipeline.run_report import RunReport
 
 logger = logging.getLogger("qgbatch")
@@ -99,7 +100,7 @@ class _TextFormatter(logging.Formatter):
                 arg if isinstance(arg, int | float) else _on_one_line(str(arg)) for arg in record.args
             )
         text = super().format(logging.makeLogRecord(values))
-        return f"qgbatch: {level}{_CONTROL_CHARACTERS.sub(_escaped, text)}"
+        return f"qgbatch: {level}{_CONTROL_CHARACTERS.sub(_escaped, display(text))}"
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         return "\n".join(f"  {line}" for line in super().formatException(ei).split("\n"))
@@ -110,7 +111,7 @@ class _JsonFormatter(logging.Formatter):
         values: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
-            "message": super().format(record),
+            "message": display(super().format(record)),
         }
         text = json.dumps(values | getattr(record, "values", {}), ensure_ascii=False)
         return _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
@@ -270,6 +271,7 @@ def log_table(
         values: Additional keys of the entry in the JSON log; by default, the table as ``summary``.
         heading: The first line of the message.
     """
+    lines = [(name, display(value)) for name, value in lines]
     logger.info(
         heading + "\n%s" * len(lines),
         *_table(lines).split("\n"),

@@ -17,6 +17,7 @@ from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.hub import download
 from qgbatch.models.known_models import ModelMetadata
+from qgbatch.models.utf8_path import utf8_path
 from qgbatch.models.validation import check_tokenizer
 from qgbatch.records import InputIds
 
@@ -149,7 +150,8 @@ def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
 
     check_tokenizer(directory)
     try:
-        return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+        with utf8_path(directory) as path:
+            return AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # a parser of damaged files can raise anything
         raise ModelError(
             f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."

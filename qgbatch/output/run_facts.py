@@ -6,10 +6,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from qgbatch.errors import display
 from qgbatch.records import Failure, OmittedKind
 
 REPORT_SCHEMA = 1
 """Version of the report's JSON. It increases when a field is renamed or changes its meaning."""
+
+
+def json_values(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass of settings as JSON values; text is as :func:`display` has it."""
+    return {name: _json_value(value) for name, value in asdict(settings).items()}
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(map(_json_value, value))
+    return display(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,15 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from typing_extensions import Unpack
 
 from qgbatch.engines.choice import LoadEngine, load_engine
+from qgbatch.errors import display
 from qgbatch.output.atomic import open_output, open_temporary_file
 from qgbatch.output.rows import Row, output_columns, to_row
+from qgbatch.output.run_facts import json_values
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
@@ -22,7 +23,6 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.dedupe import find_duplicates
 from qgbatch.readers.conflicts import check_output_conflicts
-from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
@@ -139,7 +139,7 @@ def run_listing(
     """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
     inputs = [display(argument) for argument in listing.arguments]
-    report.files = {"inputs": inputs, "output": output, **asdict(files)}
+    report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
         report.skipped.update(listing.skipped)
         require_packages(listing.paths)

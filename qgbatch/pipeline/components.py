@@ -20,7 +20,7 @@ from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
 from qgbatch.errors import SettingsError
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
 from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
-from qgbatch.output.run_facts import Provenance
+from qgbatch.output.run_facts import Provenance, json_values
 from qgbatch.pipeline.cache import Cache
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
@@ -260,7 +260,7 @@ class Components:
             device=self.engine_choice.device,
             precision=self.engine_choice.precision,
             settings={
-                **asdict(self.settings),
+                **json_values(self.settings),
                 **asdict(self.decoding),
                 **asdict(self.limits),
                 "min_score": self.min_score,

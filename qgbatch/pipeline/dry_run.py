@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.engines.devices import n_cores
 from qgbatch.errors import ModelError
+from qgbatch.models.utf8_path import utf8_path
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -79,7 +80,7 @@ def _n_parameters(directory: Path) -> int:
     n_parameters = 0
     for path in directory.glob("*.safetensors"):
         try:
-            with safe_open(path, framework="numpy") as tensors:
+            with utf8_path(directory) as place, safe_open(place / path.name, framework="numpy") as tensors:
                 names = tensors.keys()
                 n_parameters += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:

@@ -56,7 +56,7 @@ def _load(settings: TrainingSettings) -> Base:
     tokenizer = load_tokenizer(model, settings.tokenizer, embedding_grows=True)
     weights = load_weights(model, torch.float32)
     weights.generation_config = _generation_config(model.decoding, tokenizer)
-    return Base(model.name, model.sha256, weights, tokenizer, metadata)
+    return Base(settings.base, model.sha256, weights, tokenizer, metadata)
 
 
 def _create(settings: TrainingSettings) -> Base:

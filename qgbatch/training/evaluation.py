@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import qgbatch
-from qgbatch.errors import InputError, SettingsError
+from qgbatch.errors import InputError, SettingsError, display
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -128,7 +128,7 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     if any(pair.answer for pairs in asked for pair in pairs):
         measured |= score_answers(asked, paragraphs, n_dropped=0)
     protocol = _protocol(data, paragraphs) | {
-        "questions": Path(path).name,
+        "questions": display(Path(path).name),
         "questions_sha256": sha256,
         "paragraphs_without_questions": n_without,
     }
@@ -203,7 +203,7 @@ def _protocol(data: Split, paragraphs: Sequence[Paragraph]) -> dict[str, Any]:
     drawn = f", drawn with seed {_SAMPLE_SEED}" if len(paragraphs) < len(data.paragraphs) else ""
     return {
         "qgbatch": qgbatch.__version__,
-        "data": Path(data.name).name,
+        "data": display(Path(data.name).name),
         "data_sha256": data.sha256,
         "paragraphs": f"{len(paragraphs)} of {len(data.paragraphs)}{drawn}",
         "rouge": "rouge-score, Porter stems, words of ASCII letters and digits",

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import TrainingArguments
 
+from qgbatch.errors import display
 from qgbatch.training.base import Base
 from qgbatch.training.card import environment
 from qgbatch.training.metadata import metadata_fields
@@ -73,7 +74,7 @@ def make_recipe(
 
 def _public(value: Any) -> Any:
     """A value that can be published: a path on this machine is reduced to its last component."""
-    return Path(value).name if isinstance(value, str) and os.path.exists(value) else value
+    return display(Path(value).name) if isinstance(value, str) and os.path.exists(value) else value
 
 
 def _data_name(settings: TrainingSettings, split: Split, split_name: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import DocumentError, SettingsError, require_package
+from qgbatch.errors import DocumentError, SettingsError, display, require_package
 from qgbatch.output.atomic import STDOUT, lock_output
 from qgbatch.output.remote import is_uri
-from qgbatch.output.run_facts import RunFacts
+from qgbatch.output.run_facts import RunFacts, json_values
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
@@ -33,7 +32,7 @@ from qgbatch.pipeline.distributed.worker import (
     part_provenance,
 )
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.readers.content import STDIN, display
+from qgbatch.readers.content import STDIN
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing
 from qgbatch.records import Failure
@@ -80,7 +79,7 @@ def run_distributed(
     require_package("ray", "--runner ray", extra="ray")
     _refuse_unsupported(listing.arguments, output, settings, files)
     inputs = [display(argument) for argument in listing.arguments]
-    report.files = {"inputs": inputs, "output": output, **asdict(files)}
+    report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
         paths = _check_listing(listing, files, report)
         if not paths:

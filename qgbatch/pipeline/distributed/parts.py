@@ -49,8 +49,8 @@ class Part:
     provenance: Provenance
     columns: Sequence[str]
     documents: dict[str, FileVersion]
-    """Paths and versions of the documents in this part. Documents that failed are left out; a table of which
-    some rows could be read before it failed has the version ``(0, None)``."""
+    """Paths and versions of the documents in this part. Documents that failed are left out; a table of
+    which some rows could be read before it failed has the version ``(0, None)``."""
     report: RunFacts | None
     """Counts, times and failures of these documents; None for a part of deduplicated questions."""
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch import errors
-from qgbatch.errors import QgbatchError
+from qgbatch.errors import QgbatchError, display
 from qgbatch.output.rows import output_columns, to_row
-from qgbatch.output.run_facts import Provenance, RunFacts
+from qgbatch.output.run_facts import Provenance, RunFacts, json_values
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -33,7 +33,6 @@ from qgbatch.pipeline.distributed.parts import (
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
-from qgbatch.readers.content import display
 from qgbatch.readers.reading import read_documents
 from qgbatch.records import Document, Failure
 from qgbatch.settings import CacheSettings, FileSettings, Settings
@@ -172,13 +171,9 @@ class _MessageCollector(logging.Handler):
 
 def part_provenance(components: Components, files: FileSettings) -> Provenance:
     """Return everything that determines the rows of a part, except its documents."""
-    extra = {
-        "with_context": files.with_context,
-        "encoding": list(files.encoding),
-        "text_column": list(files.text_column),
-        "id_column": files.id_column,
-    }
-    return replace(components.provenance(), extra=extra)
+    values = json_values(files)
+    names = ("with_context", "encoding", "text_column", "id_column")
+    return replace(components.provenance(), extra={name: values[name] for name in names})
 
 
 def encode_block(paths: Sequence[str]) -> str:
