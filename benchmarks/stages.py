@@ -27,6 +27,7 @@ from qgbatch.chunking.chunker import chunk_document
 from qgbatch.models.tokenizer import PromptTokenizer
 from qgbatch.output.rows import COLUMNS, to_row
 from qgbatch.output.writers import open_writer
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.dedupe import find_duplicates
@@ -123,7 +124,7 @@ class Bench:
         for path in (self.place / "cache").glob("*"):
             path.unlink()
         store = SqliteStore(self.place / "cache", 10**9)
-        cache = self.components.open_cache(store)
+        cache = open_cache(self.components, store)
         by_document = {d: [*chunks] for d, chunks in groupby(self.chunks, key=lambda c: c.document)}
         for document in self.documents:
             list(cache.get_or_make_chunks(document, by_document.__getitem__))

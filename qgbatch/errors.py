@@ -43,20 +43,34 @@ class ExitCode(IntEnum):
     """Stopped by SIGTERM (128 + SIGTERM)."""
 
 
+def display(name: str) -> str:
+    r"""A file name, or a text that contains one, as valid Unicode.
+
+    Bytes that are not UTF-8, which Python represents by surrogates, become escapes.
+
+    >>> display("a\udcff.txt")
+    'a\\xff.txt'
+    """
+    try:
+        return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # another surrogate, which no file name contains
+        return name.encode(errors="backslashreplace").decode()
+
+
 class QgbatchError(Exception):
     """Base class of all expected errors.
 
     Args:
-        message: What happened, and where.
+        message: What happened, and where. Like the hint, it may contain any file name; see :func:`display`.
         hint: What to do next.
     """
 
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = display(message)
+        self.hint = display(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """Return the message and the hint."""
@@ -153,7 +167,7 @@ def describe_error(source: str, error: Exception) -> str:
     if isinstance(error, QgbatchError):
         return str(error)
     logger.debug("%s: unexpected error", source, exc_info=error)
-    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+    reason = display(f"{type(error).__name__}: {error}".removesuffix(": "))
     where = "Run again with -v" if _names_options else "Set the logger qgbatch to DEBUG"
     return f"{source}: unexpected {reason}. {where} to see where, and report it as a bug."
 

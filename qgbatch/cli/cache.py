@@ -10,6 +10,7 @@ import click
 from qgbatch.cli.logs import on_one_line
 from qgbatch.cli.options import Command, option
 from qgbatch.cli.result import print_result
+from qgbatch.errors import display
 from qgbatch.settings import CacheSettings
 
 _EPILOG = """\b
@@ -62,7 +63,7 @@ def _print_info(directory: Path) -> None:
     models = find_conversions(directory)
     n_model_bytes = sum(path.stat().st_size for model in models for path in model.iterdir())
     print_result(
-        f"directory  {on_one_line(str(directory))}\n"
+        f"directory  {on_one_line(display(str(directory)))}\n"
         f"results    {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB\n"
         f"models     {len(models)} converted, {n_model_bytes / 1e6:,.1f} MB"
     )

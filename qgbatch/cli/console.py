@@ -17,6 +17,7 @@ import qgbatch
 from qgbatch.cli.logs import LogFormat, set_up_logging, values
 from qgbatch.cli.options import option
 from qgbatch.cli.progress import Progress
+from qgbatch.output.run_facts import json_value
 
 logger = logging.getLogger("qgbatch")
 
@@ -86,7 +87,8 @@ def _log_start(log_format: LogFormat, settings: dict[str, Any]) -> None:
             version=qgbatch.__version__,
             command=command,
             settings={
-                name: str(value) if isinstance(value, Path) else value for name, value in settings.items()
+                name: json_value(str(value) if isinstance(value, Path) else value)
+                for name, value in settings.items()
             },
         ),
     )

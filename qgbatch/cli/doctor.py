@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from qgbatch.cli.options import (
     settings_options,
 )
 from qgbatch.cli.shared_options import report_options
-from qgbatch.errors import ExitCode
+from qgbatch.errors import ExitCode, display
+from qgbatch.output.run_facts import json_values
 from qgbatch.settings import CacheSettings, FileSettings, RunnerSettings, Settings
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def doctor(
 
 def _line(finding: Finding, log_format: LogFormat) -> bytes:
     if log_format == "json":
-        values = asdict(finding)
+        values = json_values(finding)
         del values["exit_code"]
         text = json.dumps(values)
     else:
         what = on_one_line(f"{finding.finding} {finding.hint}".rstrip())
         text = f"{finding.status:<8} {finding.check:<12} {what}"
-    return text.encode(errors="backslashreplace") + b"\n"  # file names need not be valid Unicode
+    return display(text).encode() + b"\n"

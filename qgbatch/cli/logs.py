@@ -8,6 +8,8 @@ import re
 import time
 from typing import Any, Literal, TextIO
 
+from qgbatch.errors import display
+
 logger = logging.getLogger("qgbatch")
 
 LogFormat = Literal["text", "json"]
@@ -53,7 +55,7 @@ class _TextFormatter(logging.Formatter):
                 arg if isinstance(arg, int | float) else on_one_line(str(arg)) for arg in record.args
             )
         text = super().format(logging.makeLogRecord(attributes))
-        return f"qgbatch: {level}{_CONTROL_CHARACTERS.sub(_escaped, text)}"
+        return f"qgbatch: {level}{_CONTROL_CHARACTERS.sub(_escaped, display(text))}"
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         return "\n".join(f"  {line}" for line in super().formatException(ei).split("\n"))
@@ -64,7 +66,7 @@ class _JsonFormatter(logging.Formatter):
         entry: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
-            "message": super().format(record),
+            "message": display(super().format(record)),
         }
         text = json.dumps(entry | getattr(record, "values", {}), ensure_ascii=False)
         return _CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

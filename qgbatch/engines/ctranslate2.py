@@ -34,6 +34,7 @@ from qgbatch.engines.devices import n_cores
 from qgbatch.engines.halving import run_with_halving
 from qgbatch.errors import ModelError, OutputError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
+from qgbatch.models.utf8_path import utf8_path
 from qgbatch.records import Generation, InputIds, PairScore
 from qgbatch.settings import Decoding
 
@@ -227,14 +228,15 @@ def _load_translator(
 def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> ctranslate2.Translator:
     kind, _, index = choice.device.partition(":")
     try:
-        return ctranslate2.Translator(
-            str(directory),
-            device=kind,
-            device_index=int(index or 0),
-            compute_type=choice.precision,
-            inter_threads=n_workers,
-            intra_threads=1,
-        )
+        with utf8_path(directory) as path:
+            return ctranslate2.Translator(
+                str(path),
+                device=kind,
+                device_index=int(index or 0),
+                compute_type=choice.precision,
+                inter_threads=n_workers,
+                intra_threads=1,
+            )
     except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"{directory}: the converted model cannot be loaded ({error}).",

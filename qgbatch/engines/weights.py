@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM
 from qgbatch.engines.int8_weights import is_quantized, read_weights
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import BUILT_IN_MODELS, ModelFiles
+from qgbatch.models.utf8_path import utf8_path
 
 
 def load_weights(model: ModelFiles, dtype: torch.dtype) -> Any:
@@ -49,7 +50,8 @@ def load_checkpoint(kind: Any, name: str, directory: Path, dtype: torch.dtype) -
     """
     hint = "Install qgbatch again." if name in BUILT_IN_MODELS else "Get the checkpoint again."
     try:
-        weights, missing = _load(kind, directory, dtype)
+        with utf8_path(directory) as path:
+            weights, missing = _load(kind, path, dtype)
     except Exception as error:  # a parser of damaged files can raise anything
         if type(error).__name__ == "UnpicklingError":  # torch's own message suggests running the code
             raise ModelError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from qgbatch.errors import display
 from qgbatch.exports import anki, beir, doc2query, hf, squad
 from qgbatch.exports.format import ExportFormat, Summary, open_directory, write_card
 from qgbatch.exports.table import QuestionTable
@@ -48,6 +49,6 @@ def export(
     check_output_conflicts(Listing([str(path) for path in table.files]), outputs)
     with open_directory(directory, export_format) as files:
         summary = export_format.write(table, files)
-        title = directory.absolute().name
+        title = display(directory.absolute().name)
         write_card(files[CARD], export_format, table, summary, title, license_name)
     return summary

@@ -144,7 +144,8 @@ def _columns_and_provenance(files: list[Path]) -> tuple[list[str], Provenance | 
     found: list[tuple[list[str], Provenance | None]] = []
     for path in files:
         try:
-            schema = pq.read_schema(path)
+            with path.open("rb") as stream:  # pyarrow does not open a path that is not valid Unicode
+                schema = pq.read_schema(stream)
             metadata = json.loads((schema.metadata or {}).get(b"qgbatch", b"{}"))
         except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
             raise InputError(

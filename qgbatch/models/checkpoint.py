@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import ModelError, SettingsError, name_setting
+from qgbatch.errors import ModelError, SettingsError, display, name_setting
 from qgbatch.models.hub import download
 from qgbatch.models.known_models import (
     ARCHITECTURES,
@@ -63,7 +63,7 @@ class ModelFiles:
     """A checked model directory with its metadata and decoding settings."""
 
     name: str
-    """The name that the user gave; column ``model`` of the output."""
+    """The name that the user gave, as :func:`display` has it; column ``model`` of the output."""
     revision: str | None
     directory: Path
     metadata: ModelMetadata
@@ -121,7 +121,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     known = KNOWN_MODELS.get(name, KnownModel(ModelMetadata()))
     metadata = _read_metadata(directory / METADATA, known.metadata)
     decoding = _read_decoding(directory / "generation_config.json", known.decoding)
-    return ModelFiles(name, revision, directory, metadata, decoding, vocab_size)
+    return ModelFiles(display(name), revision, directory, metadata, decoding, vocab_size)
 
 
 def _model_directory(name: str, revision: str | None) -> Path:

@@ -5,20 +5,22 @@ All tokenization for question generation happens here.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from qgbatch.errors import ModelError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
-from qgbatch.models.hub import download
 from qgbatch.models.known_models import ModelMetadata
-from qgbatch.models.validation import check_tokenizer
+from qgbatch.models.tokenizer_files import (
+    damage_as_model_error,
+    find_tokenizer,
+    open_tokenizer,
+    tokenizer_directory,
+)
 from qgbatch.records import InputIds
 
 if TYPE_CHECKING:
@@ -31,49 +33,8 @@ _Text = TypeVar("_Text", str, str | None)
 
 SPACE = "\u2581"
 """The character that sentencepiece uses for a space."""
-DEFAULT_TOKENIZER = "t5-base"
-"""Used for checkpoints without a tokenizer, such as those of the notebook and its copies."""
-_TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
-_HASHED_FILES = (
-    *_TOKENIZER_FILES,
-    "added_tokens.json",
-    "config.json",
-    "special_tokens_map.json",
-    "tokenizer_config.json",
-)
 _WORD = re.compile(r"[^\W\d_]+")
 """A run of letters."""
-
-
-def find_tokenizer(model: ModelFiles, name: str | None = None) -> Path:
-    """Return the directory of a model's tokenizer.
-
-    A given name takes precedence, then the files beside the model's weights, then
-    :data:`DEFAULT_TOKENIZER`.
-
-    Args:
-        model: The model.
-        name: A directory or hub id.
-
-    Raises:
-        ModelError: There is no such tokenizer.
-    """
-    if name is None and any((model.directory / file).is_file() for file in _TOKENIZER_FILES):
-        return model.directory
-    if name is None:
-        name = DEFAULT_TOKENIZER
-        logger.info("%s comes without a tokenizer: using %s.", model.name, name)
-    return _tokenizer_directory(name, model.name)
-
-
-def tokenizer_sha256(directory: Path) -> str:
-    """Return the SHA-256 of a tokenizer's files, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name in _HASHED_FILES:
-        if (directory / name).is_file():
-            digest.update(name.encode())
-            digest.update(hashlib.sha256((directory / name).read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def load_tokenizer(
@@ -106,7 +67,7 @@ def load_new_tokenizer(tokenizer_name: str, metadata: ModelMetadata) -> PromptTo
     Raises:
         ModelError: There is no such tokenizer, or it is damaged.
     """
-    return _make_tokenizer(_tokenizer_directory(tokenizer_name, "a new model"), metadata)
+    return _make_tokenizer(tokenizer_directory(tokenizer_name, "a new model"), metadata)
 
 
 def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer:
@@ -116,7 +77,7 @@ def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer
             f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
             "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
         )
-    with _damage_as_model_error(directory):
+    with damage_as_model_error(directory):
         from tokenizers import AddedToken
 
         missing = [token for token in metadata.tokens if not _token_ids(tokenizer, token)]
@@ -130,45 +91,6 @@ def _token_ids(tokenizer: PreTrainedTokenizerBase, token: str | None) -> frozens
     vocabulary = tokenizer.get_vocab()
     forms = () if token is None else (token, SPACE + token)
     return frozenset(vocabulary[form] for form in forms if form in vocabulary)
-
-
-def _tokenizer_directory(name: str, owner: str) -> Path:
-    if Path(name).is_dir():
-        return Path(name)
-    try:
-        return download(name, None, ["*.json", "spiece.model"])
-    except ModelError as error:
-        raise ModelError(
-            f"No tokenizer for {owner}: {error.message}",
-            f"Give a directory or hub id with {name_setting('tokenizer')}.",
-        ) from error
-
-
-def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer in a directory.
-
-    Raises:
-        ModelError: The files are damaged, or name a class that is not a tokenizer.
-    """
-    from transformers import AutoTokenizer
-
-    check_tokenizer(directory)
-    with _damage_as_model_error(directory):
-        return AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
-
-
-@contextmanager
-def _damage_as_model_error(directory: Path) -> Iterator[None]:
-    """Turn whatever damaged files raise into a :class:`ModelError`."""
-    try:
-        yield
-    except BaseException as error:
-        # A panic of the tokenizers library is no Exception.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise ModelError(
-            f"{directory}: the tokenizer cannot be loaded ({error}).", "Get the checkpoint again."
-        ) from error
 
 
 def source_text(context: str, metadata: ModelMetadata, before: str = "") -> str:

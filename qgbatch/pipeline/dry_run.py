@@ -11,7 +11,9 @@ from safetensors import SafetensorError, safe_open
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.engines.devices import n_cores
 from qgbatch.errors import ModelError
+from qgbatch.models.utf8_path import utf8_path
 from qgbatch.models.validation import WEIGHTS_FILE
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.run_report import RunReport
@@ -58,7 +60,7 @@ def count_work(
     with closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store:
         components = Components.find(settings, cache.directory, load_engine=load_engine)
         log_decisions(components.provenance(), cache)
-        results = components.open_cache(store)
+        results = open_cache(components, store)
         Stream(components, results, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
         seconds_per_chunk = results.get_rate() or _estimate_seconds_per_chunk(components)
     return report, seconds_per_chunk and seconds_per_chunk * report.n_generated
@@ -84,7 +86,7 @@ def _n_parameters(directory: Path) -> int:
         if path.suffix != ".safetensors" or not WEIGHTS_FILE.fullmatch(path.name):
             continue
         try:
-            with safe_open(path, framework="numpy") as tensors:
+            with utf8_path(directory) as place, safe_open(place / path.name, framework="numpy") as tensors:
                 names = tensors.keys()
                 n_parameters += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:

@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeAlias, get_args
 from typing_extensions import Unpack
 
 from qgbatch.errors import DocumentError
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.document_groups import group_documents
 from qgbatch.pipeline.run_report import RunReport
@@ -152,7 +153,7 @@ def _questions(
 ) -> Iterator[Question]:
     """Yield the questions about documents, and count them."""
     settings = components.settings
-    stream = Stream(components, components.open_cache(SqliteStore(None, 0)), report, fail_fast=fail_fast)
+    stream = Stream(components, open_cache(components, SqliteStore(None, 0)), report, fail_fast=fail_fast)
     if is_stream and not dedupes_corpus(settings):
         groups = group_documents(documents, components.batch_budget, settings.window_chunks)
         questions: Iterable[Question] = chain.from_iterable(map(stream.questions, groups))

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
-from qgbatch.errors import ExitCode, exit_code_of
+from qgbatch.errors import ExitCode, display, exit_code_of
 from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.pipeline.stopwatch import Stopwatch
 from qgbatch.records import Failure, OmittedKind
@@ -89,7 +89,7 @@ class RunReport:
         return RunFacts(
             started=self.started.isoformat(timespec="seconds"),
             exit_code=int(self.exit_code),
-            error=(str(self.error) or type(self.error).__name__) if self.error else None,
+            error=display(str(self.error) or type(self.error).__name__) if self.error else None,
             workers=self.workers,
             **{name: getattr(self, name) for name in COUNT_NAMES},
             dropped=dict(+self.dropped),

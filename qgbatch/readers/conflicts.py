@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from qgbatch.errors import OutputError
+from qgbatch.errors import OutputError, display
 from qgbatch.output.atomic import STDOUT
 from qgbatch.output.remote import canonical_uri, is_uri, local_path
-from qgbatch.readers.content import display
 from qgbatch.readers.kinds import has_known_suffix, is_table
 from qgbatch.readers.listing import Listing
 

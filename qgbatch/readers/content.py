@@ -16,7 +16,7 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from qgbatch.errors import DocumentError, QgbatchError, name_setting
+from qgbatch.errors import DocumentError, QgbatchError, display, name_setting
 from qgbatch.output.remote import is_uri, open_uri
 from qgbatch.output.web import explain, is_web_address, media_type_of, open_page, path_of
 
@@ -53,14 +53,6 @@ class Content:
     data: bytes
     content_type: str = ""
     """The header ``Content-Type``; empty without one, and for a file that is not on a web server."""
-
-
-def display(path: str) -> str:
-    r"""The path as valid Unicode; bytes that are not UTF-8 become escapes such as ``\xff``."""
-    try:
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a surrogate pair, which no file name contains
-        return path.encode(errors="backslashreplace").decode()
 
 
 def file_name(path: str) -> str:

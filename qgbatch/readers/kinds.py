@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from qgbatch.errors import require_package
-from qgbatch.readers.content import display, file_name
+from qgbatch.errors import display, require_package
+from qgbatch.readers.content import file_name
 
 KindName = Literal[
     "text", "markdown", "rst", "html", "pdf", "docx", "epub", "jsonl", "csv", "tsv", "parquet"

@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from qgbatch.errors import DocumentError
-from qgbatch.readers.content import decode_exactly, display, is_gzip, utf16_encoding
+from qgbatch.errors import DocumentError, display
+from qgbatch.readers.content import decode_exactly, is_gzip, utf16_encoding
 
 MAX_ROW_BYTES = 1 << 25
 """32 MiB: the size of a row of CSV, TSV or JSONL, with its line breaks, in UTF-8."""

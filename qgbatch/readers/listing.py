@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qgbatch.errors import DocumentError, InputError
+from qgbatch.errors import DocumentError, InputError, display
 from qgbatch.output.remote import canonical_uri, find_files, is_uri, local_path
 from qgbatch.output.web import is_web_address
-from qgbatch.readers.content import STDIN, display, hint_for, utf16_encoding
+from qgbatch.readers.content import STDIN, hint_for, utf16_encoding
 from qgbatch.readers.kinds import SUFFIXES, TABLE_SUFFIXES, has_known_suffix, is_table
 from qgbatch.readers.paths import match, walk
 from qgbatch.records import Failure

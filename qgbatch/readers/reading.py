@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from qgbatch.errors import DocumentError
+from qgbatch.errors import DocumentError, display
 from qgbatch.output.web import media_type_of
 from qgbatch.readers import docx, epub, html, markdown, pdf_process, plain_text, rst, tables
 from qgbatch.readers.content import (
     Content,
     check_markup_size,
     decode,
-    display,
     read_content,
     without_soft_hyphens,
 )

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
-from qgbatch.errors import DocumentError, InputError
-from qgbatch.readers.content import display, errors_with_file_name, is_gzip, open_input
+from qgbatch.errors import DocumentError, InputError, display
+from qgbatch.readers.content import errors_with_file_name, is_gzip, open_input
 from qgbatch.readers.csv_rows import CsvRows
 from qgbatch.readers.kinds import kind_of
 from qgbatch.readers.lines import Lines

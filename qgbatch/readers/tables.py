@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from qgbatch.errors import DocumentError, name_setting
-from qgbatch.readers.content import display, without_soft_hyphens
+from qgbatch.errors import DocumentError, display, name_setting
+from qgbatch.readers.content import without_soft_hyphens
 from qgbatch.readers.kinds import kind_of
 from qgbatch.readers.omissions import Omissions
 from qgbatch.readers.plain_text import running_text

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal, get_args
 
 from huggingface_hub import DatasetCardData
 
-from qgbatch.errors import OutputError, SettingsError
+from qgbatch.errors import OutputError, SettingsError, display
 from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer import source_text, target_text
 from qgbatch.output.atomic import replace_file
@@ -107,7 +107,8 @@ def write_dataset(
         for path, split in paths.items():
             write(files.enter_context(replace_file(path)), split, form)
         card = files.enter_context(replace_file(directory / CARD))
-        card.write(_card(directory.absolute().name, splits, file_format, license_name, form).encode())
+        title = display(directory.absolute().name)
+        card.write(_card(title, splits, file_format, license_name, form).encode())
     return [*(path.name for path in paths), CARD]
 
 
@@ -169,7 +170,7 @@ def _card(
         ],
     )
     rows = "\n".join(
-        f"| {name} | {len(split.paragraphs):,} | {split.n_questions:,} | {Path(split.name).name} "
+        f"| {name} | {len(split.paragraphs):,} | {split.n_questions:,} | {display(Path(split.name).name)} "
         f"| `{split.sha256}` |"
         for name, split in splits.items()
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import qgbatch
-from qgbatch.errors import InputError, SettingsError
+from qgbatch.errors import InputError, SettingsError, display
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -128,7 +129,7 @@ def evaluate_questions(data: Split, path: str, *, limit: int | None = None) -> E
     if any(pair.answer for pairs in asked for pair in pairs):
         measured |= score_answers(asked, paragraphs, n_dropped=0)
     protocol = _protocol(data, paragraphs) | {
-        "questions": Path(path).name,
+        "questions": display(Path(path).name),
         "questions_sha256": sha256,
         "paragraphs_without_questions": n_without,
     }
@@ -157,7 +158,7 @@ def _ask(
 
     asked: list[list[QuestionAnswer]] = [[] for _ in paragraphs]
     documents = (Document.from_text(p.context, str(index)) for index, p in enumerate(paragraphs))
-    cache = components.open_cache(SqliteStore(None, 0))
+    cache = open_cache(components, SqliteStore(None, 0))
     stream = Stream(components, cache, report, fail_fast=True, on_batch=on_batch)
     for question in stream.questions(documents):
         pair = QuestionAnswer(question.question, question.answer)
@@ -203,7 +204,7 @@ def _protocol(data: Split, paragraphs: Sequence[Paragraph]) -> dict[str, Any]:
     drawn = f", drawn with seed {_SAMPLE_SEED}" if len(paragraphs) < len(data.paragraphs) else ""
     return {
         "qgbatch": qgbatch.__version__,
-        "data": Path(data.name).name,
+        "data": display(Path(data.name).name),
         "data_sha256": data.sha256,
         "paragraphs": f"{len(paragraphs)} of {len(data.paragraphs)}{drawn}",
         "rouge": "rouge-score, Porter stems, words of ASCII letters and digits",

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from qgbatch.errors import ModelError, OutputError, SettingsError, require_package
+from qgbatch.errors import ModelError, OutputError, SettingsError, display, require_package
 from qgbatch.models.hub import prepare_repository, publish
 from qgbatch.output.directories import CARD, prepare_directory
 from qgbatch.training import checkpoints
@@ -114,6 +114,11 @@ def finetune(
 
 def _prepare_directory(directory: Path, settings: TrainingSettings) -> None:
     """Create the output directory; refuse one with models or checkpoints of other programs."""
+    if display(str(directory)) != str(directory):
+        raise OutputError(
+            f"{directory}: the name is not UTF-8, and the libraries of training write no such names.",
+            "Name another --output-dir, and rename it afterwards.",
+        )
     if settings.base and os.path.realpath(settings.base) == os.path.realpath(directory):
         raise OutputError(f"{directory} is the base model itself.", "Name another --output-dir.")
     has_recipe = bool(checkpoints.read_recipe(directory))

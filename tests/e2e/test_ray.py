@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -101,9 +103,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def run_on(address: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+def run_on(
+    address: str, *words: str | Path, directory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, "run", *map(str, words), "--runner", "ray", "--ray-address", address, *GREEDY]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S)
+    return subprocess.run(
+        command, env=ENVIRONMENT, cwd=directory, capture_output=True, text=True, timeout=PATIENCE_S
+    )
 
 
 def rows(path: Path) -> pd.DataFrame:
@@ -209,6 +215,26 @@ def test_a_document_that_kills_each_worker_fails_without_the_others(
     assert [failure["source"] for failure in counts["failures"]] == [str(deadly)]
     assert "4 workers died while processing it" in result.stderr
     assert counts["n_documents"] == len(few)
+
+
+@pytest.mark.faults
+def test_names_that_are_not_utf_8(qgbatch: Qgbatch, corpus: Path, ray_address: str, tmp_path: Path) -> None:
+    """Of documents, the output and the current directory."""
+    directory = tmp_path / os.fsdecode(b"d\xff")
+    directory.mkdir()
+    documents = [os.fsdecode(b"\xfe%d.txt" % number) for number in range(5)]
+    for document in documents:
+        (directory / document).write_text(f"The tower {document[1:]} was built in 1850.", encoding="utf-8")
+    output, scope = os.fsdecode(b"out\xff"), ["--dedupe-scope", "corpus"]
+    result = run_on(ray_address, *documents, "-o", output, *scope, directory=directory)
+    assert result.returncode == ExitCode.OK, result.stderr
+    local = tmp_path / "local.parquet"
+    with chdir(directory):
+        qgbatch("run", *documents, "-o", local, *scope, *GREEDY)
+    parts = pd.concat(
+        pd.read_parquet(BytesIO(path.read_bytes())) for path in (directory / output).glob("*.*")
+    )
+    pd.testing.assert_frame_equal(parts.sort_values("source", ignore_index=True), rows(local))
 
 
 @pytest.mark.faults

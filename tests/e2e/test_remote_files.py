@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from qgbatch.errors import ExitCode
+from qgbatch.output.remote import remote_file_version
 from tests.conftest import SAMPLES
 from tests.support.runs import GREEDY, Qgbatch, read_json
 
@@ -65,6 +66,17 @@ def test_a_run_on_uris_gives_the_same_output_as_on_files(
     expected["source"] = [f"s3://{BUCKET}/docs/{Path(source).name}" for source in expected["source"]]
     pd.testing.assert_frame_equal(written, expected)
     assert read_json(report)["skipped"] == {"suffix .png": 1, "hidden": 1}
+
+
+def test_an_edit_of_the_same_size_is_another_version(s3: fsspec.AbstractFileSystem) -> None:
+    uri = f"s3://{BUCKET}/docs/a.txt"
+    versions = []
+    for text in (b"1850", b"1851"):
+        s3.pipe_file(uri, text)
+        versions.append(remote_file_version(uri))
+        assert versions[-1] == remote_file_version(uri)
+    assert None not in versions[0]
+    assert versions[0] != versions[1]
 
 
 def test_patterns_tables_and_files_are_read(

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from qgbatch.engines.fake import FakeEngine
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answer import Answer
@@ -158,11 +159,11 @@ def not_reused(find: Find, tmp_path: Path) -> Iterator[NotReused]:
     with closing(SqliteStore(tmp_path, 10**9)) as store:
 
         def not_reused(components: Components, **before: Any) -> set[str]:
-            cache = find(**before).open_cache(store)
+            cache = open_cache(find(**before), store)
             list(cache.get_or_make_chunks(DOCUMENT, make_chunks))
             cache.put_generations({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
             cache.put_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
-            cache, made = components.open_cache(store), list[Document]()
+            cache, made = open_cache(components, store), list[Document]()
 
             def make_and_record(document: Document) -> list[Chunk]:
                 made.append(document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qgbatch.engines.fake import FakeEngine
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -38,7 +39,7 @@ TEXTS = (
 
 def test_the_engine_gets_the_next_window_before_it_is_done_with_one(tmp_path: Path) -> None:
     components, engine = make_components(window_chunks=1)
-    stream = Stream(components, components.open_cache(SqliteStore(None, 0)), RunReport(), fail_fast=True)
+    stream = Stream(components, open_cache(components, SqliteStore(None, 0)), RunReport(), fail_fast=True)
     questions = list(stream.questions(documents(*TEXTS)))
     assert [question.chunk.document.source for question in questions] == ["0", "1", "2", "3"]
     assert engine.max_waiting == N_AHEAD
@@ -47,7 +48,9 @@ def test_the_engine_gets_the_next_window_before_it_is_done_with_one(tmp_path: Pa
 def test_equal_chunks_of_windows_under_way_are_generated_once(tmp_path: Path) -> None:
     components, engine = make_components(window_chunks=1)
     report = RunReport()
-    stream = Stream(components, components.open_cache(SqliteStore(tmp_path, 10**6)), report, fail_fast=True)
+    stream = Stream(
+        components, open_cache(components, SqliteStore(tmp_path, 10**6)), report, fail_fast=True
+    )
     questions = list(stream.questions(documents(TEXTS[0], TEXTS[0], TEXTS[1], TEXTS[0])))
     assert len(questions) == 4
     assert len(engine.inputs) == len(set(engine.inputs)) == report.n_generated == 2
@@ -55,7 +58,7 @@ def test_equal_chunks_of_windows_under_way_are_generated_once(tmp_path: Path) ->
 
 def test_what_is_known_needs_no_engine_and_holds_no_window_back(tmp_path: Path) -> None:
     components, engine = make_components(window_chunks=1)
-    cache = components.open_cache(SqliteStore(tmp_path, 10**6))
+    cache = open_cache(components, SqliteStore(tmp_path, 10**6))
     list(Stream(components, cache, RunReport(), fail_fast=True).questions(documents(*TEXTS)))
     n_before = len(engine.batches)
     report = RunReport()
@@ -75,7 +78,7 @@ def test_progress_counts_inputs_up_to_all_of_them() -> None:
     seen: list[float] = []
     stream = Stream(
         components,
-        components.open_cache(SqliteStore(None, 0)),
+        open_cache(components, SqliteStore(None, 0)),
         RunReport(),
         fail_fast=True,
         on_batch=seen.append,

@@ -11,6 +11,7 @@ import pytest
 import qgbatch
 from qgbatch.engines.fake import FakeEngine
 from qgbatch.errors import DocumentError
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
@@ -39,7 +40,7 @@ def ask(components: Components, directory: Path, *texts: str) -> tuple[list[Ques
     report = RunReport()
     documents = [Document.from_text(text, str(position)) for position, text in enumerate(texts)]
     with closing(SqliteStore(directory, 10**7)) as store:
-        stream = Stream(components, components.open_cache(store), report, fail_fast=False)
+        stream = Stream(components, open_cache(components, store), report, fail_fast=False)
         return list(stream.questions(documents)), report
 
 
@@ -85,7 +86,7 @@ def test_a_second_run_reuses_everything_and_counts_the_same(tmp_path: Path) -> N
 def test_progress_ends_at_all_documents_if_the_last_chunks_are_unknown() -> None:
     components, _ = make_components()
     seen: list[float] = []
-    cache = components.open_cache(SqliteStore(None, 0))
+    cache = open_cache(components, SqliteStore(None, 0))
     stream = Stream(components, cache, RunReport(), fail_fast=True, on_batch=seen.append)
     list(stream.questions([Document.from_text(f"{ENGLISH}\n\n{CHINESE}", "a.txt")]))
     assert seen[-1] == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch.models.tokenizer import open_tokenizer
+from qgbatch.models.tokenizer_files import open_tokenizer
 from qgbatch.questions.grounding import find_answer, is_informative
 from tests.conftest import MINI
 

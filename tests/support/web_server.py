@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -16,6 +17,8 @@ class Answer:
     status: int = 200
     n_missing: int = 0
     """How many bytes fewer it sends than it announces."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers, such as ``ETag``."""
 
 
 class WebServer(ThreadingHTTPServer):
@@ -26,6 +29,8 @@ class WebServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.answers: dict[str, Answer] = {}
         """By path and query."""
+        self.requests: list[str] = []
+        """The method and address of each request, such as ``GET /a.txt``."""
 
     def __enter__(self) -> WebServer:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}).start()
@@ -40,10 +45,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: WebServer
 
     def do_GET(self) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")
         answer = self.server.answers.get(self.path, Answer(status=404))
         self.send_response(answer.status)
         if answer.content_type is not None:
             self.send_header("Content-Type", answer.content_type)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.content) + answer.n_missing))
         self.end_headers()
         if self.command == "GET":

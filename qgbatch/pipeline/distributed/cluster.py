@@ -46,7 +46,9 @@ def connected(address: str | None) -> Iterator[None]:
     with TemporaryDirectory(prefix="qgbatch-ray-", ignore_cleanup_errors=True) as directory:
         on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
-            # Ray lets workers import from the current directory, which may contain the documents.
+            _keep_command_line_private()
+            # Ray adds the current directory to the import path of the workers. Its name need not be UTF-8,
+            # and a file in it could replace a module.
             with _silent_stderr(), chdir(directory):
                 ray.init(
                     address or "local",
@@ -79,6 +81,13 @@ def _set_ray_environment(*, is_local: bool) -> None:
     if is_local:
         # Despite its name, 0 makes Ray bind to loopback only, on Linux too.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
+def _keep_command_line_private() -> None:
+    """Keep Ray from recording the command line, which fails if a name in it is not UTF-8."""
+    from ray._private import utils
+
+    utils.get_entrypoint_name = lambda: "qgbatch"
 
 
 @contextmanager

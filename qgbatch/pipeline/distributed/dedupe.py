@@ -7,6 +7,9 @@ they came from, so that the questions of a chunk are together and the best of th
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ALL_COLUMNS = output_columns(with_context=True, with_answers=True)
+_BUCKETS = "buckets-"
+"""The beginning of the name of the directory to which deduplicated parts are written."""
 _BUCKET, _PART, _ORDER = "bucket", "part", "order"
 """Helper columns: the bucket of a row, the part that it was read from, and its index there."""
 _REASONS = ("same_answer", "too_many")
@@ -57,8 +62,10 @@ def dedupe_parts(
 
     first = read_part(paths[0])
     columns = {name: kind for name, kind in _ALL_COLUMNS.items() if name in first.columns}
-    directory = config.parts_directory / "unique"
-    directory.mkdir(exist_ok=True)
+    for earlier in config.parts_directory.glob(f"{_BUCKETS}*"):  # of a run that was killed
+        shutil.rmtree(earlier, ignore_errors=True)
+    directory = config.parts_directory / f"{_BUCKETS}{secrets.token_hex(4)}"
+    directory.mkdir()
     settings = config.settings
     position_ref = ray.put({source: position for position, source in enumerate(sources)})
 
@@ -88,7 +95,7 @@ def dedupe_parts(
 
     # Not read_parquet: in Ray 2.60 it fails if fsspec lacks the packages for HTTP.
     names: Any = ray.data.from_items(
-        [{"part": str(path)} for path in paths], override_num_blocks=len(paths)
+        [{"part": os.fsencode(path)} for path in paths], override_num_blocks=len(paths)
     )
     rows = names.map_batches(
         _read_with_buckets, batch_size=1, batch_format="pyarrow", fn_kwargs={"n_buckets": len(paths)}
@@ -107,15 +114,22 @@ def _read_with_buckets(names: pa.Table, n_buckets: int) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(names.column("part")[0].as_py())
-    rows = pq.read_table(path, partitioning=None).replace_schema_metadata()
+    path = names.column("part")[0].as_py()
+    with open(path, "rb") as stream:
+        rows = pq.read_table(stream).replace_schema_metadata()
     keys = (question_key(question).encode() for question in rows.column("question").to_pylist())
     numbers = [int.from_bytes(blake2b(key, digest_size=6).digest()) % n_buckets for key in keys]
     rows = rows.append_column(_BUCKET, pa.array(numbers, pa.int64()))
-    rows = rows.append_column(_PART, pa.array([path.stem] * len(rows), pa.string()))
+    rows = rows.append_column(_PART, pa.array([Path(os.fsdecode(path)).stem] * len(rows), pa.string()))
     return rows.append_column(_ORDER, pa.array(range(len(rows)), pa.int64()))
 
 
 def _position(source: str, positions: Mapping[str, int]) -> int:
-    """The input position of a document, or of the table if the source is a row of one."""
-    return positions[source if source in positions else source.rpartition("#")[0]]
+    """The input position of a document, or of the table if the source is a row of one.
+
+    >>> _position("t.csv#A#1", {"a.txt": 0, "t.csv": 1})
+    1
+    """
+    while source and source not in positions:
+        source = source.rpartition("#")[0]
+    return positions[source]

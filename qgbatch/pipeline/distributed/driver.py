@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import DocumentError, SettingsError, require_package
+from qgbatch.errors import DocumentError, SettingsError, display, require_package
 from qgbatch.output.atomic import STDOUT, lock_output
 from qgbatch.output.remote import is_uri
-from qgbatch.output.run_facts import RunFacts
+from qgbatch.output.run_facts import RunFacts, json_values
 from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.decisions import log_decisions
@@ -21,9 +20,9 @@ from qgbatch.pipeline.distributed.dedupe import dedupe_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
     FileVersion,
-    Part,
     PartsDirectory,
     file_version,
+    part_path,
 )
 from qgbatch.pipeline.distributed.worker import (
     Worker,
@@ -34,7 +33,7 @@ from qgbatch.pipeline.distributed.worker import (
 )
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus
-from qgbatch.readers.content import STDIN, display
+from qgbatch.readers.content import STDIN
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing
 from qgbatch.records import Failure
@@ -81,7 +80,7 @@ def run_distributed(
     require_package("ray", "--runner ray", extra="ray")
     _refuse_unsupported(listing.arguments, output, settings, files)
     inputs = [display(argument) for argument in listing.arguments]
-    report.files = {"inputs": inputs, "output": output, **asdict(files)}
+    report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
         paths = _check_listing(listing, files, report)
         if not paths:
@@ -96,7 +95,8 @@ def run_distributed(
             versions = {path: file_version(path) for path in paths}
             reused = directory.reuse(versions, report.provenance)
             for part in reused:
-                report.add(_reused_counts(part))
+                assert part.report
+                report.add(part.report)
             done = {path for part in reused for path in part.documents}
             if done:
                 logger.info("%d of %d documents are already done.", len(done), len(paths))
@@ -104,15 +104,18 @@ def run_distributed(
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
                 report.workers = pool.max_workers
-                n_done = len(done)
-                for n_documents, counts in _process(config, remaining, pool):
+                n_done, parts = len(done), [part.path for part in reused]
+                for block, counts in _process(config, remaining, pool):
                     report.add(counts)
-                    n_done += n_documents
+                    n_done += len(block)
+                    written = part_path(directory.draft, encode_block(block))
+                    if written.exists():
+                        parts.append(written)
                     if on_progress:
                         on_progress(n_done / len(paths), report)
                 if report.n_documents:
                     has_ranker = components.ranker is not None
-                    final = _final_parts(config, reused, paths, report, has_ranker=has_ranker)
+                    final = _final_parts(config, sorted(parts), paths, report, has_ranker=has_ranker)
                     directory.finish(final)
     return report
 
@@ -153,28 +156,10 @@ def _check_listing(listing: Listing, files: FileSettings, report: RunReport) -> 
     return listing.paths
 
 
-def _reused_counts(part: Part) -> RunFacts:
-    """The counts of a part of an earlier run, without failed files, which are tried again.
-
-    Failed rows of a table and unread parts of a document are kept in the counts: they are tried again
-    only when the file changes.
-    """
-    assert part.report
-    done = {display(path) for path in part.documents}
-    kept = tuple(failure for failure in part.report.failures if _path_of(failure) in done)
-    counts = replace(part.report, failures=kept, seconds={})
-    return replace(counts, n_inputs=counts.n_inputs - part.report.n_failed + counts.n_failed)
-
-
-def _path_of(failure: Failure) -> str:
-    """The file of an unread part or of a failed row; an empty string for a file that failed."""
-    return failure.source if failure.stage == "part" else failure.source.rpartition("#")[0]
-
-
 def _process(
     config: WorkerConfig, documents: Mapping[str, FileVersion], pool: Pool
-) -> Iterator[tuple[int, RunFacts]]:
-    """Process all documents; yield the number of documents and the counts of each finished block.
+) -> Iterator[tuple[list[str], RunFacts]]:
+    """Process all documents; yield the paths and the counts of each finished block.
 
     If a block kills every worker that tries it, its documents are tried one by one, so that only the
     documents that cause this are lost.
@@ -184,9 +169,9 @@ def _process(
         if counts is None:
             suspects += paths
         else:
-            yield len(paths), counts
+            yield paths, counts
     for paths, counts in _run_blocks(config, [[path] for path in suspects], pool):
-        yield 1, counts or _workers_died(display(paths[0]), config.files)
+        yield paths, counts or _workers_died(display(paths[0]), config.files)
 
 
 def _run_blocks(
@@ -223,17 +208,13 @@ def _workers_died(source: str, files: FileSettings) -> RunFacts:
 
 def _final_parts(
     config: WorkerConfig,
-    reused: Sequence[Part],
+    parts: list[Path],
     paths: Sequence[str],
     report: RunReport,
     *,
     has_ranker: bool,
 ) -> list[Path]:
     """The parts of the whole table, after duplicates across documents were removed if requested."""
-    parts = [
-        *(part.path for part in reused if part.path.parent != config.parts_directory),
-        *sorted(config.parts_directory.glob("*.parquet")),
-    ]
     if not dedupes_corpus(config.settings):
         return parts
     deduped = dedupe_parts(parts, [display(path) for path in paths], config, has_ranker=has_ranker)

@@ -28,8 +28,8 @@ from qgbatch.output.rows import Row
 from qgbatch.output.run_facts import Provenance, RunFacts
 from qgbatch.output.writers import open_writer
 
-FileVersion: TypeAlias = tuple[int, int]
-"""Size in bytes and modification time in nanoseconds; two zeros if the path is not a file."""
+FileVersion: TypeAlias = tuple[int, int | None]
+"""Size in bytes, and a number that changes with the content; ``None`` if nothing tells of a change."""
 
 _SUCCESS = "_SUCCESS"
 _DRAFT = ".parts"
@@ -47,20 +47,32 @@ class Part:
     provenance: Provenance
     columns: Sequence[str]
     documents: dict[str, FileVersion]
-    """Paths and versions of the documents in this part, without documents that failed."""
+    """Paths and versions of the documents in this part. Documents that failed are left out; a table of
+    which some rows could be read before it failed has the version ``(0, None)``."""
     report: RunFacts | None
-    """Counts, times and failures of the block; None for a part of deduplicated questions."""
+    """Counts, times and failures of these documents; None for a part of deduplicated questions."""
 
 
 def file_version(path: str) -> FileVersion:
-    """Return size and modification time, which change whenever the content of a file changes."""
+    """Return the version of a file or URI; see :func:`is_unchanged`."""
     if is_uri(path):
         return remote_file_version(path)
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return 0, None
+    # A file that replaces another one can have its time of modification, but not that of its change.
+    return status.st_size, max(status.st_mtime_ns, status.st_ctime_ns)
+
+
+def is_unchanged(before: FileVersion, now: FileVersion | None) -> bool:
+    """Whether two versions are certain to be of the same content."""
+    return before[1] is not None and before == now
+
+
+def part_path(directory: Path, name: str) -> Path:
+    """Return the path of the part for a block of this name."""
+    return directory / f"part-{_digest(name)}.parquet"
 
 
 def write_part(
@@ -89,9 +101,10 @@ def write_part(
         OutputError: The directory cannot be written.
     """
     block = {"documents": documents or {}, "report": report.to_json() if report else {}}
-    provenance = replace(provenance, extra={**provenance.extra, "block": block})
+    # As a text in ASCII, because paths that are not valid Unicode have no place in JSON that others read.
+    provenance = replace(provenance, extra={**provenance.extra, "block": json.dumps(block)})
     with (
-        replace_file(directory / f"part-{_digest(name)}.parquet", remove_leftovers=False) as stream,
+        replace_file(part_path(directory, name), remove_leftovers=False) as stream,
         open_writer(stream, "parquet", provenance, columns) as writer,
     ):
         for row in rows:
@@ -131,11 +144,12 @@ def read_part(path: Path) -> Part:
         OutputError: The file is damaged, or qgbatch did not write it.
     """
     try:
-        schema = pq.read_schema(path)
+        with path.open("rb") as stream:  # pyarrow does not open a path that is not valid Unicode
+            schema = pq.read_schema(stream)
         values = json.loads(schema.metadata[b"qgbatch"])
         columns = [field.name for field in schema]
-        block = values.pop("block")
-        documents = {source: (size, time) for source, (size, time) in block["documents"].items()}
+        block = json.loads(values.pop("block"))
+        documents = {path: (size, mark) for path, (size, mark) in block["documents"].items()}
         report = RunFacts.from_json(block["report"]) if block["report"] else None
         return Part(path, Provenance.from_json(values), columns, documents, report)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -198,7 +212,9 @@ class PartsDirectory:
         drafts = [read_part(path) for path in sorted(self.draft.glob("*.parquet"))]
         for part in (*drafts, *self._old):
             has_same_origin = part.provenance.origin == provenance.origin
-            is_current = all(documents.get(path) == version for path, version in part.documents.items())
+            is_current = all(
+                is_unchanged(version, documents.get(path)) for path, version in part.documents.items()
+            )
             if has_same_origin and is_current and part.documents and done.isdisjoint(part.documents):
                 reused.append(part)
                 done.update(part.documents)

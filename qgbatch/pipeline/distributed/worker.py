@@ -11,17 +11,18 @@ import logging
 import math
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from qgbatch import errors
-from qgbatch.errors import QgbatchError, naming_options
+from qgbatch.errors import QgbatchError, display, naming_options
 from qgbatch.output.rows import output_columns, to_row
 from qgbatch.output.run_facts import RunFacts
+from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
@@ -33,9 +34,8 @@ from qgbatch.pipeline.distributed.parts import (
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
-from qgbatch.readers.content import display
-from qgbatch.readers.listing import Listing
-from qgbatch.readers.reading import InputReader
+from qgbatch.readers.reading import read_documents
+from qgbatch.records import Document, Failure
 from qgbatch.settings import CacheSettings, FileSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -111,17 +111,23 @@ class Worker:
         """Ask questions about the documents of a block, write its part and return its facts."""
         config, components, report = self._config, self._components, RunReport()
         versions = {path: file_version(path) for path in paths}
-        cache = components.open_cache(self._store)
+        begun: set[str] = set()
+        cache = open_cache(components, self._store)
         stream = Stream(components, cache, report, fail_fast=config.files.fail_fast)
-        questions = stream.questions(InputReader(Listing(list(paths)), config.files))
+        questions = stream.questions(_read(paths, config.files, begun))
         columns = output_columns(
             with_context=config.files.with_context, with_answers=components.gives_answers
         )
         rows = [to_row(question, components.model.name, columns) for question in questions]
         report.n_written = len(rows)
-        failed = {failure.source for failure in report.failures if failure.stage != "part"}
-        documents = {path: version for path, version in versions.items() if display(path) not in failed}
         facts = report.facts()
+        failed = {failure.source for failure in report.failures if failure.stage != "part"}
+        documents: dict[str, FileVersion] = {}
+        for path, version in versions.items():
+            if display(path) not in failed:
+                documents[path] = version
+            elif path in begun:
+                documents[path] = 0, None
         if documents:
             write_part(
                 config.parts_directory,
@@ -130,9 +136,25 @@ class Worker:
                 components.provenance(config.files),
                 columns,
                 documents=documents,
-                report=facts,
+                report=_without(facts, versions.keys() - documents.keys()),
             )
         return facts
+
+
+def _read(paths: Sequence[str], files: FileSettings, begun: set[str]) -> Iterator[Document | Failure]:
+    """Read the documents of a block, and note the tables of which there is at least one row."""
+    for path in paths:
+        for n_before, (document, _) in enumerate(read_documents(path, files)):
+            if n_before:
+                begun.add(path)
+            yield document
+
+
+def _without(facts: RunFacts, failed: Set[str]) -> RunFacts:
+    """The facts of a block without documents that failed as a whole, which the next run tries again."""
+    sources = set(map(display, failed))
+    kept = tuple(failure for failure in facts.failures if failure.source not in sources)
+    return replace(facts, n_inputs=facts.n_inputs - len(failed), failures=kept, seconds={})
 
 
 class _MessageCollector(logging.Handler):

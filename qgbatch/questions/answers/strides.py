@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qgbatch.errors import ModelError
-from qgbatch.models.tokenizer import open_tokenizer
+from qgbatch.models.tokenizer_files import open_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer

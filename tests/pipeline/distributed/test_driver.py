@@ -1,26 +1,177 @@
-"""What the driver of a distributed run takes over from the parts of an earlier run."""
+"""A whole distributed run, with this process instead of a cluster."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from qgbatch.pipeline.distributed.driver import _reused_counts
-from qgbatch.pipeline.distributed.parts import Part
-from qgbatch.pipeline.run_report import RunReport
-from qgbatch.records import Failure
-from tests.support.tables import PROVENANCE
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from qgbatch.output.run_facts import RunFacts
+from qgbatch.pipeline.distributed.parts import PartsDirectory
+from qgbatch.pipeline.run_report import COUNT_NAMES, RunReport
+from tests.support.ray_free import run_distributed, table_of, without_ray
+from tests.support.web_server import Answer, WebServer
+
+__all__ = ["without_ray"]
+
+pytestmark = pytest.mark.usefixtures("without_ray")
+
+N_INTACT = 64
+"""Rows of a damaged table that can be read: one batch of the reader."""
+MONDAY, TUESDAY = "Mon, 06 Jan 2025 10:00:00 GMT", "Tue, 07 Jan 2025 10:00:00 GMT"
+CORPUS = {"dedupe_scope": "corpus"}
 
 
-def test_unread_parts_and_failed_rows_are_kept_and_failed_files_are_tried_again() -> None:
-    part = Failure("book.epub", "part", "DocumentError", "book.epub: chapter b is left out.")
-    row = Failure("t.csv#1", "read", "DocumentError", "t.csv: row 1: no text.")
-    file = Failure("c.txt", "read", "DocumentError", "c.txt: empty.")
-    part_of_file = Failure("d.epub", "part", "DocumentError", "d.epub: chapter b is left out.")
-    again = Failure("d.epub", "chunk", "DocumentError", "d.epub: unknown script.")
-    report = RunReport(n_inputs=5, failures=[part, row, file, part_of_file, again])
-    report.omitted.update({"unreadable_parts": 2})
-    documents = {"book.epub": (1, 1), "t.csv": (2, 2)}
-    counts = _reused_counts(Part(Path("p.parquet"), PROVENANCE, (), documents, report.facts()))
-    assert counts.failures == (part, row)
-    assert counts.n_inputs == 3
-    assert counts.omitted == {"unreadable_parts": 2}
+def write_table(path: Path, *, is_damaged: bool) -> None:
+    """Write a table of which only the rows of the first group can be read if it is damaged."""
+    texts = [f"The tower number {number} was built of granite." for number in range(N_INTACT + 1)]
+    pq.write_table(pa.table({"text": texts}), path, row_group_size=N_INTACT, use_dictionary=False)
+    column = pq.ParquetFile(path).metadata.row_group(1).column(0)
+    if is_damaged:
+        content = bytearray(path.read_bytes())
+        end = column.data_page_offset + column.total_compressed_size
+        content[column.data_page_offset : end] = b"\xff" * column.total_compressed_size
+        path.write_bytes(content)
+
+
+def write_documents(directory: Path, n_documents: int) -> list[Path]:
+    paths = [directory / f"{number}.txt" for number in range(n_documents)]
+    for path in paths:
+        text = f"The bridge number {path.stem} was built in 1850 and is made of wood. It is old."
+        path.write_text(text, encoding="utf-8")
+    return paths
+
+
+def counts_of(report: RunReport) -> dict[str, object]:
+    counts = {
+        name: getattr(report, name) for name in COUNT_NAMES if name not in ("n_generated", "n_reused")
+    }
+    return {**counts, "dropped": report.dropped, "failures": sorted(map(str, report.failures))}
+
+
+def test_the_rows_before_the_damage_of_a_table_are_written(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.parquet", is_damaged=True)
+    report = run_distributed([tmp_path / "t.parquet"], tmp_path / "out")
+    assert report.n_documents == N_INTACT
+    assert len(report.failures) == 1
+    rows = table_of(tmp_path / "out")
+    assert len(rows) == report.n_written
+    assert rows["source"].nunique() == N_INTACT
+
+
+@pytest.mark.parametrize("is_mended", [True, False])
+def test_a_table_that_broke_off_is_read_again(tmp_path: Path, *, is_mended: bool) -> None:
+    table, *others = tmp_path / "t.parquet", *write_documents(tmp_path, 3)
+    write_table(table, is_damaged=True)
+    run_distributed([table, *others], tmp_path / "out")
+    write_table(table, is_damaged=not is_mended)
+    again = run_distributed([table, *others], tmp_path / "out")
+    fresh = run_distributed([table, *others], tmp_path / "fresh")
+    pd.testing.assert_frame_equal(table_of(tmp_path / "out"), table_of(tmp_path / "fresh"))
+    assert counts_of(again) == counts_of(fresh)
+
+
+def test_a_file_that_failed_is_tried_again_without_the_others_of_its_block(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, missing = write_documents(tmp_path, 2)
+    missing.rename(tmp_path / "elsewhere")
+    first = run_distributed([done, missing], tmp_path / "out")
+    assert [failure.source for failure in first.failures] == [str(missing)]
+    (tmp_path / "elsewhere").rename(missing)
+    caplog.set_level("INFO", "qgbatch")
+    again = run_distributed([done, missing], tmp_path / "out")
+    assert "1 of 2 documents are already done." in caplog.messages
+    fresh = run_distributed([done, missing], tmp_path / "fresh")
+    pd.testing.assert_frame_equal(table_of(tmp_path / "out"), table_of(tmp_path / "fresh"))
+    assert counts_of(again) == counts_of(fresh)
+
+
+def test_buckets_of_a_killed_dedupe_are_not_in_the_next_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    documents = write_documents(tmp_path, 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(PartsDirectory, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_distributed(documents, tmp_path / "out", CORPUS)
+    assert [*tmp_path.glob("out/.parts/*/*.parquet")]
+    report = run_distributed(documents[:2], tmp_path / "out", CORPUS)
+    rows = table_of(tmp_path / "out")
+    assert set(rows["source"]) <= set(map(str, documents[:2]))
+    assert len(rows) == report.n_written
+
+
+def test_parts_that_no_block_of_this_run_wrote_are_not_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of a killed run may finish its part after the next run has begun."""
+    first, second = write_documents(tmp_path, 2)
+    run_distributed([first], tmp_path / "other")
+    (late,) = tmp_path.glob("other/*.parquet")
+    add = RunReport.add
+
+    def add_then_write(report: RunReport, facts: RunFacts) -> None:
+        add(report, facts)
+        (tmp_path / "out" / ".parts" / "part-late.parquet").write_bytes(late.read_bytes())
+
+    monkeypatch.setattr(RunReport, "add", add_then_write)
+    run_distributed([second], tmp_path / "out")
+    assert set(table_of(tmp_path / "out")["source"]) == {str(second)}
+
+
+def test_ids_with_a_number_sign_have_a_place_in_the_order_of_the_corpus(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("id,text\nA#1,The bridge is old.\nA#1#2,The bridge is old.\n", encoding="utf-8")
+    run_distributed([table], tmp_path / "out", CORPUS, id_column="id")
+    assert set(table_of(tmp_path / "out")["source"]) == {f"{table}#A#1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_read_again"),
+    [
+        ({"ETag": '"1"'}, {"ETag": '"1"'}, False),
+        ({"ETag": '"1"'}, {"ETag": '"2"'}, True),
+        ({"Last-Modified": MONDAY}, {"Last-Modified": MONDAY}, False),
+        ({"Last-Modified": MONDAY}, {"Last-Modified": TUESDAY}, True),
+        ({}, {}, True),
+    ],
+)
+def test_an_edit_of_the_same_size_on_a_web_server(
+    tmp_path: Path, before: dict[str, str], after: dict[str, str], *, is_read_again: bool
+) -> None:
+    edited = "1870" if is_read_again else "1850"
+    with WebServer() as server:
+        for year, headers in (("1850", before), (edited, after)):
+            text = f"The bridge was built in {year}."
+            server.answers["/a.txt"] = Answer(text.encode(), "text/plain", headers=headers)
+            server.requests.clear()
+            run_distributed([f"{server.url}/a.txt"], tmp_path / "out")
+        assert ("GET /a.txt" in server.requests) == is_read_again
+    assert table_of(tmp_path / "out")["question"].str.contains(edited).any()
+
+
+@pytest.mark.parametrize("settings", [{}, CORPUS])
+def test_names_that_are_not_utf_8(tmp_path: Path, settings: dict[str, str]) -> None:
+    """Read, resumed and published; the rows have the names with escapes."""
+    directory = tmp_path / os.fsdecode(b"d\xff")
+    directory.mkdir()
+    (directory / os.fsdecode(b"a\xfe.txt")).write_text("The bridge is old.", encoding="utf-8")
+    failed = directory / os.fsdecode(b"b\xfe.txt")
+    failed.touch()
+    report = run_distributed([directory], directory / "out", settings)
+    assert set(table_of(directory / "out")["source"]) == {rf"{tmp_path}/d\xff/a\xfe.txt"}
+    assert [failure.source for failure in report.failures] == [rf"{tmp_path}/d\xff/b\xfe.txt"]
+    failed.write_text("The tower is new.", encoding="utf-8")
+    again = run_distributed([directory], directory / "out", settings)
+    assert set(table_of(directory / "out")["source"]) == {
+        rf"{tmp_path}/d\xff/{name}\xfe.txt" for name in "ab"
+    }
+    assert not again.failures

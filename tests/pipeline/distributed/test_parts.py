@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,21 @@ import pytest
 
 from qgbatch.errors import OutputError
 from qgbatch.output.rows import COLUMNS, Row
-from qgbatch.pipeline.distributed.parts import FileVersion, PartsDirectory, read_part, write_part
+from qgbatch.pipeline.distributed.parts import (
+    FileVersion,
+    PartsDirectory,
+    file_version,
+    is_unchanged,
+    read_part,
+    write_part,
+)
 from qgbatch.pipeline.run_report import RunReport
 from tests.support.runs import names
 from tests.support.steps import n_calls
 from tests.support.tables import PROVENANCE
 
-A, B = {"a.txt": (1, 10)}, {"b.txt": (2, 20)}
+A: dict[str, FileVersion] = {"a.txt": (1, 10)}
+B: dict[str, FileVersion] = {"b.txt": (2, 20)}
 
 REPORT = RunReport(n_inputs=1).facts()
 
@@ -92,6 +101,32 @@ def test_parts_of_another_model_or_schema_are_not_reused(
     with PartsDirectory(tmp_path) as directory:
         write(directory, A, **changes)
         assert len(directory.reuse(A, PROVENANCE)) == n_reused
+
+
+def test_a_document_whose_version_is_unknown_is_read_again(tmp_path: Path) -> None:
+    unknown: dict[str, FileVersion] = {"a.txt": (1, None)}
+    with PartsDirectory(tmp_path) as directory:
+        write(directory, unknown)
+        assert directory.reuse(unknown, PROVENANCE) == []
+        write(directory, unknown)
+        assert directory.reuse({}, PROVENANCE) == []
+
+
+def test_a_file_that_is_not_there_has_no_version(tmp_path: Path) -> None:
+    assert not is_unchanged(file_version(str(tmp_path / "a.txt")), file_version(str(tmp_path / "a.txt")))
+
+
+def test_a_file_of_the_same_size_and_time_is_another_version(tmp_path: Path) -> None:
+    """As those have that come from an archive with one time for all."""
+    path, other = tmp_path / "a.txt", tmp_path / "b.txt"
+    path.write_text("1850", encoding="utf-8")
+    os.utime(path, (0, 0))
+    before = file_version(str(path))
+    assert is_unchanged(before, file_version(str(path)))
+    other.write_text("1851", encoding="utf-8")
+    os.utime(other, (0, 0))
+    other.rename(path)
+    assert not is_unchanged(before, file_version(str(path)))
 
 
 def test_a_run_without_parts_leaves_no_directory(tmp_path: Path) -> None:
