@@ -103,7 +103,7 @@ def public_name(value: Any) -> Any:
     """A value as it can be published: of a local path only the last component; a hub id is no path."""
     if not isinstance(value, str) or (_HUB_ID.fullmatch(value) and not os.path.exists(value)):
         return value
-    return Path(os.path.abspath(value)).name
+    return display(Path(os.path.abspath(value)).name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -458,10 +458,10 @@ def test_encodings_are_tried_in_order_on_files_that_are_not_utf_8(here: Path, qg
     assert {row["context"] for row in _rows(result)} == {"Café owners open early."}
 
 
-def test_with_context_adds_the_chunks_text_as_last_column(here: Path, qgbatch: Qgbatch) -> None:
+def test_with_context_adds_the_text_of_the_chunk_and_other_passages(here: Path, qgbatch: Qgbatch) -> None:
     plain = _rows(qgbatch("run", "good.txt", "-o", "-", *FAST))
     rows = _rows(qgbatch("run", "good.txt", "-o", "-", "--with-context", *FAST))
-    assert [list(row) for row in rows] == [[*row, "context"] for row in plain] != []
+    assert [list(row) for row in rows] == [[*row, "context", "other_passages"] for row in plain] != []
     assert all(row["context"] == BEES[row["start_char"] : row["end_char"]] for row in rows)
 
 

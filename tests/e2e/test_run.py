@@ -227,7 +227,7 @@ def test_a_new_version_of_a_package_costs_what_it_decides(
     (tmp_path / "a.txt").write_text(TEXT)
     qgbatch.run([tmp_path], tmp_path / "q.csv", FAST)
     monkeypatch.setattr(
-        "qgbatch.pipeline.components.version", lambda name: "99" if name == package else version(name)
+        "qgbatch.pipeline.cache_keys.version", lambda name: "99" if name == package else version(name)
     )
     report = qgbatch.run([tmp_path], tmp_path / "q.csv", FAST)
     assert (report.n_reused, report.n_generated) == ((1, 0) if is_reused else (0, 1))
