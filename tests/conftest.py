@@ -11,6 +11,7 @@ from pathlib import Path
 # Before torch and transformers are imported: they read these once. The processes of pytest-xdist
 # share the cores, so each of them, and what it starts, uses one thread.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # as the command does, for tests that read its messages
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
