@@ -26,6 +26,7 @@ ASKED = {
 }
 
 
+@pytest.mark.faults  # starts Ray
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray, about its own settings
 def test_the_limit_per_chunk_acts_on_what_is_left_without_duplicates(tmp_path: Path) -> None:
     rows: list[Row] = []
