@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from measuring import interleave, run_python, show
@@ -70,9 +71,7 @@ def extract_bare(path: Path) -> None:
             for page in document:
                 page.get_textpage().get_text_range()
     else:
-        import trafilatura
-
-        trafilatura.extract(path.read_bytes())
+        import_module("trafilatura").extract(path.read_bytes())
 
 
 def cpu_seconds(paths: list[Path], work: Callable[[Path], object]) -> Callable[[], float]:
