@@ -148,7 +148,7 @@ def test_a_killed_run_loses_nothing(make_place: Callable[[str], Place], qgbatch:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(190))
 def test_a_run_killed_at_a_random_moment_loses_nothing(
     seed: int, make_place: Callable[[str], Place], qgbatch: Qgbatch
 ) -> None:
