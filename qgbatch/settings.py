@@ -460,7 +460,7 @@ class FileSettings(BaseSettings):
     """Settings for reading the inputs and writing the output.
 
     Raises:
-        SettingsError: A value is out of range or is not a valid choice, or there is no text column.
+        SettingsError: A value is out of range or no valid choice, or no text column is named.
     """
 
     encoding: tuple[str, ...] = setting(

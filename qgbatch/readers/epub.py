@@ -31,7 +31,7 @@ class _Item:
 def extract_text(data: bytes, source: str, omissions: Omissions, encodings: Sequence[str] = ()) -> str:
     """The visible text of the chapters, its blocks separated by blank lines.
 
-    Tables and preformatted text are omitted. A chapter that is missing or damaged, or is neither
+    Tables of data, preformatted text and navigation are omitted. A chapter that is missing or damaged, or is neither
     a page nor text, is left out.
 
     Args:

@@ -22,7 +22,7 @@ class Kind:
     suffixes: tuple[str, ...]
     is_table: bool = False
     package: str | None = None
-    """The package that only this kind's reader imports; the extra with the kind's name installs it."""
+    """The optional package that the reader imports; the extra with the kind's name installs it."""
 
 
 def _with_gz(*suffixes: str) -> tuple[str, ...]:
