@@ -31,8 +31,8 @@ class _Item:
 def extract_text(data: bytes, source: str, omissions: Omissions, encodings: Sequence[str] = ()) -> str:
     """The visible text of the chapters, its blocks separated by blank lines.
 
-    Tables of data, preformatted text and navigation are omitted. A chapter that is missing or damaged, or is neither
-    a page nor text, is left out.
+    Tables of data, preformatted text and navigation are omitted. A chapter that is missing or
+    damaged, or is neither a page nor text, is left out.
 
     Args:
         data: The file.
