@@ -15,7 +15,6 @@ from typing import Literal, TypeAlias
 
 from qgbatch.errors import DocumentError, describe_error, name_setting
 
-FinishReason = Literal["eos", "length"]
 Stage = Literal["read", "part", "chunk", "generate"]
 """The stage that failed; ``part`` if only a part of the document could not be read."""
 OmittedKind = Literal[
@@ -134,8 +133,8 @@ class Generation:
     """Token ids between the separators, without the end token. A piece may be empty."""
     score: float
     """Mean log-probability per generated token including the end token, in nats; at most 0."""
-    finish_reason: FinishReason
-    """``eos`` if the model wrote its end token, ``length`` if it reached the token limit."""
+    truncated: tuple[int, ...] = ()
+    """Indices of the pieces that the limit of new tokens cut off, ascending."""
     pair_scores: tuple[PairScore | None, ...] = ()
     """The score of each piece with an answer, else ``None``; empty if the model writes no answers."""
 
@@ -148,7 +147,8 @@ class DecodedGeneration:
     """Text between the separators, with single spaces; ``None`` for a piece with an unknown token."""
     score: float
     """As :attr:`Generation.score`, rounded to :data:`SCORE_DECIMALS`."""
-    finish_reason: FinishReason
+    truncated: tuple[int, ...] = ()
+    """As :attr:`Generation.truncated`."""
     pair_scores: tuple[PairScore | None, ...] = ()
     """As :attr:`Generation.pair_scores`, rounded to :data:`SCORE_DECIMALS`."""
 

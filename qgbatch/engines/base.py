@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
 from typing import Literal, Protocol, TypeAlias
@@ -97,14 +97,17 @@ def make_generation(ids: Sequence[int], log_probability: float, special: Special
         else:
             pieces[-1] = tuple(run)
     score = log_probability / len(ids) if ids else -math.inf
-    return Generation(tuple(pieces), score, "eos" if finished else "length")
+    return Generation(tuple(pieces), score, () if finished else (len(pieces) - 1,))
 
 
 def merge_generations(outputs: Sequence[Generation]) -> Generation:
     """Combine several outputs for one chunk; the score is the mean of their scores."""
-    pieces = tuple(piece for output in outputs for piece in output.pieces)
-    score = sum(output.score for output in outputs) / len(outputs)
-    return Generation(pieces, score, outputs[-1].finish_reason)
+    pieces: list[Piece] = []
+    truncated: list[int] = []
+    for output in outputs:
+        truncated += (len(pieces) + index for index in output.truncated)
+        pieces += output.pieces
+    return Generation(tuple(pieces), fmean(output.score for output in outputs), tuple(truncated))
 
 
 Piece: TypeAlias = tuple[int, ...]
@@ -178,4 +181,6 @@ def with_pair_scores(outputs: Sequence[Generation], scores: Mapping[Piece, PairS
     """Combine the outputs for one chunk, and add the scores of their pairs; no piece occurs twice."""
     merged = merge_generations(outputs)
     pieces = tuple(dict.fromkeys(merged.pieces))
-    return replace(merged, pieces=pieces, pair_scores=tuple(scores.get(piece) for piece in pieces))
+    whole = {piece for index, piece in enumerate(merged.pieces) if index not in merged.truncated}
+    truncated = tuple(index for index, piece in enumerate(pieces) if piece not in whole)
+    return Generation(pieces, merged.score, truncated, tuple(map(scores.get, pieces)))

@@ -22,7 +22,7 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answer import Answer
 from qgbatch.records import Chunk, DecodedGeneration, Document, InputIds, PairScore
 
-_FORMAT = 4
+_FORMAT = 5
 """Part of every key. Increase it when the meaning of a key or a value changes."""
 _KEY_BYTES = 20
 """Size of a key: 160 bits make a collision practically impossible."""
@@ -166,24 +166,25 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
     scores = [pair and astuple(pair) for pair in generation.pair_scores]
-    row = [generation.finish_reason, generation.score, scores, *generation.pieces]
+    row = [generation.truncated, generation.score, scores, *generation.pieces]
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _parse_generation(value: bytes) -> DecodedGeneration | None:
     try:
-        finish_reason, score, scores, *pieces = json.loads(value)
+        truncated, score, scores, *pieces = json.loads(value)
         # Fails if a piece is not text or contains half of a surrogate pair.
         "".join(piece for piece in pieces if piece is not None).encode()
         pair_scores = tuple(
             None if pair is None else PairScore(*map(_check_log_probability, pair)) for pair in scores
         )
         _check_score(score)
+        truncated = tuple(map(range(len(pieces)).index, truncated))
     except (ValueError, TypeError, RecursionError):
         return None
-    if finish_reason not in ("eos", "length") or len(pair_scores) not in (0, len(pieces)):
+    if len(pair_scores) not in (0, len(pieces)):
         return None
-    return DecodedGeneration(tuple(pieces), score, finish_reason, pair_scores)
+    return DecodedGeneration(tuple(pieces), score, truncated, pair_scores)
 
 
 def _check_score(score: object) -> float:

@@ -32,7 +32,7 @@ def decode_generation(
     return DecodedGeneration(
         tuple(pieces),
         round(generation.score, SCORE_DECIMALS),
-        generation.finish_reason,
+        generation.truncated,
         tuple(pair and _round(pair) for pair in generation.pair_scores),
     )
 
@@ -54,9 +54,8 @@ def extract_questions(
     Empty pieces are not counted.
     """
     questions = []
-    last = len(generation.pieces) - 1
     for index, text in enumerate(generation.pieces):
-        cut_off = index == last and generation.finish_reason == "length"
+        cut_off = index in generation.truncated
         if text is None:
             dropped["unknown_token"] += 1
         elif not text:
@@ -70,7 +69,7 @@ def extract_questions(
                 dropped["truncated"] += 1
             else:
                 questions.append(_make_question(pair, index, generation.score, scores, chunk))
-        elif not output_format.needs_question_mark and any(map(str.isalnum, text)):
+        elif not output_format.needs_question_mark and any(map(str.isalnum, text)) and not cut_off:
             questions.append(Question(text, index, generation.score, chunk))
         elif reason := _reason_to_drop(text, cut_off):
             dropped[reason] += 1

@@ -131,7 +131,7 @@ def test_both_engines_give_the_same_ids_and_scores(beams: dict[str, int]) -> Non
     ours = generate(load(engine="ctranslate2", compute_type="float32", **beams), TEXTS)
     theirs = generate(load(engine="torch", dtype="float32", **beams), TEXTS)
     assert ids_of(ours) == ids_of(theirs)
-    assert [g.finish_reason for g in ours] == [g.finish_reason for g in theirs]
+    assert [g.truncated for g in ours] == [g.truncated for g in theirs]
     assert [g.score for g in ours] == pytest.approx([g.score for g in theirs], abs=1e-4)
 
 
@@ -141,7 +141,7 @@ def test_the_length_limit_counts_new_tokens_in_both_engines(engine: str) -> None
     for generation in generate(components, TEXTS[:2]):
         n_separators = len(generation.pieces) - 1
         assert sum(map(len, generation.pieces)) + n_separators == 7
-        assert generation.finish_reason == "length"
+        assert generation.truncated == (n_separators,)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ DECIDING: dict[str, Any] = {
     "versions": {"nltk": "3.9"},
 }
 INPUT = (5, 6, 7, 1)
-GENERATION = DecodedGeneration(("What is it?", "", None, "Größe \u2028 \U0001f41d?"), -0.1234, "eos")
+GENERATION = DecodedGeneration(("What is it?", "", None, "Größe \u2028 \U0001f41d?"), -0.1234)
 
 CHUNKS_OF_SAMPLES = "059f82b2"
 """First hexadecimal digits of a hash of the spans and input ids of all chunks of ``samples/``."""
@@ -132,8 +132,8 @@ def test_chunks_are_stored_while_they_are_made(open_cache: Callable[..., Cache])
 
 def test_stored_generations_are_read_back(open_cache: Callable[..., Cache]) -> None:
     others = {
-        (1,): DecodedGeneration((), -float("inf"), "length"),
-        (2, 1): DecodedGeneration(("",), 0.0, "eos"),
+        (1,): DecodedGeneration(("",), -float("inf"), (0,)),
+        (2, 1): DecodedGeneration(("",), 0.0),
     }
     open_cache().put_generations({INPUT: GENERATION, **others})
     assert open_cache().get_generations([INPUT, *others, (9,)]) == {INPUT: GENERATION, **others}

@@ -161,7 +161,7 @@ def not_reused(find: Find, tmp_path: Path) -> Iterator[NotReused]:
         def not_reused(components: Components, **before: Any) -> set[str]:
             cache = open_cache(find(**before), store)
             list(cache.get_or_make_chunks(DOCUMENT, make_chunks))
-            cache.put_generations({INPUT: DecodedGeneration(("Why?",), -0.5, "eos")})
+            cache.put_generations({INPUT: DecodedGeneration(("Why?",), -0.5)})
             cache.put_answers({PAIR: Answer("Bees", 0, 4, 0.9, 0.1)})
             cache, made = open_cache(components, store), list[Document]()
 

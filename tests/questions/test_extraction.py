@@ -24,7 +24,7 @@ def decode(ids: Sequence[int]) -> str:
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_each_piece_becomes_a_question_or_a_counted_reason(case: dict[str, Any]) -> None:
     pieces = tuple(tuple(map(ord, piece.replace("<unk>", chr(UNK)))) for piece in case["pieces"])
-    generation = Generation(pieces, -0.12345678, case["finish_reason"])
+    generation = Generation(pieces, -0.12345678, tuple(case.get("truncated", ())))
     chunk = Chunk(Document.from_text("Text.", "a.txt"), 0, 0, 5, (1,), False)
     dropped: Counter[str] = Counter()
     questions = extract_questions(
@@ -60,7 +60,7 @@ def test_questions_with_answers_are_parsed(
     chunk = Chunk(Document.from_text("Once. Bees, and wasps, flew.", "a.txt"), 0, 6, 28, (1,), False)
     dropped: Counter[str] = Counter()
     found = extract_questions(
-        chunk, DecodedGeneration((text,), -1.0, "eos"), OUTPUT_FORMATS["question-answer"], dropped
+        chunk, DecodedGeneration((text,), -1.0), OUTPUT_FORMATS["question-answer"], dropped
     )
     assert [(q.question, q.answer) for q in found] == ([(question, answer)] if question else [])
     assert dropped == ({reason: 1} if reason else {})
@@ -70,7 +70,7 @@ def test_questions_with_answers_are_parsed(
 def test_an_answer_is_spelled_as_in_the_text() -> None:
     text = "Once. It weighs \u00bd ton."
     chunk = Chunk(Document.from_text(text, "a.txt"), 0, 6, len(text), (1,), False)
-    generation = DecodedGeneration(("question: How much?, answer: 1\u20442 ton",), -1.0, "eos")
+    generation = DecodedGeneration(("question: How much?, answer: 1\u20442 ton",), -1.0)
     [question] = extract_questions(chunk, generation, OUTPUT_FORMATS["question-answer"], Counter())
     assert (question.answer, question.answer_start_char) == ("\u00bd ton", 16)
 
@@ -87,14 +87,14 @@ def extract_pairs(generation: DecodedGeneration) -> tuple[list[Question], Counte
 def test_the_scores_of_a_pair_become_those_of_its_question() -> None:
     pieces = ("Who flew? <ans> Bees", "When did bees fly? <ans> in May")
     scores = (PairScore(-0.25, 0.0, -0.5, 0.0), PairScore(-0.5, math.log(0.5), -1.0, -0.6))
-    questions, dropped = extract_pairs(DecodedGeneration(pieces, -1.0, "eos", scores))
+    questions, dropped = extract_pairs(DecodedGeneration(pieces, -1.0, (), scores))
     assert [(q.pair_score, q.answer_score) for q in questions] == list(zip(scores, (1.0, 0.5), strict=True))
     assert not dropped
 
 
 def test_a_pair_without_a_score_was_cut_off() -> None:
     pieces = ("Who flew? <ans> Bees", "When did bees fly? <ans> in")
-    generation = DecodedGeneration(pieces, -1.0, "length", (PairScore(-0.25, 0.0, -0.5, 0.0), None))
+    generation = DecodedGeneration(pieces, -1.0, (1,), (PairScore(-0.25, 0.0, -0.5, 0.0), None))
     questions, dropped = extract_pairs(generation)
     assert [q.question for q in questions] == ["Who flew?"]
     assert dropped == {"truncated": 1}
@@ -102,8 +102,17 @@ def test_a_pair_without_a_score_was_cut_off() -> None:
 
 def test_a_query_needs_no_question_mark() -> None:
     chunk = Chunk(Document.from_text("Bees flew.", "a.txt"), 0, 0, 10, (1,), False)
-    generation = DecodedGeneration(("what do bees do", "", "..."), -1.0, "eos")
+    generation = DecodedGeneration(("what do bees do", "", "..."), -1.0)
     dropped: Counter[str] = Counter()
     found = extract_questions(chunk, generation, OUTPUT_FORMATS["query"], dropped)
     assert [q.question for q in found] == ["what do bees do"]
     assert dropped == {"not_a_question": 1}
+
+
+def test_a_query_that_the_length_limit_cut_off_is_dropped() -> None:
+    chunk = Chunk(Document.from_text("Bees flew.", "a.txt"), 0, 0, 10, (1,), False)
+    generation = DecodedGeneration(("what do bees do", "what do be"), -1.0, (1,))
+    dropped: Counter[str] = Counter()
+    found = extract_questions(chunk, generation, OUTPUT_FORMATS["query"], dropped)
+    assert [q.question for q in found] == ["what do bees do"]
+    assert dropped == {"truncated": 1}
