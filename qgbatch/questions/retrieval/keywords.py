@@ -56,7 +56,7 @@ def _content_words(text: str) -> list[str]:
 def _split(text: str) -> list[str]:
     """Return the words of a text, without punctuation at their edges."""
     words = (word.strip(_PUNCTUATION) for word in text.replace("\u2014", " ").split())
-    words = (word if _ABBREVIATION.fullmatch(word) else word.rstrip(".") for word in words)
+    words = (word if _ABBREVIATION.fullmatch(word) else word.rstrip(f".{_PUNCTUATION}") for word in words)
     return [word for word in words if any(character.isalnum() for character in word)]
 
 

@@ -40,7 +40,8 @@ QUERIES = {
     # Punctuation goes at the edges only.
     "Is C++ faster than C# or .NET?": "c++ faster c# .net",
     "How did the U.S. treat well-known spies (1950-1953)?": "u.s. treat well-known spies 1950-1953",
-    "What changed in version 3.5...": "changed version 3.5",
+    'What changed "in version 3.5?"...': "changed in version 3.5",
+    "What changed in (version 3.5).": "changed version 3.5",
     "What did Mr. O'Neill's firm, at 4:30, sell for $1,500?": "mr o'neill's firm 4:30 sell $1,500",
     "What links iron \u2014 or tin\u2014with 'bronze' & brass?": "links iron tin bronze brass",
     "Wo steht das gro\u00dfe Haus?": "wo steht das gro\u00dfe haus",
