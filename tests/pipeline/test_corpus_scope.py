@@ -18,7 +18,7 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.output import rows as output_rows
 from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.pipeline.corpus import unique_rows
-from qgbatch.records import Chunk, Document, Question
+from qgbatch.records import Chunk, Document, Question, make_passage_id
 
 SHARED = "Bees live in hives"
 """Four words, which the fake engine makes a question of."""
@@ -27,7 +27,7 @@ TEXTS = {
     "b.txt": f"{SHARED} which workers have built.",
     "c.txt": "Rivers carry sand to all seas of this world.",
 }
-COLUMNS = output_columns(with_context=True, with_answers=True)
+COLUMNS = output_columns(FileSettings(with_context=True), with_answers=True)
 
 
 def run(directory: Path, output: Path, texts: dict[str, str], **settings: Any) -> RunReport:
@@ -140,7 +140,13 @@ def test_the_passages_of_duplicates_are_listed_once_and_in_input_order() -> None
     assert row["source"] == "a"
     passages = json.loads(str(row["other_passages"]))
     assert [passage["source"] for passage in passages] == ["b", "c"]
-    assert passages[0] == {"source": "b", "start_char": 0, "end_char": 16, "context": "Ann left in May."}
+    assert passages[0] == {
+        "passage_id": make_passage_id("b", "Ann left in May."),
+        "source": "b",
+        "start_char": 0,
+        "end_char": 16,
+        "context": "Ann left in May.",
+    }
 
 
 def test_a_question_of_very_many_passages_is_no_query(

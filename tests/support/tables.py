@@ -9,9 +9,9 @@ from qgbatch.output.rows import COLUMNS, Row, output_columns, to_row
 from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import open_writer
 from qgbatch.records import Chunk, Document, Question
-from qgbatch.settings import Format
+from qgbatch.settings import FileSettings, Format
 
-WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
+WITH_CONTEXT = output_columns(FileSettings(with_context=True), with_answers=False)
 PROVENANCE = Provenance(
     qgbatch="0.1.0",
     model="small",

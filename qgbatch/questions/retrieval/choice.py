@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import heapq
 import re
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
 
+from qgbatch.questions.retrieval.ranks import rank_range
 from qgbatch.questions.words import QUESTION_WORDS
 
 _QUESTION_WORD = re.compile(rf"\b(?:{'|'.join(sorted(QUESTION_WORDS))})\b", re.IGNORECASE)
-_RANK_BOUNDS = (1, 3, 10)
-"""Last ranks of the ranges of equal difficulty: 1, 2 to 3, 4 to 10, 11 and more."""
 _PHASE_BITS = 32
 
 
@@ -99,7 +97,7 @@ def _choose(candidates: Sequence[Candidate], document: Iterable[int], quota: int
         by_place[candidates[index].start_char].append(index)
     places = [_Place(candidates, by_place[start]) for start in sorted(by_place)]
     words: Counter[str] = Counter()
-    difficulties: Counter[int] = Counter()
+    difficulties: Counter[str] = Counter()
     chosen: list[int] = []
     while len(chosen) < quota:
         n_left = quota - len(chosen)
@@ -120,12 +118,12 @@ class _Place:
 
     def __init__(self, candidates: Sequence[Candidate], indices: Iterable[int]) -> None:
         self._candidates = candidates
-        self.kinds: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        self.kinds: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         """The indices by question word and difficulty, the best score last."""
         for index in sorted(indices, key=self._order, reverse=True):
-            self.kinds[_question_word(candidates[index]), _difficulty(candidates[index])].append(index)
+            self.kinds[_question_word(candidates[index]), rank_range(candidates[index].rank)].append(index)
 
-    def take(self, words: Counter[str], difficulties: Counter[int]) -> int:
+    def take(self, words: Counter[str], difficulties: Counter[str]) -> int:
         """Take the question whose word and difficulty were taken least often, and count them."""
         kind = min(
             self.kinds,
@@ -146,7 +144,3 @@ class _Place:
 def _question_word(candidate: Candidate) -> str:
     found = _QUESTION_WORD.search(candidate.question)
     return found[0].casefold() if found else "other"
-
-
-def _difficulty(candidate: Candidate) -> int:
-    return len(_RANK_BOUNDS) + 1 if candidate.rank is None else bisect_left(_RANK_BOUNDS, candidate.rank)
