@@ -196,7 +196,7 @@ def test_the_title_of_a_file_is_its_first_line_if_it_is_a_heading() -> None:
         {"styles": "poem"},
     ],
 )
-def test_wrong_settings_are_refused_before_the_run(files: dict[str, str]) -> None:
+def test_wrong_settings_are_refused_before_the_run(files: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(files))):
         run(ROWS, **files)
     assert not Path("q.jsonl").exists()
