@@ -1,6 +1,6 @@
 """Searches all passages of a corpus by BM25, and finds other right passages of a question.
 
-The index is SQLite's FTS5 (k1 = 1.2, b = 0.75) in a temporary file, so memory stays bounded however large the corpus is.
+The index is SQLite's FTS5 (k1 = 1.2, b = 0.75) in a temporary file, so memory stays bounded for any corpus.
 
 A word that is in many passages says little about a question, and its passages take most of the time to
 score. A query is therefore searched by its rarest words only: words are added, from the rarest to the most
@@ -35,7 +35,7 @@ from qgbatch.settings import Language
 
 MAX_POSTINGS = 3000
 """A query scores at most this many passages per word of it in sum; about 2 microseconds each."""
-MIN_SHARE_OF_WORDS = 0.6
+MIN_SHARE_OF_WORDS = 0.7
 """A passage that answers a question contains at least this share of its content words."""
 
 _QUERY_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
@@ -44,7 +44,6 @@ _PROBE = "CREATE VIRTUAL TABLE words USING fts5 (text)"
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -65536; -- 64 MiB
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY, passage_id TEXT UNIQUE, text TEXT, source TEXT,
     start_char INTEGER, end_char INTEGER, near_key BLOB
@@ -251,7 +250,9 @@ class PassageIndex:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, check_same_thread=False)
+    connection = sqlite3.connect(path, check_same_thread=False)  # see _query
+    connection.execute("PRAGMA cache_size = -65536")  # 64 MiB
+    return connection
 
 
 def _near_key(text: str) -> bytes:
