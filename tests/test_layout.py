@@ -50,7 +50,7 @@ HOMES = {
     "fsspec": {"output"},
     "jinja2": {"exports.report"},
     "rapidfuzz": {"questions"},
-    "sqlite3": {"exports", "pipeline"},
+    "sqlite3": {"exports", "pipeline", "questions"},
     "filelock": {"output", "pipeline"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_")
