@@ -18,7 +18,7 @@ RunShell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A directory to run commands in: ``samples/``, made shorter, and PDFs of two of them in ``papers/``."""
+    """A directory to run commands in: short ``samples/``, and PDFs of two of them in ``papers/``."""
     (tmp_path / "samples").mkdir()
     (tmp_path / "papers").mkdir()
     for path in SAMPLES.iterdir():
