@@ -14,6 +14,8 @@ import qgbatch
 from qgbatch import CacheSettings, FileSettings, RunReport, Settings
 from qgbatch.engines.fake import FakeEngine
 from qgbatch.errors import OutputError, SettingsError
+from qgbatch.output.run_facts import RunFacts
+from qgbatch.questions.retrieval.passage_index import PassageIndex
 
 TEXT = "Bees live in hives that one queen rules."
 LONG = " ".join(f"In the year {1500 + number} ten bees built a hive." for number in range(40))
@@ -200,6 +202,23 @@ def test_wrong_settings_are_refused_before_the_run(files: dict[str, Any]) -> Non
     with pytest.raises(SettingsError, match=next(iter(files))):
         run(ROWS, **files)
     assert not Path("q.jsonl").exists()
+
+
+def test_without_fts5_passages_have_no_ranks(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(PassageIndex, "is_available", lambda: False)
+    report = run(ROWS, passages="p.jsonl")
+    assert "SQLite was built without FTS5" in caplog.text
+    assert {row["bm25_rank"] for row in read("q.jsonl")} == {None}
+    assert (report.n_passages, report.ranks) == (2, {})
+
+
+def test_the_report_counts_passages_and_ranks() -> None:
+    report = run(ROWS, passages="p.jsonl")
+    assert report.n_passages == 2
+    assert report.ranks == {"1": report.n_written}
+    assert RunFacts.from_json(report.facts().to_json()).ranks == report.ranks
 
 
 def test_a_missing_kept_column_fails_the_table() -> None:
