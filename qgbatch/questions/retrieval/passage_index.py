@@ -210,11 +210,12 @@ class PassageIndex:
         """
         asked = list(dict.fromkeys(content_words(question)))
         expression = self._expression(asked)
-        if not expression or not _words(answer):
+        phrase = " ".join(_words(answer))
+        if not expression or not phrase:
             return []
         found = self._query(
             _ANSWERING,
-            f"{_quote(answer)} AND ({expression})",
+            f"{_quote(phrase)} AND ({expression})",
             json.dumps([*right]),
             json.dumps([_quote(word) for word in asked]),
             MIN_SHARE_OF_WORDS * len(asked),
@@ -226,7 +227,7 @@ class PassageIndex:
 
     def _expression(self, words: Sequence[str]) -> str:
         """Return an expression of FTS5 for the rarest of these words, empty if no passage contains one."""
-        frequencies = sorted((n, word) for word in words if (n := self._n_passages(word)))
+        frequencies = sorted((n, word) for word in set(words) if (n := self._n_passages(word)))
         chosen: list[str] = []
         total = 0
         for n_passages, word in frequencies:
@@ -261,8 +262,7 @@ def _near_key(text: str) -> bytes:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a query, each one once."""
-    return list(dict.fromkeys(_QUERY_WORD.findall(text.casefold())))
+    return _QUERY_WORD.findall(text.casefold())
 
 
 def _quote(words: str) -> str:
