@@ -274,8 +274,8 @@ def _words(text: str) -> list[str]:
 
 
 def _quote(words: str) -> str:
-    """Return a string of FTS5, in which no character has a meaning."""
-    return '"' + words.replace('"', '""') + '"'
+    """Return words, which contain no quotation mark, as a string of FTS5, in which nothing is syntax."""
+    return f'"{words}"'
 
 
 def _make_directory() -> tempfile.TemporaryDirectory[str]:
