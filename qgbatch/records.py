@@ -190,6 +190,7 @@ class Question:
             "question_id": self.id,
             "question": self.question,
             "source": chunk.document.source,
+            "passage_id": make_passage_id(chunk.document.source, chunk.text),
             "document_sha256": chunk.document.sha256,
             "chunk_index": chunk.chunk_index,
             "question_index": self.question_index,

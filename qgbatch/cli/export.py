@@ -13,6 +13,7 @@ from qgbatch.cli.shared_options import dataset_options, output_dir_option
 from qgbatch.cli.summary import log_table
 from qgbatch.errors import SettingsError
 from qgbatch.exports.export import FORMATS, export
+from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
@@ -22,7 +23,7 @@ _EPILOG = f"""\b
 Formats:
 {_FORMAT_LINES}
 
-These formats need the passages, from qgbatch run --with-context: {_NEED_CONTEXT}.
+These formats need the passages, from qgbatch run --with-context or --passages: {_NEED_CONTEXT}.
 
 \b
 Examples:
@@ -42,6 +43,13 @@ Examples:
     group="Output",
     help=f"Format of the export: {', '.join(FORMATS)}.",
 )
+@option(
+    "--passages",
+    metavar="FILE",
+    group="Questions and passages",
+    help="All passages, as qgbatch run --passages wrote them; then the corpus has those without a "
+    "question too.",
+)
 @output_dir_option("Directory for the files and a README.md that describes them.")
 @dataset_options
 @config_option()
@@ -50,6 +58,7 @@ def export_command(
     *,
     questions: str,
     to: str,
+    passages: str | None,
     output_dir: Path,
     license_name: str | None,
     push_to_hub: bool,
@@ -69,7 +78,8 @@ def export_command(
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
-    summary = export(table, export_format, output_dir, license_name)
+    options = ExportOptions(license_name=license_name, passages=passages)
+    summary = export(table, export_format, output_dir, options)
     written = (*export_format.files, CARD)
     published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
     log_table([*summary, ("output", str(output_dir)), *published])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from qgbatch.exports.table import QuestionTable
+from qgbatch.exports.export_input import ExportInput
 from qgbatch.output.atomic import replace_file
 from qgbatch.output.directories import CARD, prepare_own_directory, remove_empty
 from qgbatch.output.run_facts import public_name
@@ -33,11 +33,14 @@ class ExportFormat:
     description: str
     """What the files contain, in Markdown, for the card."""
     needs_context: bool
-    """Whether the table must have the column ``context``."""
-    write: Callable[[QuestionTable, Files], Summary]
+    """Whether the text of each passage must be known, from the column ``context`` or from a file."""
+    write: Callable[[ExportInput, Files], Summary]
     """Writes the files and returns what they contain."""
-    front_matter: Callable[[QuestionTable, str, str | None], str] | None = None
-    """Returns the YAML block at the top of the card, from the table, the card's title and the licence."""
+    needs_judgments: bool = False
+    """Whether all right passages of each question must be known, so that questions whose row does not list
+    them are left out."""
+    front_matter: Callable[[ExportInput, str], str] | None = None
+    """Returns the YAML block at the top of the card, from the input and the card's title."""
 
 
 @contextmanager
@@ -61,15 +64,13 @@ def open_directory(directory: Path, export_format: ExportFormat) -> Iterator[Fil
 def write_card(
     stream: IO[bytes],
     export_format: ExportFormat,
-    table: QuestionTable,
+    given: ExportInput,
     summary: Summary,
     title: str,
-    license_name: str | None,
 ) -> None:
     """Write the card: what the directory contains, which run made it, and its licence."""
-    front_matter = (
-        export_format.front_matter(table, title, license_name) if export_format.front_matter else ""
-    )
+    table, license_name = given.table, given.options.license_name
+    front_matter = export_format.front_matter(given, title) if export_format.front_matter else ""
     rows = "\n".join(f"| {name} | {value} |" for name, value in summary)
     # Indented JSON has no line that starts with backticks, so no value can end the code block.
     provenance: dict[str, Any] = {"model": [public_name(name) for name in table.models]}

@@ -5,9 +5,9 @@ The rows are those of the table, as one Parquet file.
 
 from __future__ import annotations
 
+from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS
-from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.run_facts import public_name
 from qgbatch.output.writers import open_writer
@@ -34,26 +34,26 @@ _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 """Powers of ten from 1,000 on, as the hub writes them."""
 
 
-def _write(table: QuestionTable, files: Files) -> Summary:
+def _write(given: ExportInput, files: Files) -> Summary:
     kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
-    columns = {name: kinds[name] for name in table.columns}
-    provenance = table.provenance and table.provenance.for_publication()
+    columns = {name: kinds[name] for name in given.columns}
+    provenance = given.table.provenance and given.table.provenance.for_publication()
     with open_writer(files[_FILE], "parquet", provenance, columns) as writer:
-        for row in table.rows():
+        for row in given.rows():
             writer.write({**dict.fromkeys(columns), **row, "model": public_name(row["model"])})
-    return [("questions", f"{table.n_rows:,}"), ("columns", ", ".join(table.columns))]
+    return [("questions", f"{given.n_rows:,}"), ("columns", ", ".join(given.columns))]
 
 
-def _front_matter(table: QuestionTable, title: str, license_name: str | None) -> str:
+def _front_matter(given: ExportInput, title: str) -> str:
     from huggingface_hub import DatasetCardData
 
-    tasks = ["text-retrieval"] if "context" in table.columns else ["other"]
+    tasks = ["text-retrieval"] if "context" in given.columns else ["other"]
     data = DatasetCardData(
-        license=license_name,
+        license=given.options.license_name,
         pretty_name=title,
         tags=["question-generation", "qgbatch"],
-        task_categories=[*tasks, *(["question-answering"] if "answer" in table.columns else [])],
-        size_categories=[size_category(table.n_rows)],
+        task_categories=[*tasks, *(["question-answering"] if "answer" in given.columns else [])],
+        size_categories=[size_category(given.n_rows)],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": _FILE}]}],
     )
     return f"---\n{data.to_yaml()}\n---\n\n"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from qgbatch.records import Chunk, Question
+from qgbatch.records import Chunk, Question, make_passage_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,7 @@ COLUMNS: Mapping[str, str] = {
     "question_id": "string",
     "question": "string",
     "source": "string",
+    "passage_id": "string",
     "document_sha256": "string",
     "chunk_index": "int64",
     "question_index": "int64",
@@ -33,7 +34,7 @@ COLUMNS: Mapping[str, str] = {
 CONTEXT_COLUMNS: Mapping[str, str] = {"context": "string", "other_passages": "string"}
 """The additional columns of an output with the text of each chunk."""
 
-PASSAGE_COLUMNS = ("source", "start_char", "end_char", "context")
+PASSAGE_COLUMNS = ("passage_id", "source", "start_char", "end_char", "context")
 """The columns that describe a passage, also each of ``other_passages``."""
 
 MAX_OTHER_PASSAGES = 100
@@ -72,6 +73,7 @@ def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
 
 def _to_passage(chunk: Chunk) -> Row:
     return {
+        "passage_id": make_passage_id(chunk.document.source, chunk.text),
         "source": chunk.document.source,
         "start_char": chunk.start_char,
         "end_char": chunk.end_char,

@@ -35,6 +35,7 @@ TYPES = {
     "question_id": "string",
     "question": "string",
     "source": "string",
+    "passage_id": "string",
     "document_sha256": "string",
     "chunk_index": "int64",
     "question_index": "int64",

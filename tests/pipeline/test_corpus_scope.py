@@ -14,11 +14,12 @@ import qgbatch
 from qgbatch import CacheSettings, FileSettings, RunReport, Settings
 from qgbatch.engines.fake import FakeEngine
 from qgbatch.exports.export import FORMATS, export
+from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output import rows as output_rows
 from qgbatch.output.rows import Row, output_columns, to_row
 from qgbatch.pipeline.corpus import unique_rows
-from qgbatch.records import Chunk, Document, Question
+from qgbatch.records import Chunk, Document, Question, make_passage_id
 
 SHARED = "Bees live in hives"
 """Four words, which the fake engine makes a question of."""
@@ -66,7 +67,7 @@ def test_every_passage_that_a_question_was_asked_of_is_right(
 ) -> None:
     report = run(tmp_path, tmp_path / name, TEXTS, dedupe=dedupe, dedupe_scope="corpus")
     assert report.dropped["duplicate"] > 1
-    export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", None)
+    export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", ExportOptions())
     right = judgments(tmp_path / "beir")
     assert right.pop(f"What of {SHARED}?") == [TEXTS["a.txt"], TEXTS["b.txt"]]
     assert {len(passages) for passages in right.values()} == {1}
@@ -75,7 +76,7 @@ def test_every_passage_that_a_question_was_asked_of_is_right(
 def test_a_passage_that_lost_all_of_its_questions_is_in_the_test_set(tmp_path: Path) -> None:
     texts = {"a.txt": TEXTS["a.txt"], "copy.txt": TEXTS["a.txt"]}
     run(tmp_path, tmp_path / "q.jsonl", texts, dedupe_scope="corpus")
-    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", None)
+    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", ExportOptions())
     sources = [line["metadata"]["source"] for line in read_jsonl(tmp_path / "beir" / "corpus.jsonl")]
     assert sources == [str(tmp_path / name) for name in texts]
     assert all(len(passages) == 2 for passages in judgments(tmp_path / "beir").values())
@@ -84,7 +85,7 @@ def test_a_passage_that_lost_all_of_its_questions_is_in_the_test_set(tmp_path: P
 def test_duplicates_within_a_document_are_right_passages_too(tmp_path: Path) -> None:
     text = f"{TEXTS['a.txt']}\n\n{TEXTS['b.txt']}\n"
     run(tmp_path, tmp_path / "q.jsonl", {"a.txt": text}, target_tokens=16)
-    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", None)
+    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", ExportOptions())
     assert judgments(tmp_path / "beir")[f"What of {SHARED}?"] == [TEXTS["a.txt"], TEXTS["b.txt"]]
 
 
@@ -140,7 +141,9 @@ def test_the_passages_of_duplicates_are_listed_once_and_in_input_order() -> None
     assert row["source"] == "a"
     passages = json.loads(str(row["other_passages"]))
     assert [passage["source"] for passage in passages] == ["b", "c"]
-    assert passages[0] == {"source": "b", "start_char": 0, "end_char": 16, "context": "Ann left in May."}
+    place = {"source": "b", "start_char": 0, "end_char": 16}
+    passage_id = make_passage_id("b", "Ann left in May.")
+    assert passages[0] == {"passage_id": passage_id, **place, "context": "Ann left in May."}
 
 
 def test_a_question_of_very_many_passages_is_no_query(
@@ -151,7 +154,7 @@ def test_a_question_of_very_many_passages_is_no_query(
     for name in ("q.jsonl", "q.csv", "q.parquet"):
         run(tmp_path, tmp_path / name, texts, dedupe_scope="corpus")
         summary = dict(
-            export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", None)
+            export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", ExportOptions())
         )
         assert f"What of {SHARED}?" not in judgments(tmp_path / "beir")
         assert ", 1 questions about more than" in summary["left out"]

@@ -1,0 +1,15 @@
+"""The options of an export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What a user can choose for an export besides its format."""
+
+    license_name: str | None = None
+    """The licence to name in the card, as the Hugging Face hub spells it."""
+    passages: str | None = None
+    """The file that the run wrote with ``--passages``."""
