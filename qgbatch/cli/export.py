@@ -50,6 +50,21 @@ Examples:
     help="All passages, as qgbatch run --passages wrote them; then the corpus has those without a "
     "question too.",
 )
+@option(
+    "--min-rank",
+    type=click.IntRange(min=1),
+    metavar="N",
+    group="Questions and passages",
+    help="Leave out questions whose passage BM25 finds at a rank below this (needs the column bm25_rank).",
+)
+@option(
+    "--max-share-easy",
+    type=click.FloatRange(min=0, max=1),
+    metavar="X",
+    group="Questions and passages",
+    help="Leave out questions whose passage BM25 finds first, those with the lowest score, until they are "
+    "at most this share.",
+)
 @output_dir_option("Directory for the files and a README.md that describes them.")
 @dataset_options
 @config_option()
@@ -59,6 +74,8 @@ def export_command(
     questions: str,
     to: str,
     passages: str | None,
+    min_rank: int | None,
+    max_share_easy: float | None,
     output_dir: Path,
     license_name: str | None,
     push_to_hub: bool,
@@ -78,7 +95,12 @@ def export_command(
     repository = None
     if push_to_hub:
         repository = prepare_repository(hub_dataset_id or output_dir.absolute().name, "dataset")
-    options = ExportOptions(license_name=license_name, passages=passages)
+    options = ExportOptions(
+        license_name=license_name,
+        passages=passages,
+        min_rank=min_rank,
+        max_share_easy=max_share_easy,
+    )
     summary = export(table, export_format, output_dir, options)
     written = (*export_format.files, CARD)
     published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []

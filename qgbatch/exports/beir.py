@@ -16,7 +16,7 @@ import io
 
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import Passage
+from qgbatch.exports.passages import Passage, PassageQuestion
 from qgbatch.output.writers import json_line
 
 _CORPUS, _QUERIES, _QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
@@ -25,7 +25,7 @@ _DESCRIPTION = f"""A retrieval test set in the layout of [BEIR](https://github.c
 | file | contents |
 |---|---|
 | `{_CORPUS}` | the passages: `_id`, `title` (may be empty), `text`, `metadata` (the place in the source) |
-| `{_QUERIES}` | the questions: `_id`, `text` |
+| `{_QUERIES}` | the questions: `_id`, `text`, `metadata` (answer, style and rank in BM25, if known) |
 | `{_QRELS}` | which passages are relevant to a question, each with the score 1 |
 
 Without `--passages`, the corpus contains only passages that a question was asked about."""
@@ -39,7 +39,7 @@ def _write(given: ExportInput, files: Files) -> Summary:
         n_passages += 1
     files[_QRELS].write(_tsv_line("query-id", "corpus-id", "score"))
     for query, right in collection.queries():
-        files[_QUERIES].write(json_line({"_id": query.question_id, "text": query.text}))
+        files[_QUERIES].write(_query_line(query, given))
         for passage in right:
             files[_QRELS].write(_tsv_line(query.question_id, passage.passage_id, "1"))
         n_queries += 1
@@ -61,6 +61,10 @@ def _corpus_line(passage: Passage) -> bytes:
             "metadata": {**passage.metadata, **place},
         }
     )
+
+
+def _query_line(query: PassageQuestion, given: ExportInput) -> bytes:
+    return json_line({"_id": query.question_id, "text": query.text, "metadata": given.facts(query)})
 
 
 def _tsv_line(*values: str) -> bytes:

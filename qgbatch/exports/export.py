@@ -55,10 +55,7 @@ def export(
         open_input(table, options, needs_judgments=export_format.needs_judgments) as given,
         open_directory(directory, export_format) as files,
     ):
-        summary = export_format.write(given, files)
-        if given.left_out:
-            counts = (f"{count:,} {reason}" for reason, count in given.left_out.items())
-            summary.append(("left out", ", ".join(counts)))
+        summary = [*export_format.write(given, files), *given.summary()]
         title = display(directory.absolute().name)
         write_card(files[CARD], export_format, given, summary, title)
     return summary

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from qgbatch.errors import InputError
+from qgbatch.errors import InputError, name_setting
+from qgbatch.exports.difficulty import (
+    describe_ranks,
+    easy_key,
+    first_easy_to_drop,
+    is_below,
+    is_easy,
+    rank_range,
+)
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.passage_file import read_passages
-from qgbatch.exports.passages import PassageCollection, open_collection
+from qgbatch.exports.passages import PassageCollection, PassageQuestion, open_collection
 from qgbatch.exports.row_checks import CheckedRow, parse_other_passages
 from qgbatch.exports.table import READ_COLUMNS, QuestionTable
 from qgbatch.output.rows import MAX_OTHER_PASSAGES
@@ -17,6 +26,9 @@ from qgbatch.output.rows import MAX_OTHER_PASSAGES
 logger = logging.getLogger("qgbatch")
 
 _REPEATED = "repetitions of a question about the same passage"
+_BELOW = "questions with a bm25_rank below {}"
+_EASY = "questions with bm25_rank 1 above their share"
+_FACTS = ("answer", "style", "bm25_rank")
 _UNLISTED = f"questions about more than {MAX_OTHER_PASSAGES} other passages"
 
 
@@ -29,6 +41,9 @@ class ExportInput:
         columns: The columns of the rows.
         n_rows: The number of rows yielded so far.
         left_out: How many questions are left out, by reason.
+
+    Raises:
+        InputError: The table lacks a column that an option needs.
     """
 
     def __init__(
@@ -48,6 +63,7 @@ class ExportInput:
         ]
         self.n_rows = 0
         self.left_out: dict[str, int] = {}
+        self._n_by_range: Counter[str] = Counter()
         self._collection = collection
         self._needs_judgments = needs_judgments
         if needs_judgments and "other_passages" not in table.columns:
@@ -57,25 +73,52 @@ class ExportInput:
                 table.path,
             )
 
+        for option in ("min_rank", "max_share_easy"):
+            if getattr(options, option) is not None and "bm25_rank" not in table.columns:
+                raise InputError(
+                    f"{table.path}: no column 'bm25_rank', which {name_setting(option)} needs.",
+                    "Run qgbatch run again with --passages; it reuses the questions in the cache.",
+                )
+
     def rows(self) -> Iterator[CheckedRow]:
-        """Yield the rows in order; a row lacks the columns that are empty in it.
+        """Yield the rows to export, in order; a row lacks the columns that are empty in it.
 
         With ``--passages``, every row has the column ``context``.
 
         Raises:
-            InputError: A value is invalid, or the file of passages belongs to another run.
+            InputError: A value is invalid, the file of passages belongs to another run, or no row is left.
         """
+        max_share, first_to_drop = self.options.max_share_easy, None
+        if max_share is not None:
+            first_to_drop = first_easy_to_drop(self._hard_enough_rows(), max_share)
+            self.left_out[_EASY] = 0
         self.n_rows = 0
-        if self._needs_judgments:
-            self.left_out[_UNLISTED] = 0
-        for row in self.table.rows():
-            if self.options.passages:
-                self._compare_with_passages(row)
-            if self._is_unlisted(row):
-                self.left_out[_UNLISTED] += 1
+        self._n_by_range.clear()
+        for number, row in enumerate(self._hard_enough_rows()):
+            if first_to_drop and is_easy(row) and easy_key(row, number) >= first_to_drop:
+                self.left_out[_EASY] += 1
                 continue
             self.n_rows += 1
+            self._n_by_range[rank_range(row)] += 1
             yield row
+        if not self.n_rows:
+            raise InputError(
+                f"{self.table.path}: no question is left; left out are {self._describe_left_out()}.",
+                "Leave out fewer questions, or run over more documents.",
+            )
+
+    def summary(self) -> list[tuple[str, str]]:
+        """Return how difficult the questions are, and how many are left out, as names and values."""
+        ranks = describe_ranks(self._n_by_range) if "bm25_rank" in self.columns else ""
+        return [
+            (name, value)
+            for name, value in (("BM25 ranks", ranks), ("left out", self._describe_left_out()))
+            if value
+        ]
+
+    def facts(self, question: PassageQuestion) -> dict[str, str | int | None]:
+        """Return what the table says of a question, by column."""
+        return {name: getattr(question, name) for name in _FACTS if name in self.columns}
 
     def collect(self) -> PassageCollection:
         """Read all rows, and return their questions and passages, with the passages of the file if any."""
@@ -86,6 +129,26 @@ class ExportInput:
                 self._collection.add_other_passages(row)
         self.left_out[_REPEATED] = self._collection.n_repeated
         return self._collection
+
+    def _describe_left_out(self) -> str:
+        return ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+
+    def _hard_enough_rows(self) -> Iterator[CheckedRow]:
+        """Yield the rows that list their right passages and have at least the smallest rank."""
+        min_rank = self.options.min_rank or 0
+        if self._needs_judgments:
+            self.left_out[_UNLISTED] = 0
+        if min_rank:
+            self.left_out[_BELOW.format(min_rank)] = 0
+        for row in self.table.rows():
+            if self.options.passages:
+                self._compare_with_passages(row)
+            if self._is_unlisted(row):
+                self.left_out[_UNLISTED] += 1
+            elif is_below(row, min_rank):
+                self.left_out[_BELOW.format(min_rank)] += 1
+            else:
+                yield row
 
     def _is_unlisted(self, row: CheckedRow) -> bool:
         """Whether a row does not say which other passages its question was asked about."""

@@ -19,17 +19,20 @@ _DESCRIPTION = f"""Questions that a model asked about passages, one row per ques
 |---|---|
 | `question_id` | hash of `source`, the passage's text and the question |
 | `question` | the question |
+| `passage_id` | id of the passage |
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
 | `chunk_index`, `question_index` | index of the passage in the document, and of the question |
 | `start_char`, `end_char` | span of the passage in the document's text, in code points, half open |
 | `score` | probability that the question is good; or, if 0 or less, mean log-probability per token |
 | `model` | the model that wrote the question |
+| `style` | `question` or `keyword` |
+| `bm25_rank` | place of the passage in BM25 for the question; null if it is not found |
 | `context` | the passage |
 | `other_passages` | JSON array: other passages that the question was asked about too |
 | `answer`, `answer_start_char`, `answer_score` | the answer, its offset in the document, its probability |
 | `page` | page number in the document |
 
-The columns from `context` on are present only if the table had them."""
+The columns from `style` on are present only if the table had them."""
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 """Powers of ten from 1,000 on, as the hub writes them."""
 

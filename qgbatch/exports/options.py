@@ -13,3 +13,7 @@ class ExportOptions:
     """The licence to name in the card, as the Hugging Face hub spells it."""
     passages: str | None = None
     """The file that the run wrote with ``--passages``."""
+    min_rank: int | None = None
+    """Leave out questions whose passage BM25 finds at an earlier rank."""
+    max_share_easy: float | None = None
+    """The largest share of questions whose passage BM25 finds first, 0 to 1."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from qgbatch.errors import InputError
 from qgbatch.exports.passages import Passage, PassageCollection
-from qgbatch.exports.row_checks import PASSAGE_FILE_COLUMNS, check_row, check_text, from_csv
+from qgbatch.exports.row_checks import check_row, check_text, from_csv
 from qgbatch.exports.table import read_schema
+from qgbatch.output.rows import PASSAGE_FILE_COLUMNS
 from qgbatch.readers.table_rows import Columns, read_intact_rows
 
 _KINDS = (".parquet", ".csv", ".jsonl")

@@ -26,7 +26,7 @@ CREATE TABLE passages (
 );
 CREATE TABLE questions (
     number INTEGER PRIMARY KEY, passage INTEGER, question TEXT, query INTEGER,
-    id TEXT, answer TEXT, answer_start INTEGER,
+    id TEXT, answer TEXT, answer_start INTEGER, style TEXT, bm25_rank INTEGER,
     UNIQUE (passage, question)
 );
 CREATE INDEX by_question ON questions (question);
@@ -34,7 +34,7 @@ CREATE INDEX by_query ON questions (query);
 """
 _PASSAGE = "passages.id, source, start_char, end_char, text, title, document_sha256, metadata"
 _N_PASSAGE = _PASSAGE.count(",") + 1
-_QUESTION = "questions.id, question, answer, answer_start"
+_QUESTION = "questions.id, question, answer, answer_start, style, bm25_rank"
 _BY_PASSAGE = f"""
 SELECT {_PASSAGE}, {_QUESTION} FROM passages LEFT JOIN questions ON passage = passages.number
 ORDER BY passages.number, questions.number
@@ -54,6 +54,8 @@ class PassageQuestion:
     answer: str | None
     answer_start: int | None
     """Offset of the answer in the passage, in code points. It is not verified."""
+    style: str | None
+    bm25_rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class PassageCollection:
         answer_start = None
         if "answer_start_char" in row:
             answer_start = int(row["answer_start_char"]) - (int(row["start_char"]) if is_whole else start)
-        self.n_repeated += 1 - self._insert(row, number, row.get("answer"), answer_start)
+        self.n_repeated += 1 - self._insert(row, number, answer_start)
 
     def add_other_passages(self, row: CheckedRow) -> None:
         """Add the question of a row to the other passages that it was asked about.
@@ -121,7 +123,7 @@ class PassageCollection:
                 earlier row.
         """
         for passage in parse_other_passages(row):
-            self._insert(row, self._find_or_add(row, passage)[0], None, None)
+            self._insert(row, self._find_or_add(row, passage)[0], None)
 
     def passages(self) -> Iterator[tuple[Passage, list[PassageQuestion]]]:
         """Yield every passage with the questions about it."""
@@ -144,21 +146,18 @@ class PassageCollection:
                 [_to_passage(row[:_N_PASSAGE]) for row in found],
             )
 
-    def _insert(
-        self,
-        row: CheckedRow,
-        passage: int,
-        answer: str | int | float | None,
-        answer_start: int | None,
-    ) -> int:
+    def _insert(self, row: CheckedRow, passage: int, answer_start: int | None) -> int:
         """Add a question to a passage; return 0 if it is already there, and 1 otherwise."""
         text = row["question"]
         number = self._n_questions + 1
         found = self._connection.execute("SELECT query FROM questions WHERE question = ? LIMIT 1", (text,))
         (query,) = found.fetchone() or (number,)
-        values = (number, passage, text, query, row["question_id"], answer, answer_start)
+        values = (
+            number, passage, text, query, row["question_id"], row.get("answer"), answer_start,
+            row.get("style"), row.get("bm25_rank"),
+        )  # fmt: skip
         added = self._connection.execute(
-            "INSERT OR IGNORE INTO questions VALUES (?, ?, ?, ?, ?, ?, ?)", values
+            "INSERT OR IGNORE INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
         )
         self._n_questions += added.rowcount
         return added.rowcount

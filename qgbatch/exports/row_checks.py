@@ -9,33 +9,29 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
-from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, CONTEXT_COLUMNS, NULLABLE, PASSAGE_COLUMNS
+from qgbatch.output.rows import (
+    ANSWER_COLUMNS,
+    COLUMNS,
+    CONTEXT_COLUMNS,
+    NULLABLE,
+    PASSAGE_COLUMNS,
+    PASSAGE_FILE_COLUMNS,
+    RETRIEVAL_COLUMNS,
+)
 from qgbatch.output.writers import remove_formula_guard
 from qgbatch.records import question_digits
 
-OPTIONAL_COLUMNS: Mapping[str, str] = {**CONTEXT_COLUMNS, **ANSWER_COLUMNS}
+OPTIONAL_COLUMNS: Mapping[str, str] = {**RETRIEVAL_COLUMNS, **CONTEXT_COLUMNS, **ANSWER_COLUMNS}
 """Columns that an output may have in addition to :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow
 types."""
 CheckedRow: TypeAlias = dict[str, str | int | float]
 """A row of :mod:`qgbatch.output.writers` without its empty columns."""
-PASSAGE_FILE_COLUMNS: Mapping[str, str] = {
-    "passage_id": "string",
-    "text": "string",
-    "title": "string",
-    "source": "string",
-    "document_sha256": "string",
-    "chunk_index": "int64",
-    "start_char": "int64",
-    "end_char": "int64",
-    "page": "int64",
-}
-"""The columns of a file of passages, with their pyarrow types; the kept columns follow them."""
 _ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS, **PASSAGE_FILE_COLUMNS}
-_NULLABLE = NULLABLE | {"title"}
 _PATTERNS = {
     "question_id": re.compile(
         r"q[0-9a-f]{16}(?:[0-9a-f]{8}(?:-[0-9]{1,18})?)?"
     ),  # 16 digits: before schema 2
+    "bm25_rank": re.compile(r"[1-9][0-9]*"),
     "passage_id": re.compile(r"[^\t\r\n]{1,1000}"),
     "document_sha256": re.compile(r"[0-9a-f]{64}"),
 }
@@ -59,7 +55,7 @@ def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> 
     row: CheckedRow = {}
     for name in columns:
         value = values.get(name)
-        if name in _NULLABLE and (value in (None, "") or value != value):
+        if name in NULLABLE and (value in (None, "") or value != value):
             continue
         row[name] = _CHECKS[_ALL_COLUMNS[name]](value, f"{place}: {name}")
         pattern = _PATTERNS.get(name)
@@ -97,7 +93,7 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
     for name, cell in cells.items():
         if _ALL_COLUMNS.get(name, "string") == "string":
             row[name] = remove_formula_guard(cell)
-        elif cell or name not in _NULLABLE:
+        elif cell or name not in NULLABLE:
             row[name] = _from_cell(cell, _ALL_COLUMNS[name], f"{place}: {name}")
     if cells.get("question_id", "")[17:25] == question_digits(cells.get("question", "")):
         row["question"] = cells["question"]

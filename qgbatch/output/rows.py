@@ -40,6 +40,22 @@ PASSAGE_COLUMNS = ("passage_id", "source", "start_char", "end_char", "context")
 MAX_OTHER_PASSAGES = 100
 """A question about more passages than this tells none of them from the others, so they are not listed."""
 
+RETRIEVAL_COLUMNS: Mapping[str, str] = {"style": "string", "bm25_rank": "int64"}
+"""The additional columns of an output with several styles of queries, and of one with passages."""
+
+PASSAGE_FILE_COLUMNS: Mapping[str, str] = {
+    "passage_id": "string",
+    "text": "string",
+    "title": "string",
+    "source": "string",
+    "document_sha256": "string",
+    "chunk_index": "int64",
+    "start_char": "int64",
+    "end_char": "int64",
+    "page": "int64",
+}
+"""The columns of a file of passages, with their pyarrow types; kept columns follow."""
+
 ANSWER_COLUMNS: Mapping[str, str] = {
     "answer": "string",
     "answer_start_char": "int64",
@@ -47,7 +63,7 @@ ANSWER_COLUMNS: Mapping[str, str] = {
 }
 """The additional columns of an output whose questions have answers."""
 
-NULLABLE = frozenset({"page", "other_passages", *ANSWER_COLUMNS})
+NULLABLE = frozenset({"page", "title", "bm25_rank", "other_passages", *ANSWER_COLUMNS})
 """The columns that may be null."""
 
 

@@ -1,0 +1,83 @@
+"""Chooses questions by their difficulty: the place of their right passage in BM25.
+
+A question is easy if BM25 finds its passage first, and hard if BM25 does not find it at all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from fractions import Fraction
+
+from qgbatch.exports.row_checks import CheckedRow
+
+_RANGES = (("1", 1), ("2-3", 3), ("4-10", 10), ("11+", None))
+"""The names of the ranges of ranks, and the last rank of each."""
+_NOT_FOUND = "not found"
+_MAX_DENOMINATOR = 10**6
+
+EasyKey = tuple[float, str, int]
+"""Orders easy questions from the one to keep first: by score from the best, id and number of the row."""
+
+
+def rank_range(row: CheckedRow) -> str:
+    """Return the name of the range that the rank of a question is in."""
+    if "bm25_rank" not in row:
+        return _NOT_FOUND
+    return next(name for name, last in _RANGES if last is None or int(row["bm25_rank"]) <= last)
+
+
+def describe_ranks(n_by_range: Mapping[str, int]) -> str:
+    """Return how many questions are in each range of ranks.
+
+    >>> describe_ranks({"1": 3, "4-10": 1})
+    '1: 3, 2-3: 0, 4-10: 1, 11+: 0, not found: 0'
+    """
+    names = [*(name for name, _ in _RANGES), _NOT_FOUND]
+    return ", ".join(f"{name}: {n_by_range.get(name, 0):,}" for name in names)
+
+
+def is_easy(row: CheckedRow) -> bool:
+    """Return whether BM25 finds the passage of a question first."""
+    return row.get("bm25_rank") == 1
+
+
+def is_below(row: CheckedRow, min_rank: int) -> bool:
+    """Return whether BM25 finds the passage of a question before a rank."""
+    return "bm25_rank" in row and int(row["bm25_rank"]) < min_rank
+
+
+def easy_key(row: CheckedRow, number: int) -> EasyKey:
+    """Return the key of an easy question; ``number`` is that of its row."""
+    return -float(row["score"]), str(row["question_id"]), number
+
+
+def first_easy_to_drop(rows: Iterable[CheckedRow], max_share: float) -> EasyKey | None:
+    """Find how many easy questions to keep, so that they are at most a share of all that are kept.
+
+    The easy questions with the best scores are kept. Their keys wait in a temporary file.
+
+    Args:
+        rows: All questions.
+        max_share: The largest share of easy questions, 0 to 1.
+
+    Returns:
+        The key of the first easy question to drop, or ``None`` if all of them can be kept.
+    """
+    share = Fraction(max_share).limit_denominator(_MAX_DENOMINATOR)
+    with closing(sqlite3.connect("", isolation_level=None)) as connection:  # "": a temporary file
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("CREATE TABLE easy (score REAL, id TEXT, number INTEGER)")
+        connection.execute("BEGIN")
+        n_others = n_easy = 0
+        for number, row in enumerate(rows):
+            if is_easy(row):
+                connection.execute("INSERT INTO easy VALUES (?, ?, ?)", easy_key(row, number))
+                n_easy += 1
+            else:
+                n_others += 1
+        n_kept = n_easy if share == 1 else min(n_easy, int(n_others * share / (1 - share)))
+        found = connection.execute("SELECT * FROM easy ORDER BY 1, 2, 3 LIMIT 1 OFFSET ?", (n_kept,))
+        key: EasyKey | None = found.fetchone()
+        return key
