@@ -47,6 +47,14 @@ class Document:
     """How much of the file is not in the text, by kind."""
     unread_parts: tuple[Failure, ...] = ()
     """Parts of the file that could not be read; the rest is in the text."""
+    title: str | None = None
+    """Its heading; for a row of a table, that of the title column."""
+    text_start: int = 0
+    """Offset of the text below a title that is not part of it: that of a row with a title column."""
+    row_id: str | None = None
+    """The id of a table row, if the table has an id column."""
+    kept: Mapping[str, str | None] = field(default_factory=dict)
+    """The values of the columns that are kept of a table row."""
 
     @classmethod
     def from_text(
@@ -99,6 +107,8 @@ class Chunk:
     """Whether the chunk begins or ends inside a sentence that exceeds the token limit."""
     unknown_script: bool = False
     """Whether the model cannot read the chunk, because its tokenizer lacks letters of most words."""
+    whole_document: bool = False
+    """Whether questions are about the whole document, also if the chunk is only a part of it."""
 
     @property
     def text(self) -> str:
@@ -106,9 +116,32 @@ class Chunk:
         return self.document.text[self.start_char : self.end_char]
 
     @property
+    def passage(self) -> Passage:
+        """The passage that questions about the chunk are about."""
+        document, start, end = self.document, self.start_char, self.end_char
+        if self.whole_document:
+            below_title = document.text[document.text_start :]
+            start, end = len(document.text) - len(below_title.lstrip()), len(document.text.rstrip())
+        text = document.text[start:end]
+        own_id = document.row_id if self.whole_document else None
+        return Passage(own_id or make_passage_id(document.source, text), text, document.source, start, end)
+
+    @property
     def page(self) -> int | None:
         """The page on which the chunk begins, from 1, or ``None`` for formats without pages."""
         return bisect_right(self.document.page_starts, self.start_char) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that a search should find: a chunk, or a whole document that is not chunked."""
+
+    passage_id: str
+    """The row's own id if a whole row is the passage, else that of :func:`make_passage_id`."""
+    text: str
+    source: str
+    start_char: int
+    end_char: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +213,25 @@ class Question:
     @property
     def id(self) -> str:
         """See :func:`make_question_id`."""
-        chunk = self.chunk
-        return make_question_id(chunk.document.source, chunk.text, self.question, self.repetition)
+        passage = self.chunk.passage
+        return make_question_id(passage.source, passage.text, self.question, self.repetition)
 
     def as_dict(self) -> dict[str, str | int | float | None]:
         """Return the values of its row in an output, by column, except ``model`` and ``other_passages``."""
-        chunk = self.chunk
+        chunk, passage = self.chunk, self.chunk.passage
         return {
             "question_id": self.id,
             "question": self.question,
-            "source": chunk.document.source,
-            "passage_id": make_passage_id(chunk.document.source, chunk.text),
+            "source": passage.source,
+            "passage_id": passage.passage_id,
             "document_sha256": chunk.document.sha256,
             "chunk_index": chunk.chunk_index,
             "question_index": self.question_index,
-            "start_char": chunk.start_char,
-            "end_char": chunk.end_char,
+            "start_char": passage.start_char,
+            "end_char": passage.end_char,
             "page": chunk.page,
             "score": self.score,
-            "context": chunk.text,
+            "context": passage.text,
             "answer": self.answer,
             "answer_start_char": self.answer_start_char,
             "answer_score": self.answer_score,

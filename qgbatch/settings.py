@@ -35,8 +35,12 @@ EngineName = Literal["auto", "torch", "ctranslate2"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 ComputeType = Literal["auto", "int8", "int8_bfloat16", "int16", "bfloat16", "float32"]
 DedupeMethod = Literal["none", "exact", "near"]
+OnLongRow = Literal["error", "split"]
+Ambiguous = Literal["keep", "judge", "drop"]
 DedupeScope = Literal["chunk", "document", "corpus"]
 Format = Literal["parquet", "csv", "jsonl"]
+QUERY_STYLES = ("question", "keyword")
+"""The values of the column ``style``."""
 Runner = Literal["local", "ray"]
 
 _SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
@@ -278,6 +282,18 @@ class Settings(BaseSettings):
         minimum=1,
         common=True,
     )
+    chunking: bool = setting(
+        True,
+        "Chunking",
+        "Split documents into chunks. --no-chunking makes each document or table row one passage.",
+    )
+    on_long_row: OnLongRow = setting(
+        "error",
+        "Chunking",
+        "With --no-chunking, what to do about a row that exceeds --max-tokens: error (the row fails) or "
+        "split (the model reads it in parts; the passage stays the whole row).",
+        metavar="ACTION",
+    )
     language: Language = setting(
         "english",
         "Chunking",
@@ -354,7 +370,9 @@ class Settings(BaseSettings):
         minimum=1,
         maximum=1_000,
     )
-    seed: int = setting(42, "Generation", "Random seed of sampling.", minimum=0, maximum=2**32 - 1)
+    seed: int = setting(
+        42, "Generation", "Random seed of sampling and of --questions.", minimum=0, maximum=2**32 - 1
+    )
     batch_tokens: int | None = setting(
         None,
         "Speed",
@@ -446,6 +464,12 @@ class Settings(BaseSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.target_tokens and not self.chunking:
+            whole, target = name_setting("chunking", False), name_setting("target_tokens")
+            raise SettingsError(
+                f"{whole} cannot be combined with {target}.",
+                "Use one of them.",
+            )
         if self.language != "english" and (self.well_formed or self.standalone):
             name = "well_formed" if self.well_formed else "standalone"
             raise SettingsError(
@@ -457,7 +481,7 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class FileSettings(BaseSettings):
-    """Settings for reading the inputs and writing the output.
+    """Settings for reading the inputs, and for the rows and files to write.
 
     Raises:
         SettingsError: A value is out of range or no valid choice, or no text column is named.
@@ -482,6 +506,12 @@ class FileSettings(BaseSettings):
         "Table column that holds the name of each document.  [default: the row number, from 0]",
         metavar="COLUMN",
     )
+    keep_columns: str | None = setting(
+        None,
+        "Input",
+        "Table columns to copy to the output and to --passages, separated by commas.",
+        metavar="COLUMNS",
+    )
     fail_fast: bool = setting(False, "Input", "Stop at the first document that fails, and write no output.")
     format: Format | None = setting(
         None,
@@ -503,6 +533,40 @@ class FileSettings(BaseSettings):
         metavar="SECONDS",
         minimum=0,
     )
+    passages: str | None = setting(
+        None,
+        "Retrieval",
+        "Also write every passage, with and without questions, to this file (.parquet, .csv or .jsonl); "
+        "adds the column bm25_rank, the place of the right passage in a word search (BM25).",
+        metavar="FILE",
+    )
+    ambiguous: Ambiguous = setting(
+        "drop",
+        "Retrieval",
+        "With --passages, questions that another passage answers too: keep them, judge that passage as "
+        "right, or drop them.",
+        metavar="ACTION",
+    )
+    styles: str = setting(
+        "question",
+        "Retrieval",
+        "Styles of queries, separated by commas: question, and keyword for the words that people would "
+        "type into a search (English only).",
+        metavar="STYLES",
+    )
+    questions: int | None = setting(
+        None,
+        "Retrieval",
+        "Number of questions to keep: even over documents, places, question words and bm25_rank.  "
+        "[default: all]",
+        minimum=1,
+    )
+    questions_per_document: int | None = setting(
+        None,
+        "Retrieval",
+        "Maximum number of questions per document, chosen like --questions.  [default: no limit]",
+        minimum=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -517,6 +581,31 @@ class FileSettings(BaseSettings):
                     f"{name_setting('encoding', (encoding,))}: Python has no text encoding with this name.",
                     "Use a name such as cp1252 or utf-16-le.",
                 ) from None
+        self._check_lists()
+
+    def _check_lists(self) -> None:
+        for style in self.query_styles:
+            if style not in QUERY_STYLES:
+                raise SettingsError(
+                    f"{name_setting('styles', self.styles)}: there is no style {style!r}.",
+                    f"Separate some of {', '.join(QUERY_STYLES)} by commas.",
+                )
+        for name, values in (("keep_columns", self.kept_columns), ("styles", self.query_styles)):
+            if "" in values or len(set(values)) < len(values):
+                raise SettingsError(
+                    f"{name_setting(name, getattr(self, name))}: a name is empty or repeated.",
+                    "Separate different names by single commas.",
+                )
+
+    @property
+    def kept_columns(self) -> tuple[str, ...]:
+        """The names in ``keep_columns``."""
+        return tuple(map(str.strip, self.keep_columns.split(","))) if self.keep_columns else ()
+
+    @property
+    def query_styles(self) -> tuple[str, ...]:
+        """The names in ``styles``."""
+        return tuple(map(str.strip, self.styles.split(",")))
 
     @property
     def deciding_rows(self) -> dict[str, Any]:
@@ -526,6 +615,12 @@ class FileSettings(BaseSettings):
             "encoding": list(self.encoding),
             "text_column": list(self.text_column),
             "id_column": self.id_column,
+            "keep_columns": list(self.kept_columns),
+            "passages": self.passages is not None,
+            "ambiguous": self.ambiguous,
+            "styles": list(self.query_styles),
+            "questions": self.questions,
+            "questions_per_document": self.questions_per_document,
         }
 
 
@@ -661,6 +756,8 @@ class Options(TypedDict, total=False):
     compute_type: ComputeType
     max_tokens: int | None
     target_tokens: int | None
+    chunking: bool
+    on_long_row: OnLongRow
     language: Language
     num_beams: int | None
     max_new_tokens: int | None

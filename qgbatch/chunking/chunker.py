@@ -11,7 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -134,6 +134,43 @@ def chunk_document(
             unknown_script = encoder.unknown_share(document.text[start:end]) > MAX_UNKNOWN_SHARE
             yield Chunk(document, chunk_index, start, end, ids, hard_split, unknown_script)
             chunk_index += 1
+
+
+def keep_whole(
+    document: Document,
+    encoder: Encoder,
+    split_sentences: SplitSentences,
+    max_tokens: int,
+    *,
+    split_long: bool,
+) -> Iterator[Chunk]:
+    """Yield the whole document as one chunk, or in several if it exceeds ``max_tokens`` input ids.
+
+    Args:
+        document: The document; questions about any of its chunks are about all of it.
+        encoder: The model's tokenizer.
+        split_sentences: Splits a document that is too long.
+        max_tokens: Maximum number of input ids of a chunk.
+        split_long: Whether to split a document that is too long; otherwise it fails.
+
+    Raises:
+        DocumentError: The document is too long.
+    """
+    span = _strip(document.text, 0, len(document.text))
+    [ids] = encoder.encode([document.text[slice(*span)]])
+    if len(ids) <= max_tokens:
+        unknown_script = encoder.unknown_share(document.text) > MAX_UNKNOWN_SHARE
+        yield Chunk(document, 0, *span, ids, False, unknown_script, whole_document=True)
+    elif split_long:
+        limits = ChunkLimits(max_tokens, max_tokens)
+        for chunk in chunk_document(document, encoder, split_sentences, limits):
+            yield replace(chunk, whole_document=True)
+    else:
+        raise DocumentError(
+            f"{document.source}: it has {len(ids)} tokens, but {name_setting('chunking', False)} allows "
+            f"{max_tokens}.",
+            f"Add {name_setting('on_long_row', 'split')}, or shorten the text.",
+        )
 
 
 def _encode_after(

@@ -115,7 +115,8 @@ def run(
         raise click.UsageError("--report and --failures cannot write to standard output: give file names.")
     listing = list_inputs(all_inputs)
     also_read = [files_from] if files_from and files_from != "-" else []
-    check_output_conflicts(listing, [output, *side_outputs], also_read)
+    passages = [files.passages] if files.passages else []
+    check_output_conflicts(listing, [output, *passages, *side_outputs], also_read)
     console.set_up_libraries()
     if preset:
         values_of_preset = " ".join(name_setting(*item) for item in PRESETS[preset].items())

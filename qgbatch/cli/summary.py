@@ -10,6 +10,7 @@ from typing import Any
 from qgbatch.cli.logs import on_one_line, values
 from qgbatch.cli.progress import duration
 from qgbatch.pipeline.run_report import RunReport
+from qgbatch.questions.retrieval.ranks import RANK_RANGES
 
 logger = logging.getLogger("qgbatch")
 
@@ -58,6 +59,12 @@ def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
         ("reused", f"{report.n_reused:,} chunks were in the cache"),
         ("questions", f"{report.n_written:,} of {report.n_raw:,} generated"),
         ("dropped", _counts(+report.dropped)),
+        *(
+            [("passages", f"{report.n_passages:,} in {report.files['passages']}")]
+            if report.n_passages
+            else []
+        ),
+        *([("bm25_rank", _ranks(report))] if report.ranks else []),
         ("time", f"{report.seconds['total']:.1f} s{rate and f'{rate} while generating'}"),
         ("output", output),
     ]
@@ -107,6 +114,12 @@ def log_table(
 def _table(lines: Sequence[tuple[str, str]]) -> str:
     width = max(10, *(len(name) for name, _ in lines))
     return "\n".join(f"  {name:<{width}} {on_one_line(value)}" for name, value in lines)
+
+
+def _ranks(report: RunReport) -> str:
+    """The shares of the ranges of ranks, such as ``1: 62 %, 2-3: 20 %``."""
+    total = report.ranks.total()
+    return ", ".join(f"{name}: {report.ranks[name] / total:.0%}" for name in RANK_RANGES)
 
 
 def _omitted(report: RunReport) -> str:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from qgbatch.records import Chunk, Question, make_passage_id
+from qgbatch.errors import SettingsError, name_setting
+from qgbatch.records import Chunk, Passage, Question
+from qgbatch.settings import FileSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,16 +66,52 @@ ANSWER_COLUMNS: Mapping[str, str] = {
 """The additional columns of an output whose questions have answers."""
 
 NULLABLE = frozenset({"page", "title", "bm25_rank", "other_passages", *ANSWER_COLUMNS})
-"""The columns that may be null."""
+"""The columns that may be null. So may kept columns."""
+
+NOT_NULL = {*COLUMNS, *CONTEXT_COLUMNS, "style", *PASSAGE_FILE_COLUMNS} - NULLABLE
+"""The columns that have a value in every row."""
 
 
-def output_columns(*, with_context: bool, with_answers: bool) -> Mapping[str, str]:
-    """Return the columns of an output, in order, with their pyarrow types."""
-    return {
-        **COLUMNS,
-        **(CONTEXT_COLUMNS if with_context else {}),
-        **(ANSWER_COLUMNS if with_answers else {}),
-    }
+def output_columns(files: FileSettings, *, with_answers: bool) -> Mapping[str, str]:
+    """Return the columns of an output, in order, with their pyarrow types.
+
+    Raises:
+        SettingsError: A column to keep has the name of another column.
+    """
+    names: set[str] = set()
+    if files.passages:
+        names |= {"bm25_rank", "other_passages"}
+    if files.query_styles != ("question",):
+        names.add("style")
+    if files.with_context:
+        names |= CONTEXT_COLUMNS.keys()
+    if with_answers:
+        names |= ANSWER_COLUMNS.keys()
+    optional = {**RETRIEVAL_COLUMNS, **CONTEXT_COLUMNS, **ANSWER_COLUMNS}
+    columns = {**COLUMNS, **{name: kind for name, kind in optional.items() if name in names}}
+    return _with_kept({**COLUMNS, **optional}, files, columns)
+
+
+def passage_columns(files: FileSettings) -> Mapping[str, str]:
+    """Return the columns of a file of passages, in order, with their pyarrow types.
+
+    Raises:
+        SettingsError: A column to keep has the name of another column.
+    """
+    return _with_kept(PASSAGE_FILE_COLUMNS, files, PASSAGE_FILE_COLUMNS)
+
+
+def _with_kept(
+    reserved: Mapping[str, str], files: FileSettings, columns: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Add the columns to keep, unless one has a reserved name."""
+    for name in files.kept_columns:
+        if name in reserved:
+            option = name_setting("keep_columns", files.keep_columns)
+            raise SettingsError(
+                f"{option}: qgbatch writes a column {name!r} itself.", "Rename it, or do not keep it."
+            )
+    return {**columns, **dict.fromkeys(files.kept_columns, "string")}
 
 
 def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
@@ -81,20 +119,39 @@ def to_row(question: Question, model: str, columns: Iterable[str]) -> Row:
 
     The values are the same in every output format.
     """
-    chunk = question.chunk
-    others = list_passages(_to_passage(chunk), map(_to_passage, question.other_chunks))
+    other_passages = (judged_passage(chunk.passage) for chunk in question.other_chunks)
+    others = list_passages(judged_passage(question.chunk.passage), other_passages)
     row = {**question.as_dict(), "model": model, "other_passages": others}
-    return {name: row[name] for name in columns}
+    kept = question.chunk.document.kept
+    return {name: row.get(name, kept.get(name)) for name in columns}
 
 
-def _to_passage(chunk: Chunk) -> Row:
+def judged_passage(passage: Passage) -> Row:
+    """Return a passage with the columns of ``other_passages``."""
     return {
-        "passage_id": make_passage_id(chunk.document.source, chunk.text),
-        "source": chunk.document.source,
-        "start_char": chunk.start_char,
-        "end_char": chunk.end_char,
-        "context": chunk.text,
+        "passage_id": passage.passage_id,
+        "source": passage.source,
+        "start_char": passage.start_char,
+        "end_char": passage.end_char,
+        "context": passage.text,
     }
+
+
+def to_passage_row(chunk: Chunk, columns: Iterable[str]) -> Row:
+    """Return the row of a chunk's passage in a file of passages."""
+    passage, document = chunk.passage, chunk.document
+    row: Row = {
+        "passage_id": passage.passage_id,
+        "text": passage.text,
+        "title": document.title,
+        "source": passage.source,
+        "document_sha256": document.sha256,
+        "chunk_index": chunk.chunk_index,
+        "start_char": passage.start_char,
+        "end_char": passage.end_char,
+        "page": chunk.page,
+    }
+    return {name: row.get(name, document.kept.get(name)) for name in columns}
 
 
 def list_passages(own: Row, others: Iterable[Row]) -> str | None:
@@ -107,11 +164,10 @@ def list_passages(own: Row, others: Iterable[Row]) -> str | None:
     Returns:
         ``None`` if there are more than :data:`MAX_OTHER_PASSAGES`.
     """
-    *place, _ = PASSAGE_COLUMNS
-    found: dict[tuple[object, ...], Row] = {}
+    found: dict[object, Row] = {}
     for other in others:
-        if any(other[name] != own[name] for name in place):
-            found[tuple(other[name] for name in place)] = {name: other[name] for name in PASSAGE_COLUMNS}
+        if other["passage_id"] != own["passage_id"]:
+            found[other["passage_id"]] = {name: other[name] for name in PASSAGE_COLUMNS}
         if len(found) > MAX_OTHER_PASSAGES:
             return None
     return json.dumps([*found.values()], ensure_ascii=False)
@@ -131,7 +187,7 @@ def to_dataframe(questions: Iterable[Question], model: str, *, with_context: boo
 
     questions = list(questions)
     with_answers = any(question.answer is not None for question in questions)
-    columns = output_columns(with_context=with_context, with_answers=with_answers)
+    columns = output_columns(FileSettings(with_context=with_context), with_answers=with_answers)
     dtypes = {name: "str" if kind == "string" else kind for name, kind in columns.items()}
     dtypes |= {name: "Int64" for name in NULLABLE if dtypes.get(name) == "int64"}  # a nullable integer
     rows = [to_row(question, model, columns) for question in questions]

@@ -132,6 +132,8 @@ class RunFacts:
     dropped: Mapping[str, int]
     omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
     """Empty in reports of versions that did not count it."""
+    n_passages: int = 0
+    ranks: Mapping[str, int] = field(default_factory=dict)
     unknown_script_source: str | None = None
     skipped: Mapping[str, int]
     seconds: Mapping[str, float]
@@ -164,14 +166,14 @@ class RunFacts:
         if not isinstance(values, Mapping) or values.get("schema") != REPORT_SCHEMA:
             raise ValueError(f"not a report of schema {REPORT_SCHEMA}")
         facts, failures = values.get("facts"), values.get("failures")
-        optional = ("omitted", "unknown_script_source")
+        optional = ("omitted", "unknown_script_source", "n_passages", "ranks")
         known = _known_fields(cls, {**values, "provenance": None, "failures": ()}, optional)
         if not isinstance(failures, list) or not all(
             isinstance(number, int | float)
-            for name in ("dropped", "skipped", "seconds", "omitted")
+            for name in ("dropped", "skipped", "seconds", "omitted", "ranks")
             for number in known.get(name, {}).values()
         ):
-            raise ValueError("failures, dropped, skipped, omitted or seconds: of the wrong type")
+            raise ValueError("failures, dropped, skipped, omitted, ranks or seconds: of the wrong type")
         known["failures"] = tuple(Failure(**_known_fields(Failure, failure)) for failure in failures)
         known["provenance"] = Provenance.from_json(facts) if facts else None
         return cls(**known)

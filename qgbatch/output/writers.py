@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 from qgbatch.errors import SettingsError, name_setting
 from qgbatch.output.atomic import STDOUT
-from qgbatch.output.rows import NULLABLE, Row
+from qgbatch.output.rows import NOT_NULL, Row
 from qgbatch.output.run_facts import Provenance
 from qgbatch.settings import Format
 
@@ -42,6 +42,21 @@ class Writer(Protocol):
 
     def discard(self) -> None:
         """Release the stream after an error; its content is not used."""
+
+
+def choose_passages_format(path: str) -> Format:
+    """Return the format for the suffix of a file of passages.
+
+    Raises:
+        SettingsError: The suffix is unknown, or the file is standard output.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise SettingsError(
+            f"{name_setting('passages', path)}: not a file that passages can be written to.",
+            f"Give a name that ends in {', '.join(_FORMATS)}.",
+        )
+    return _FORMATS[suffix]
 
 
 def choose_format(output: str, given: Format | None) -> Format:
@@ -117,7 +132,7 @@ class _ParquetWriter:
 
         schema = pa.schema(
             [
-                pa.field(name, pa.type_for_alias(kind), nullable=name in NULLABLE)
+                pa.field(name, pa.type_for_alias(kind), nullable=name not in NOT_NULL)
                 for name, kind in columns.items()
             ],
             metadata=parquet_metadata(provenance),

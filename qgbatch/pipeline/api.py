@@ -18,15 +18,18 @@ from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.corpus import unique_rows
 from qgbatch.pipeline.decisions import log_decisions
+from qgbatch.pipeline.passages import Passages, open_passages
+from qgbatch.pipeline.retrieval import check_retrieval_settings, finish_rows
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
+from qgbatch.questions.retrieval.ranks import rank_range
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
 from qgbatch.readers.reading import InputReader
-from qgbatch.records import Failure
+from qgbatch.records import Failure, Question
 from qgbatch.settings import BaseSettings, CacheSettings, FileSettings, Settings
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
@@ -77,7 +80,7 @@ def run(
     files = _given_or_default("files", files, FileSettings)
     cache = _given_or_default("cache", cache, CacheSettings)
     listing, output = list_inputs([_as_path("inputs", path) for path in inputs]), _as_path("output", output)
-    check_output_conflicts(listing, [output])
+    check_output_conflicts(listing, [output, *filter(None, [files.passages])])
     report = report if report is not None else RunReport()
     return run_listing(
         listing,
@@ -118,6 +121,7 @@ def run_listing(
 ) -> RunReport:
     """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
+    check_retrieval_settings(settings, files)
     inputs = [display(argument) for argument in listing.arguments]
     report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
@@ -131,21 +135,38 @@ def run_listing(
             components = Components.find(settings, cache.directory, load_engine=load_engine)
             report.provenance = components.provenance(files)
             log_decisions(report.provenance, cache)
+            columns = output_columns(files, with_answers=components.gives_answers)
             with (
+                open_passages(files, settings.language, report.provenance) as passages,
                 closing(InputReader(listing, files)) as reading,
                 closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
                 open_writer(
-                    stream,
-                    file_format,
-                    report.provenance,
-                    output_columns(with_context=files.with_context, with_answers=components.gives_answers),
-                    csv_safe=files.csv_safe,
+                    stream, file_format, report.provenance, columns, csv_safe=files.csv_safe
                 ) as writer,
             ):
-                for row in _rows(reading, components, store, files, report, on_progress):
+                results = open_cache(components, store)
+
+                def on_batch(inputs_done: float) -> None:
+                    share = reading.share(inputs_done)
+                    if on_progress:
+                        on_progress(share, report)
+
+                questions = Stream(
+                    components,
+                    results,
+                    report,
+                    fail_fast=files.fail_fast,
+                    on_batch=on_batch,
+                    on_chunks=passages.add if passages else None,
+                ).questions(reading)
+                for row in _rows(questions, columns, components, files, passages, report):
                     with report.stopwatch.measure("write"):
                         writer.write(row)
                     report.n_written += 1
+                    if passages and passages.index:
+                        rank = row["bm25_rank"]
+                        report.ranks[rank_range(None if rank is None else int(rank))] += 1
+                report.n_passages = passages.n_written if passages else 0
                 if not report.n_documents:
                     raise _NothingToWriteError
     return report
@@ -156,24 +177,17 @@ class _NothingToWriteError(Exception):
 
 
 def _rows(
-    reading: InputReader,
+    questions: Iterable[Question],
+    columns: Iterable[str],
     components: Components,
-    store: SqliteStore,
     files: FileSettings,
+    passages: Passages | None,
     report: RunReport,
-    on_progress: OnProgress | None,
 ) -> Iterator[Row]:
-    def on_batch(inputs_done: float) -> None:
-        share = reading.share(inputs_done)
-        if on_progress:
-            on_progress(share, report)
-
-    cache = open_cache(components, store)
-    stream = Stream(components, cache, report, fail_fast=files.fail_fast, on_batch=on_batch)
-    questions = stream.questions(reading)
-    columns = output_columns(with_context=files.with_context, with_answers=components.gives_answers)
-    rows = (to_row(question, components.model.name, columns) for question in questions)
-    if not dedupes_corpus(components.settings):
-        return rows
-    has_ranker = components.ranker is not None
-    return unique_rows(rows, components.settings, has_ranker=has_ranker, report=report)
+    """Yield the rows to write."""
+    settings, columns = components.settings, list(columns)
+    rows: Iterator[Row] = (to_row(question, components.model.name, columns) for question in questions)
+    if dedupes_corpus(settings):
+        has_ranker = components.ranker is not None
+        rows = unique_rows(rows, settings, has_ranker=has_ranker, report=report)
+    return finish_rows(rows, passages.index if passages else None, settings, files, report)

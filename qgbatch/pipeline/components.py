@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 
 import qgbatch
-from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document
+from qgbatch.chunking.chunker import ChunkLimits, SplitSentences, chunk_document, keep_whole
 from qgbatch.engines.base import Batch, Engine, EngineChoice, SpecialIds
 from qgbatch.engines.batching import BatchBudget, make_batches
 from qgbatch.engines.choice import LoadEngine, choose_engine, load_engine
@@ -168,9 +168,13 @@ class Components:
             _ = self.tokenizer, self.engine
 
     def chunks(self, document: Document) -> Iterator[Chunk]:
-        """Split a document into chunks."""
+        """Split a document into chunks, unless it is to stay whole."""
         with self._loading:
             tokenizer, split_sentences = self.tokenizer, self.split_sentences
+        if not self.settings.chunking:
+            split_long = self.settings.on_long_row == "split"
+            max_tokens = self.limits.max_tokens
+            return keep_whole(document, tokenizer, split_sentences, max_tokens, split_long=split_long)
         return chunk_document(document, tokenizer, split_sentences, self.limits)
 
     def batches(self, inputs: Sequence[InputIds]) -> list[Batch]:

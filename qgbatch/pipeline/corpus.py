@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from qgbatch.output.atomic import open_temporary_file
 from qgbatch.output.rows import Row, list_passages
-from qgbatch.output.writers import json_line
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import keep_best
+from qgbatch.pipeline.stored_rows import store_rows
 from qgbatch.questions.dedupe import Duplicate, find_duplicates, group_duplicates
 from qgbatch.settings import Settings
 
@@ -61,23 +58,15 @@ def unique_rows(
     """
     questions: list[str] = []
     scores: list[float] = []
-    offsets = array("q")
-    with open_temporary_file() as waiting:
+    with store_rows() as waiting:
         for row in rows:
             questions.append(str(row["question"]))
             scores.append(float(row["score"] or 0.0))
-            offsets.append(waiting.tell())
-            waiting.write(json_line(row))
-
-        def read(index: int) -> Row:
-            waiting.seek(offsets[index])
-            row: Row = json.loads(waiting.readline())
-            return row
-
+            waiting.append(row)
         with report.stopwatch.measure("dedupe"):
             duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
         report.dropped.update(duplicate.reason for duplicate in duplicates.values())
-        kept = merge_duplicates(len(offsets), read, duplicates)
+        kept = merge_duplicates(len(waiting), waiting.read, duplicates)
         for _, chunk_rows in groupby(kept, key=_chunk_key):
             yield from keep_best_rows(
                 [*chunk_rows], settings, has_ranker=has_ranker, dropped=report.dropped

@@ -33,6 +33,10 @@ class RunReport:
     """Pieces of text that the model wrote between separators, without empty ones."""
     n_written: int = 0
     """Rows written."""
+    n_passages: int = 0
+    """Passages written."""
+    ranks: Counter[str] = field(default_factory=Counter)
+    """Rows written, by the range of their rank in BM25."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Pieces that became no row, by reason."""
     omitted: Counter[OmittedKind] = field(default_factory=Counter)
@@ -79,6 +83,7 @@ class RunReport:
             setattr(self, name, getattr(self, name) + getattr(facts, name))
         self.dropped.update(facts.dropped)
         self.omitted.update(facts.omitted)
+        self.ranks.update(facts.ranks)
         self.unknown_script_source = self.unknown_script_source or facts.unknown_script_source
         self.failures.extend(facts.failures)
         for stage, seconds in facts.seconds.items():
@@ -94,6 +99,7 @@ class RunReport:
             **{name: getattr(self, name) for name in COUNT_NAMES},
             dropped=dict(+self.dropped),
             omitted=dict(self.omitted),
+            ranks=dict(self.ranks),
             unknown_script_source=self.unknown_script_source,
             skipped=dict(self.skipped),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},

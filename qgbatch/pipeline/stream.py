@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from qgbatch.engines.base import Batch
 from qgbatch.errors import DocumentError, name_setting
 from qgbatch.pipeline.cache import Cache
+from qgbatch.pipeline.checked_chunking import CheckedChunking
 from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.prefetch import prefetch
@@ -26,6 +27,8 @@ from qgbatch.questions.filters import limit_per_chunk
 from qgbatch.questions.form import is_english_prose
 from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
 
+OnChunks = Callable[[Iterable[Chunk]], None]
+"""Called with the chunks of each window, also with those that the model cannot read."""
 OnBatch = Callable[[float], None]
 """Called after each batch with the number of finished documents, such as 3.5 for three and a half."""
 
@@ -71,12 +74,15 @@ class Stream:
         *,
         fail_fast: bool,
         on_batch: OnBatch | None = None,
+        on_chunks: OnChunks | None = None,
     ) -> None:
         self._components = components
         self._cache = cache
         self._report = report
         self._fail_fast = fail_fast
         self._on_batch = on_batch or (lambda documents_done: None)
+        self._on_chunks = on_chunks or (lambda chunks: None)
+        self._chunk = CheckedChunking(components, cache)
         self._failed: set[Document] = set()
         self._open: deque[_OpenWindow] = deque()
         self._pending: dict[InputIds, list[_OpenWindow]] = {}
@@ -182,7 +188,7 @@ class Stream:
     def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[ChunkWindow]:
         """Chunk windows from the prefetching thread; counts them."""
         report, window_chunks = self._report, self._components.settings.window_chunks
-        windows = make_chunk_windows(documents, self._chunks, window_chunks)
+        windows = make_chunk_windows(documents, self._chunk, window_chunks)
         for window in report.stopwatch.measure_items("wait", prefetch(windows, _PREFETCHED_WINDOWS)):
             report.n_inputs += window.n_inputs
             report.n_chunks += len(window.chunks)
@@ -195,20 +201,9 @@ class Stream:
             report.unknown_script_source = report.unknown_script_source or window.unknown_script_source
             for failure in window.failures:
                 self._fail(failure)
+            chunks = chain(window.chunks, window.unreadable_chunks)
+            self._on_chunks(chunk for chunk in chunks if chunk.document not in self._failed)
             yield window
-
-    def _chunks(self, document: Document) -> Iterator[Chunk]:
-        """The chunks of a document; raises an error after the last one if the model can read none."""
-        can_read = False
-        for chunk in self._cache.get_or_make_chunks(document, self._components.chunks):
-            can_read = can_read or not chunk.unknown_script
-            yield chunk
-        if not can_read:
-            raise DocumentError(
-                f"{document.source}: {self._components.model.name} cannot read its script: the tokenizer "
-                "lacks letters of most words.",
-                f"Use a multilingual model ({name_setting('model')}), such as a fine-tuned mT5.",
-            )
 
     def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
         with self._report.stopwatch.measure("cache"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from qgbatch.errors import DocumentError, display
 from qgbatch.output.web import media_type_of
@@ -26,6 +27,7 @@ from qgbatch.readers.signatures import kind_of_content
 from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
+_MAX_TITLE_CHARS = 150
 _ARCHIVE_READERS = {"docx": docx.extract_text, "epub": epub.extract_text}
 _TEXT_READERS = {
     "text": plain_text.running_text,
@@ -86,9 +88,17 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
             f"{source}: no text was found in it{unread}",
             "Remove it, or give its text as a .txt file." if name != "pdf" else "Run OCR over it first.",
         )
-    return Document.from_text(
-        text, source, page_starts, dict(+omissions.counts), tuple(omissions.unread_parts)
-    )
+    omitted, unread_parts = dict(+omissions.counts), tuple(omissions.unread_parts)
+    document = Document.from_text(text, source, page_starts, omitted, unread_parts)
+    return replace(document, title=_find_title(text))
+
+
+def _find_title(text: str) -> str | None:
+    """Return the first line of a text if it is short, a paragraph of its own and no sentence."""
+    line, _, rest = text.lstrip()[: 2 * _MAX_TITLE_CHARS].partition("\n")
+    title = line.strip(" \t#")
+    is_heading = rest.startswith("\n") and not title.endswith((".", "!", "?", ":", ";", ","))
+    return title if title and is_heading and len(title) <= _MAX_TITLE_CHARS else None
 
 
 def _decoded_text(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from qgbatch.errors import DocumentError, display, name_setting
@@ -39,7 +42,9 @@ def read_table_documents(path: str, files: FileSettings) -> Iterator[tuple[Docum
     source, n_rows = display(path), 0
     kind = kind_of(path)
     is_jsonl = kind is not None and kind.name == "jsonl"
-    wanted = [name for name in (*files.text_column, files.id_column) if name is not None]
+    wanted = [
+        name for name in (*files.text_column, files.id_column, *files.kept_columns) if name is not None
+    ]
     rows = read_table_rows(
         path,
         wanted,
@@ -115,14 +120,21 @@ def _document_or_failure(
 def _document(row: TableRow, source: str, number: int, files: FileSettings) -> Document:
     if row.error:
         raise row.error
-    name = f"{source}#{number}"
+    name, row_id = f"{source}#{number}", None
     if files.id_column is not None:
-        name = f"{source}#{_id(row.values, files.id_column, name)}"
+        row_id = _id(row.values, files.id_column, name)
+        name = f"{source}#{row_id}"
     omissions = Omissions(name)
     text = _joined_texts(row.values, files.text_column, f"{source}: row {number}", omissions)
-    if _TITLE_COLUMN not in files.text_column:
-        text = _with_title(row.values.get(_TITLE_COLUMN), text)
-    return Document.from_text(text, name, omitted=dict(omissions.counts))
+    title = None if _TITLE_COLUMN in files.text_column else _title(row.values.get(_TITLE_COLUMN))
+    with_title = _with_title(title, text)
+    return replace(
+        Document.from_text(with_title, name, omitted=dict(omissions.counts)),
+        text_start=len(with_title) - len(text),
+        title=title,
+        row_id=row_id,
+        kept={column: _kept_text(row.values.get(column)) for column in files.kept_columns},
+    )
 
 
 def _joined_texts(
@@ -146,20 +158,33 @@ def _joined_texts(
     return "\n\n".join(texts)
 
 
-def _with_title(title: object, text: str) -> str:
+def _title(value: object) -> str | None:
+    """Return the text of a title column in one line, or ``None`` if there is none."""
+    return " ".join(without_soft_hyphens(value).split()) or None if isinstance(value, str) else None
+
+
+def _with_title(title: str | None, text: str) -> str:
     """Put a title above a text, as a heading stands there, unless it is the first line already."""
-    heading = " ".join(without_soft_hyphens(title).split()) if isinstance(title, str) else ""
     first_line = text.lstrip().partition("\n")[0]
-    if not heading or first_line.strip(_MARKUP) == heading.strip(_MARKUP):
+    if not title or first_line.strip(_MARKUP) == title.strip(_MARKUP):
         return text
-    return f"{heading}\n\n{text}"
+    return f"{title}\n\n{text}"
+
+
+def _kept_text(value: object) -> str | None:
+    """Return the value of a column to keep: text as it is, other values as JSON."""
+    if isinstance(value, float) and not math.isfinite(value):  # pandas stores missing numbers as NaN
+        return None
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _id(values: Mapping[str, Any], column: str, place: str) -> str:
     value = values.get(column)
     if isinstance(value, float) and value.is_integer():  # pandas stores integers with gaps as floats
         value = int(value)
-    if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
         text = display(str(value))
         if len(text) <= _MAX_ID_CHARS:
             return text
@@ -167,7 +192,11 @@ def _id(values: Mapping[str, Any], column: str, place: str) -> str:
 
 
 def _check_columns(columns: Columns, source: str, files: FileSettings, where: str = "") -> None:
-    named = [*(("text_column", name) for name in files.text_column), ("id_column", files.id_column)]
+    named = [
+        *(("text_column", name) for name in files.text_column),
+        ("id_column", files.id_column),
+        *(("keep_columns", name) for name in files.kept_columns),
+    ]
     for setting, name in named:
         if name is not None and name not in columns:
             shown = [repr(column[:_MAX_NAME_CHARS_SHOWN]) for column in list(columns)[:_MAX_COLUMNS_SHOWN]]

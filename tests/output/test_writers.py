@@ -26,10 +26,10 @@ from qgbatch.output.rows import COLUMNS, output_columns, to_dataframe, to_row
 from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import choose_format, json_line, open_writer
 from qgbatch.records import Chunk, Document, Question
-from qgbatch.settings import Format
+from qgbatch.settings import FileSettings, Format
 from tests.support.tables import PROVENANCE
 
-WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
+WITH_CONTEXT = output_columns(FileSettings(with_context=True), with_answers=False)
 FORMATS: tuple[Format, ...] = get_args(Format)
 TYPES = {
     "question_id": "string",

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from qgbatch.output.rows import COLUMNS, Row, output_columns
 from qgbatch.output.writers import open_writer, remove_formula_guard
-from qgbatch.settings import Format
+from qgbatch.settings import FileSettings, Format
 
-WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
+WITH_CONTEXT = output_columns(FileSettings(with_context=True), with_answers=False)
 DANGEROUS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 WITHOUT_INVISIBLE = dict.fromkeys(map(ord, "\0\u200b\ufeff"))
 """Removes characters that a spreadsheet may skip before a formula."""

@@ -74,7 +74,7 @@ def test_rows_have_answers_that_stand_in_the_text(model: str, document: Path, tm
     )
     rows = read(tmp_path / "q.jsonl")
     assert len(rows) > 1
-    assert {*rows[0]} == {*output_columns(with_context=True, with_answers=True)}
+    assert {*rows[0]} == {*output_columns(FileSettings(with_context=True), with_answers=True)}
     for row in rows:
         start = row["answer_start_char"] - row["start_char"]
         assert row["context"][start:].startswith(row["answer"])

@@ -45,6 +45,8 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "compute_type": ({"compute_type": "float32"}, {GENERATIONS}),
     "max_tokens": ({"max_tokens": 100}, {CHUNKS}),
     "target_tokens": ({"target_tokens": 90}, {CHUNKS}),
+    "chunking": ({"chunking": False}, {CHUNKS}),
+    "on_long_row": ({"on_long_row": "split"}, NONE),  # rows are chunked
     "language": ({"language": "german"}, {CHUNKS}),
     "num_beams": ({"num_beams": 2}, {GENERATIONS}),
     "max_new_tokens": ({"max_new_tokens": 17}, {GENERATIONS}),
@@ -84,6 +86,7 @@ CASES_OF_A_SEARCH: list[tuple[dict[str, Any], dict[str, Any], set[str]]] = [
     (SAMPLING, {"top_p": 0.9}, {GENERATIONS}),
     (SAMPLING, {"temperature": 0.5}, {GENERATIONS}),
     (SAMPLING, {"length_penalty": 1.0}, NONE),
+    ({"chunking": False}, {"on_long_row": "split"}, {CHUNKS}),
     ({"engine": "torch"}, {"dtype": "float32"}, NONE),  # what auto chooses on a CPU
 ]
 TESTED_SEPARATELY = {"revision", "device"}
@@ -92,7 +95,8 @@ NOT_IN_A_KEY: dict[type[Any], set[str]] = {
     # The encoding and the text columns decide the text, whose hash is part of the key of its chunks.
     FileSettings: {
         "encoding", "text_column", "id_column", "fail_fast", "format", "with_context", "csv_safe",
-        "wait_lock",
+        "wait_lock", "keep_columns", "passages", "ambiguous", "styles", "questions",
+        "questions_per_document",
     },
     CacheSettings: {"cache", "cache_dir", "cache_size"},
     RunnerSettings: {"runner", "ray_address", "num_workers", "workers", "gpus_per_worker"},

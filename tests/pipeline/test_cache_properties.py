@@ -22,7 +22,6 @@ generations = st.builds(
     DecodedGeneration,
     st.lists(st.none() | texts).map(tuple),
     scores,
-    st.sampled_from(["eos", "length"]),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

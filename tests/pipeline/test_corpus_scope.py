@@ -28,7 +28,7 @@ TEXTS = {
     "b.txt": f"{SHARED} which workers have built.",
     "c.txt": "Rivers carry sand to all seas of this world.",
 }
-COLUMNS = output_columns(with_context=True, with_answers=True)
+COLUMNS = output_columns(FileSettings(with_context=True), with_answers=True)
 
 
 def run(directory: Path, output: Path, texts: dict[str, str], **settings: Any) -> RunReport:
@@ -141,9 +141,13 @@ def test_the_passages_of_duplicates_are_listed_once_and_in_input_order() -> None
     assert row["source"] == "a"
     passages = json.loads(str(row["other_passages"]))
     assert [passage["source"] for passage in passages] == ["b", "c"]
-    place = {"source": "b", "start_char": 0, "end_char": 16}
-    passage_id = make_passage_id("b", "Ann left in May.")
-    assert passages[0] == {"passage_id": passage_id, **place, "context": "Ann left in May."}
+    assert passages[0] == {
+        "passage_id": make_passage_id("b", "Ann left in May."),
+        "source": "b",
+        "start_char": 0,
+        "end_char": 16,
+        "context": "Ann left in May.",
+    }
 
 
 def test_a_question_of_very_many_passages_is_no_query(

@@ -12,9 +12,9 @@ from qgbatch.output.rows import COLUMNS, PASSAGE_COLUMNS, Row, list_passages, ou
 from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import open_writer
 from qgbatch.records import Chunk, Document, Question, make_passage_id, make_question_id
-from qgbatch.settings import Format
+from qgbatch.settings import FileSettings, Format
 
-WITH_CONTEXT = output_columns(with_context=True, with_answers=False)
+WITH_CONTEXT = output_columns(FileSettings(with_context=True), with_answers=False)
 PROVENANCE = Provenance(
     qgbatch="0.1.0",
     model="small",

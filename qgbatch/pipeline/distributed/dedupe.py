@@ -26,7 +26,6 @@ from qgbatch.questions.dedupe import find_duplicates, question_key
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ALL_COLUMNS = output_columns(with_context=True, with_answers=True)
 _BUCKETS = "buckets-"
 """The beginning of the name of the directory to which deduplicated parts are written."""
 _BUCKET, _PART, _ORDER = "bucket", "part", "order"
@@ -61,7 +60,7 @@ def dedupe_parts(
     import ray.data
 
     first = read_part(paths[0])
-    columns = {name: kind for name, kind in _ALL_COLUMNS.items() if name in first.columns}
+    columns = output_columns(config.files, with_answers="answer" in first.columns)
     for earlier in config.parts_directory.glob(f"{_BUCKETS}*"):  # of a run that was killed
         shutil.rmtree(earlier, ignore_errors=True)
     directory = config.parts_directory / f"{_BUCKETS}{secrets.token_hex(4)}"

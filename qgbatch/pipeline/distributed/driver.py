@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qgbatch.errors import DocumentError, SettingsError, display, require_package
+from qgbatch.errors import DocumentError, SettingsError, display, name_setting, require_package
 from qgbatch.output.atomic import STDOUT, lock_output
 from qgbatch.output.remote import is_uri
 from qgbatch.output.run_facts import RunFacts, json_values
@@ -137,6 +137,13 @@ def _refuse_unsupported(
         raise SettingsError(
             f"--runner ray does not write {files.format}.", "It writes only Parquet; omit --format."
         )
+    defaults = FileSettings()
+    for name in ("passages", "styles", "questions", "questions_per_document"):
+        if getattr(files, name) != getattr(defaults, name):
+            raise SettingsError(
+                f"--runner ray does not support {name_setting(name)}.",
+                f"Remove {name_setting(name)}, or use --runner local.",
+            )
     if settings.dedupe == "near" and settings.dedupe_scope == "corpus":
         raise SettingsError(
             "--runner ray finds only exact duplicates across documents.",

@@ -115,9 +115,7 @@ class Worker:
         cache = open_cache(components, self._store)
         stream = Stream(components, cache, report, fail_fast=config.files.fail_fast)
         questions = stream.questions(_read(paths, config.files, begun))
-        columns = output_columns(
-            with_context=config.files.with_context, with_answers=components.gives_answers
-        )
+        columns = output_columns(config.files, with_answers=components.gives_answers)
         rows = [to_row(question, components.model.name, columns) for question in questions]
         report.n_written = len(rows)
         facts = report.facts()

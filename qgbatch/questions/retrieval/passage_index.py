@@ -1,6 +1,7 @@
 """Searches all passages of a corpus by BM25, and finds other right passages of a question.
 
-The index is SQLite's FTS5 (k1 = 1.2, b = 0.75) in a temporary file, so memory stays bounded however large the corpus is.
+The index is SQLite's FTS5 (k1 = 1.2, b = 0.75) in a temporary file, so memory stays bounded however
+large the corpus is.
 
 A word that is in many passages says little about a question, and its passages take most of the time to
 score. A query is therefore searched by its rarest words only: words are added, from the rarest to the most
@@ -17,7 +18,6 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
@@ -31,6 +31,7 @@ from qgbatch.errors import OutputError
 from qgbatch.questions.dedupe import near_form
 from qgbatch.questions.grounding import find_answer
 from qgbatch.questions.words import content_words
+from qgbatch.records import Passage
 from qgbatch.settings import Language
 
 MAX_POSTINGS = 3000
@@ -86,18 +87,6 @@ _MAX_CANDIDATES = 100
 """Passages in which the answer is looked for."""
 _N_PER_BATCH = 1000
 _MAX_CACHED_WORDS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One passage of the corpus."""
-
-    passage_id: str
-    text: str
-    source: str
-    start_char: int
-    """Offset in the document in code points; the span is half open."""
-    end_char: int
 
 
 class PassageIndex:

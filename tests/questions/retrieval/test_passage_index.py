@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from qgbatch.errors import OutputError
 from qgbatch.questions.retrieval import passage_index
-from qgbatch.questions.retrieval.passage_index import Passage, PassageIndex
+from qgbatch.questions.retrieval.passage_index import PassageIndex
+from qgbatch.records import Passage
 
 TEXTS = [
     "The harbour of Lund was built in 1854 by the city.",

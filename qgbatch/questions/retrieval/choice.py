@@ -1,0 +1,146 @@
+"""Chooses the questions to keep when a number of them was asked for.
+
+The choice is even over documents, then over the places in a document, then over question words and
+difficulties, and takes the best score where all of these are equal. It depends only on the candidates and
+the seed: their order and the machine make no difference.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
+
+from qgbatch.questions.retrieval.ranks import rank_range
+from qgbatch.questions.words import QUESTION_WORDS
+
+_QUESTION_WORD = re.compile(rf"\b(?:{'|'.join(sorted(QUESTION_WORDS))})\b", re.IGNORECASE)
+_PHASE_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A question that can be chosen."""
+
+    question_id: str
+    """Unique among the candidates."""
+    source: str
+    start_char: int
+    """Where its passage begins; the questions of one passage have the same place."""
+    question: str
+    score: float
+    """Higher is better."""
+    rank: int | None
+    """Rank of its passage in BM25, from 1, or ``None`` if it is unknown."""
+
+
+def choose_questions(
+    candidates: Sequence[Candidate], *, n: int | None, per_document: int | None, seed: int
+) -> list[int]:
+    """Choose questions, evenly over documents, places, question words and difficulties.
+
+    Every document gives the same number. What a short document cannot give, the others give. The seed
+    decides which documents give the remainder, and at which places.
+
+    Args:
+        candidates: The questions, in any order.
+        n: How many to choose at most.
+        per_document: How many to choose from one document at most.
+        seed: Another seed gives another choice.
+
+    Returns:
+        The indices of the chosen questions, ascending.
+    """
+    by_source = sorted(range(len(candidates)), key=lambda index: candidates[index].source)
+    documents = [list(group) for _, group in groupby(by_source, key=lambda index: candidates[index].source)]
+    hashes = [_hash(seed, candidates[document[0]].source) for document in documents]
+    sizes = [len(document) for document in documents]
+    if per_document is not None:
+        sizes = [min(size, per_document) for size in sizes]
+    quotas = sizes if n is None else _share(n, sizes, hashes)
+    chosen: list[int] = []
+    for document, quota, number in zip(documents, quotas, hashes, strict=True):
+        chosen += document if quota == len(document) else _choose(candidates, document, quota, number)
+    return sorted(chosen)
+
+
+def _hash(seed: int, source: str) -> int:
+    """Return a number of 64 bits that is the same on every machine."""
+    text = f"{seed} {source}".encode(errors="surrogatepass")  # a file name may be no Unicode
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+
+
+def _share(n: int, sizes: Sequence[int], hashes: Sequence[int]) -> list[int]:
+    """Share a number among documents: the same for all, but not more than a document has."""
+    level, left = max(sizes, default=0), n
+    for i, size in enumerate(sorted(sizes)):
+        n_larger = len(sizes) - i
+        if size * n_larger > left:
+            level = left // n_larger
+            break
+        left -= size
+    quotas = [min(size, level) for size in sizes]
+    larger = (i for i, size in enumerate(sizes) if size > level)
+    for i in heapq.nsmallest(n - sum(quotas), larger, key=lambda i: hashes[i]):
+        quotas[i] += 1
+    return quotas
+
+
+def _choose(candidates: Sequence[Candidate], document: Iterable[int], quota: int, number: int) -> list[int]:
+    """Choose questions of one document: one at each place, then a second one at each, and so on."""
+    by_place: defaultdict[int, list[int]] = defaultdict(list)
+    for index in document:
+        by_place[candidates[index].start_char].append(index)
+    places = [_Place(candidates, by_place[start]) for start in sorted(by_place)]
+    words: Counter[str] = Counter()
+    difficulties: Counter[str] = Counter()
+    chosen: list[int] = []
+    while len(chosen) < quota:
+        n_left = quota - len(chosen)
+        for place in places if n_left >= len(places) else _spread(places, n_left, number):
+            chosen.append(place.take(words, difficulties))
+        places = [place for place in places if place.kinds]
+    return chosen
+
+
+def _spread(places: Sequence[_Place], n: int, number: int) -> list[_Place]:
+    """Return n places at equal distances; the number decides where the first one is."""
+    phase = number % (1 << _PHASE_BITS)
+    return [places[((i << _PHASE_BITS) + phase) * len(places) // (n << _PHASE_BITS)] for i in range(n)]
+
+
+class _Place:
+    """The questions of one passage that are not chosen yet."""
+
+    def __init__(self, candidates: Sequence[Candidate], indices: Iterable[int]) -> None:
+        self._candidates = candidates
+        self.kinds: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        """The indices by question word and difficulty, the best score last."""
+        for index in sorted(indices, key=self._order, reverse=True):
+            self.kinds[_question_word(candidates[index]), rank_range(candidates[index].rank)].append(index)
+
+    def take(self, words: Counter[str], difficulties: Counter[str]) -> int:
+        """Take the question whose word and difficulty were taken least often, and count them."""
+        kind = min(
+            self.kinds,
+            key=lambda kind: (words[kind[0]], difficulties[kind[1]], self._order(self.kinds[kind][-1])),
+        )
+        words[kind[0]] += 1
+        difficulties[kind[1]] += 1
+        index = self.kinds[kind].pop()
+        if not self.kinds[kind]:
+            del self.kinds[kind]
+        return index
+
+    def _order(self, index: int) -> tuple[float, str]:
+        candidate = self._candidates[index]
+        return -candidate.score, candidate.question_id
+
+
+def _question_word(candidate: Candidate) -> str:
+    found = _QUESTION_WORD.search(candidate.question)
+    return found[0].casefold() if found else "other"
