@@ -17,13 +17,17 @@ from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
+_MAX_NEGATIVES = 50
 _FORMAT_LINES = "\n".join(f"  {name:<10} {FORMATS[name].help}" for name in FORMATS)
-_NEED_CONTEXT = ", ".join(name for name in FORMATS if FORMATS[name].needs_context)
+_NEED_CONTEXT = ", ".join(
+    name for name in FORMATS if FORMATS[name].needs_context and not FORMATS[name].needs_passages
+)
 _EPILOG = f"""\b
 Formats:
 {_FORMAT_LINES}
 
 These formats need the passages, from qgbatch run --with-context or --passages: {_NEED_CONTEXT}.
+The format triples needs --passages.
 
 \b
 Examples:
@@ -65,6 +69,15 @@ Examples:
     help="Leave out questions whose passage BM25 finds first, those with the lowest score, until they are "
     "at most this share.",
 )
+@option(
+    "--negatives",
+    type=click.IntRange(min=1, max=_MAX_NEGATIVES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    group="Questions and passages",
+    help="Hard negatives for each question of triples.",
+)
 @output_dir_option("Directory for the files and a README.md that describes them.")
 @dataset_options
 @config_option()
@@ -76,6 +89,7 @@ def export_command(
     passages: str | None,
     min_rank: int | None,
     max_share_easy: float | None,
+    negatives: int,
     output_dir: Path,
     license_name: str | None,
     push_to_hub: bool,
@@ -100,6 +114,7 @@ def export_command(
         passages=passages,
         min_rank=min_rank,
         max_share_easy=max_share_easy,
+        negatives=negatives,
     )
     summary = export(table, export_format, output_dir, options)
     written = (*export_format.files, CARD)

@@ -16,7 +16,7 @@ import io
 
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import Passage, PassageQuestion
+from qgbatch.exports.passages import CorpusPassage, PassageQuestion
 from qgbatch.output.writers import json_line
 
 _CORPUS, _QUERIES, _QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
@@ -51,7 +51,7 @@ def _write(given: ExportInput, files: Files) -> Summary:
     ]
 
 
-def _corpus_line(passage: Passage) -> bytes:
+def _corpus_line(passage: CorpusPassage) -> bytes:
     place = {"source": passage.source, "start_char": passage.start_char, "end_char": passage.end_char}
     return json_line(
         {

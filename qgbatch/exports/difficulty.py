@@ -6,46 +6,32 @@ A question is easy if BM25 finds its passage first, and hard if BM25 does not fi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from fractions import Fraction
 
 from qgbatch.exports.row_checks import CheckedRow
 
-_RANGES = (("1", 1), ("2-3", 3), ("4-10", 10), ("11+", None))
-"""The names of the ranges of ranks, and the last rank of each."""
-_NOT_FOUND = "not found"
 _MAX_DENOMINATOR = 10**6
 
 EasyKey = tuple[float, str, int]
 """Orders easy questions from the one to keep first: by score from the best, id and number of the row."""
 
 
-def rank_range(row: CheckedRow) -> str:
-    """Return the name of the range that the rank of a question is in."""
-    if "bm25_rank" not in row:
-        return _NOT_FOUND
-    return next(name for name, last in _RANGES if last is None or int(row["bm25_rank"]) <= last)
-
-
-def describe_ranks(n_by_range: Mapping[str, int]) -> str:
-    """Return how many questions are in each range of ranks.
-
-    >>> describe_ranks({"1": 3, "4-10": 1})
-    '1: 3, 2-3: 0, 4-10: 1, 11+: 0, not found: 0'
-    """
-    names = [*(name for name, _ in _RANGES), _NOT_FOUND]
-    return ", ".join(f"{name}: {n_by_range.get(name, 0):,}" for name in names)
+def rank_of(row: CheckedRow) -> int | None:
+    """Return the rank of a question, or ``None`` if its passage was not found."""
+    return int(row["bm25_rank"]) if "bm25_rank" in row else None
 
 
 def is_easy(row: CheckedRow) -> bool:
     """Return whether BM25 finds the passage of a question first."""
-    return row.get("bm25_rank") == 1
+    return rank_of(row) == 1
 
 
 def is_below(row: CheckedRow, min_rank: int) -> bool:
     """Return whether BM25 finds the passage of a question before a rank."""
-    return "bm25_rank" in row and int(row["bm25_rank"]) < min_rank
+    rank = rank_of(row)
+    return rank is not None and rank < min_rank
 
 
 def easy_key(row: CheckedRow, number: int) -> EasyKey:

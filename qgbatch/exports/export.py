@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from qgbatch.errors import display
-from qgbatch.exports import anki, beir, doc2query, hf, squad
+from qgbatch.errors import SettingsError, display, name_setting
+from qgbatch.exports import anki, beir, doc2query, hf, squad, triples
 from qgbatch.exports.export_input import open_input
 from qgbatch.exports.format import ExportFormat, Summary, open_directory, write_card
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
-_MODULES = (beir, squad, hf, anki, doc2query)
+_MODULES = (beir, triples, squad, hf, anki, doc2query)
 """In the order of the help text."""
 FORMATS: Mapping[str, ExportFormat] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """Every export format by its name, the value of ``--to``."""
@@ -38,6 +38,7 @@ def export(
         What was written, as names and values.
 
     Raises:
+        SettingsError: The format needs an option that is not given.
         InputError: The table lacks a column that the format needs, a row is invalid, or the file of
             passages belongs to another run.
         OutputError: The directory holds files and is not an earlier export in this format, or
@@ -46,6 +47,11 @@ def export(
     from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
 
+    if export_format.needs_passages and not options.passages:
+        raise SettingsError(
+            f"--to {export_format.name} needs {name_setting('passages')}.",
+            "Name the file that qgbatch run wrote with --passages.",
+        )
     if export_format.needs_context and not options.passages:
         table.need_context(f"--to {export_format.name}")
     outputs = [str(directory / name) for name in (*export_format.files, CARD)]

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 
 from qgbatch.errors import InputError, name_setting
 from qgbatch.exports.difficulty import (
-    describe_ranks,
     easy_key,
     first_easy_to_drop,
     is_below,
     is_easy,
-    rank_range,
+    rank_of,
 )
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.passage_file import read_passages
@@ -22,6 +21,7 @@ from qgbatch.exports.passages import PassageCollection, PassageQuestion, open_co
 from qgbatch.exports.row_checks import CheckedRow, parse_other_passages
 from qgbatch.exports.table import READ_COLUMNS, QuestionTable
 from qgbatch.output.rows import MAX_OTHER_PASSAGES
+from qgbatch.questions.retrieval.ranks import RANK_RANGES, rank_range
 
 logger = logging.getLogger("qgbatch")
 
@@ -99,7 +99,7 @@ class ExportInput:
                 self.left_out[_EASY] += 1
                 continue
             self.n_rows += 1
-            self._n_by_range[rank_range(row)] += 1
+            self._n_by_range[rank_range(rank_of(row))] += 1
             yield row
         if not self.n_rows:
             raise InputError(
@@ -109,12 +109,13 @@ class ExportInput:
 
     def summary(self) -> list[tuple[str, str]]:
         """Return how difficult the questions are, and how many are left out, as names and values."""
-        ranks = describe_ranks(self._n_by_range) if "bm25_rank" in self.columns else ""
-        return [
-            (name, value)
-            for name, value in (("BM25 ranks", ranks), ("left out", self._describe_left_out()))
-            if value
-        ]
+        lines = []
+        if "bm25_rank" in self.columns:
+            ranks = (f"{name}: {self._n_by_range[name]:,}" for name in RANK_RANGES)
+            lines.append(("bm25_rank", ", ".join(ranks)))
+        if self.left_out:
+            lines.append(("left out", self._describe_left_out()))
+        return lines
 
     def facts(self, question: PassageQuestion) -> dict[str, str | int | None]:
         """Return what the table says of a question, by column."""
@@ -167,7 +168,7 @@ class ExportInput:
             is_same = (
                 named["source"] == passage.source
                 and named.get("document_sha256", passage.document_sha256) == passage.document_sha256
-                and str(text) in passage.text
+                and text == passage.text
             )
             if not is_same:
                 raise self._wrong_file(

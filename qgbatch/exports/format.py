@@ -39,6 +39,8 @@ class ExportFormat:
     needs_judgments: bool = False
     """Whether all right passages of each question must be known, so that questions whose row does not list
     them are left out."""
+    needs_passages: bool = False
+    """Whether the file of all passages must be given."""
     front_matter: Callable[[ExportInput, str], str] | None = None
     """Returns the YAML block at the top of the card, from the input and the card's title."""
 

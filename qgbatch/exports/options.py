@@ -17,3 +17,5 @@ class ExportOptions:
     """Leave out questions whose passage BM25 finds at an earlier rank."""
     max_share_easy: float | None = None
     """The largest share of questions whose passage BM25 finds first, 0 to 1."""
+    negatives: int = 1
+    """Number of hard negatives for each question."""

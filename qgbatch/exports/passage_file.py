@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import InputError
-from qgbatch.exports.passages import Passage, PassageCollection
+from qgbatch.exports.passages import CorpusPassage, PassageCollection
 from qgbatch.exports.row_checks import check_row, check_text, from_csv
 from qgbatch.exports.table import read_schema
 from qgbatch.output.rows import PASSAGE_FILE_COLUMNS
@@ -32,7 +32,6 @@ def read_passages(path: str, collection: PassageCollection) -> None:
         n_passages += 1
     if not n_passages:
         raise InputError(f"{path}: contains no passage.", _HINT)
-    collection.has_all_passages = True
 
 
 def _rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -53,7 +52,7 @@ def _rows(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield row.place, from_csv(row.place, row.values) if suffix == ".csv" else row.values
 
 
-def _to_passage(place: str, values: Mapping[str, Any]) -> Passage:
+def _to_passage(place: str, values: Mapping[str, Any]) -> CorpusPassage:
     row = check_row(place, values, PASSAGE_FILE_COLUMNS)
     page = {"page": row["page"]} if "page" in row else {}
     kept = {
@@ -61,7 +60,7 @@ def _to_passage(place: str, values: Mapping[str, Any]) -> Passage:
         for name, value in values.items()
         if name not in PASSAGE_FILE_COLUMNS and value not in (None, "")
     }
-    return Passage(
+    return CorpusPassage(
         passage_id=str(row["passage_id"]),
         source=str(row["source"]),
         start_char=int(row["start_char"]),

@@ -16,13 +16,14 @@ from typing import Any
 
 from qgbatch.errors import InputError, OutputError
 from qgbatch.exports.row_checks import CheckedRow, parse_other_passages
+from qgbatch.records import Passage
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA cache_size = -65536; -- 64 MiB
 CREATE TABLE passages (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE, source TEXT, start_char INTEGER, end_char INTEGER,
-    text TEXT, title TEXT, document_sha256 TEXT, metadata TEXT
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, text TEXT, source TEXT, start_char INTEGER,
+    end_char INTEGER, title TEXT, document_sha256 TEXT, metadata TEXT
 );
 CREATE TABLE questions (
     number INTEGER PRIMARY KEY, passage INTEGER, question TEXT, query INTEGER,
@@ -32,7 +33,7 @@ CREATE TABLE questions (
 CREATE INDEX by_question ON questions (question);
 CREATE INDEX by_query ON questions (query);
 """
-_PASSAGE = "passages.id, source, start_char, end_char, text, title, document_sha256, metadata"
+_PASSAGE = "passages.id, text, source, start_char, end_char, title, document_sha256, metadata"
 _N_PASSAGE = _PASSAGE.count(",") + 1
 _QUESTION = "questions.id, question, answer, answer_start, style, bm25_rank"
 _BY_PASSAGE = f"""
@@ -59,15 +60,9 @@ class PassageQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """The text of one chunk, or of several chunks of a document with the same text."""
+class CorpusPassage(Passage):
+    """A passage, and what the file of all passages says of it."""
 
-    passage_id: str
-    source: str
-    start_char: int
-    """The span of the first of these chunks."""
-    end_char: int
-    text: str
     title: str | None = None
     document_sha256: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -80,15 +75,13 @@ class PassageCollection:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._n_questions = 0
-        self.has_all_passages = False
-        """Whether the passages come from a file, with which the rows have been compared."""
         self.n_repeated = 0
         """Number of rows left out because their question about the passage is already there."""
 
-    def add_passage(self, passage: Passage) -> bool:
+    def add_passage(self, passage: CorpusPassage) -> bool:
         """Add a passage; return whether its id is new."""
         values = (
-            passage.passage_id, passage.source, passage.start_char, passage.end_char, passage.text,
+            passage.passage_id, passage.text, passage.source, passage.start_char, passage.end_char,
             passage.title, passage.document_sha256, json.dumps(passage.metadata),
         )  # fmt: skip
         added = self._connection.execute(
@@ -96,7 +89,7 @@ class PassageCollection:
         )
         return added.rowcount == 1
 
-    def get(self, passage_id: str) -> Passage | None:
+    def get(self, passage_id: str) -> CorpusPassage | None:
         """Return the passage with an id."""
         found = self._connection.execute(f"SELECT {_PASSAGE} FROM passages WHERE id = ?", (passage_id,))
         values = found.fetchone()
@@ -108,12 +101,9 @@ class PassageCollection:
         Raises:
             InputError: The passage has another text than in an earlier row.
         """
-        number, start, end = self._find_or_add(row, row)
-        is_whole = int(row["end_char"]) - int(row["start_char"]) == end - start
-        answer_start = None
-        if "answer_start_char" in row:
-            answer_start = int(row["answer_start_char"]) - (int(row["start_char"]) if is_whole else start)
-        self.n_repeated += 1 - self._insert(row, number, answer_start)
+        start = int(row["start_char"])
+        answer_start = int(row["answer_start_char"]) - start if "answer_start_char" in row else None
+        self.n_repeated += 1 - self._insert(row, self._find_or_add(row, row), answer_start)
 
     def add_other_passages(self, row: CheckedRow) -> None:
         """Add the question of a row to the other passages that it was asked about.
@@ -123,16 +113,16 @@ class PassageCollection:
                 earlier row.
         """
         for passage in parse_other_passages(row):
-            self._insert(row, self._find_or_add(row, passage)[0], None)
+            self._insert(row, self._find_or_add(row, passage), None)
 
-    def passages(self) -> Iterator[tuple[Passage, list[PassageQuestion]]]:
+    def passages(self) -> Iterator[tuple[CorpusPassage, list[PassageQuestion]]]:
         """Yield every passage with the questions about it."""
         rows = self._connection.execute(_BY_PASSAGE)
         for values, group in groupby(rows, key=lambda row: row[:_N_PASSAGE]):
             questions = [PassageQuestion(*row[_N_PASSAGE:]) for row in group if row[_N_PASSAGE] is not None]
             yield _to_passage(values), questions
 
-    def queries(self) -> Iterator[tuple[PassageQuestion, list[Passage]]]:
+    def queries(self) -> Iterator[tuple[PassageQuestion, list[CorpusPassage]]]:
         """Yield every distinct question with all of its right passages, that of its first row first.
 
         Questions with the same text are one query. As several queries, they would count each other's
@@ -162,28 +152,26 @@ class PassageCollection:
         self._n_questions += added.rowcount
         return added.rowcount
 
-    def _find_or_add(self, question: CheckedRow, place: CheckedRow) -> tuple[int, int, int]:
-        """Return the number and the span of the passage at a place; add the passage if it is new."""
-        passage_id, text = str(place["passage_id"]), place.get("context")
-        found = self._connection.execute(
-            "SELECT number, start_char, end_char, text FROM passages WHERE id = ?", (passage_id,)
-        ).fetchone()
-        if found is None:
+    def _find_or_add(self, question: CheckedRow, place: CheckedRow) -> int:
+        """Return the number of the passage at a place; add the passage if it is new."""
+        passage_id, text = str(place["passage_id"]), str(place["context"])
+        found = self._connection.execute("SELECT number, text FROM passages WHERE id = ?", (passage_id,))
+        number, known = found.fetchone() or (None, None)
+        if number is None:
             start, end = int(place["start_char"]), int(place["end_char"])
-            self.add_passage(Passage(passage_id, str(place["source"]), start, end, str(text)))
+            self.add_passage(CorpusPassage(passage_id, text, str(place["source"]), start, end))
             return self._find_or_add(question, place)
-        number, start, end, known = found
-        if text != known and not self.has_all_passages:
+        if known != text:
             raise InputError(
                 f"Question {question['question_id']}: passage {passage_id} has another text than in an "
                 "earlier row.",
-                "Name the file that the run wrote with --passages.",
+                "Export one run's output at a time.",
             )
-        return number, start, end
+        return int(number)
 
 
-def _to_passage(values: tuple[Any, ...]) -> Passage:
-    return replace(Passage(*values), metadata=json.loads(values[-1]))
+def _to_passage(values: tuple[Any, ...]) -> CorpusPassage:
+    return replace(CorpusPassage(*values), metadata=json.loads(values[-1]))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import IO
 
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import Passage, PassageQuestion
+from qgbatch.exports.passages import CorpusPassage, PassageQuestion
 
 _FILE = "squad.json"
 _DESCRIPTION = f"""Questions in the format of SQuAD v1.1: `{_FILE}`.
@@ -63,7 +63,7 @@ def _describe_answers(given: ExportInput, n_answers: int, n_misplaced: int) -> s
     return f"{n_answers:,}; {n_misplaced:,} left out because they are not at their offset in the passage"
 
 
-def _answers(passage: Passage, question: PassageQuestion) -> _Answers:
+def _answers(passage: CorpusPassage, question: PassageQuestion) -> _Answers:
     """The answer of a question as SQuAD writes it, or an empty list if it is not at its offset."""
     text, start = question.answer, question.answer_start
     if not text or start is None or start < 0 or not passage.text.startswith(text, start):
@@ -72,7 +72,7 @@ def _answers(passage: Passage, question: PassageQuestion) -> _Answers:
 
 
 def _write_paragraph(
-    stream: IO[bytes], passage: Passage, questions: list[PassageQuestion], answers: list[_Answers]
+    stream: IO[bytes], passage: CorpusPassage, questions: list[PassageQuestion], answers: list[_Answers]
 ) -> None:
     qas = [
         {"id": question.question_id, "question": question.text, "answers": found}

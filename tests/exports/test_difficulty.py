@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.errors import InputError
@@ -15,7 +16,7 @@ from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
-from tests.support.tables import ask_chunk, chunk, write_rows
+from tests.support.tables import ask_chunk, chunk, passages_of, write_rows
 
 RANKS = (1, 1, 1, 1, 2, 5, 12, None)
 
@@ -38,12 +39,12 @@ def exported(
 ) -> tuple[dict[str, str], set[str]]:
     """Export rows; return the summary and the numbers of the bees that are in the files."""
     table = QuestionTable(write_rows(home / "q.jsonl", rows))
+    if FORMATS[export_format].needs_passages:
+        options["passages"] = write_rows(home / "passages.jsonl", passages_of(rows))
     summary = export(table, FORMATS[export_format], home / "out", ExportOptions(**options))
     texts = [path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()]
-    if export_format == "hf":
-        import pyarrow.parquet as pq
-
-        texts = [str(pq.read_table(home / "out" / "data")["question"].to_pylist()).encode()]
+    if (home / "out" / "data").exists():
+        texts = [str(pq.read_table(home / "out" / "data").to_pylist()).encode()]
     found = {str(number) for number in range(99) if any(b"bee %d " % number in text for text in texts)}
     return dict(summary), found
 
@@ -53,7 +54,7 @@ def test_questions_below_the_rank_are_left_out(export_format: str, tmp_path: Pat
     summary, bees = exported(export_format, tmp_path, some_rows(), min_rank=5)
     assert bees == {"5", "6", "7"}
     assert "5 questions with a bm25_rank below 5" in summary["left out"]
-    assert summary["BM25 ranks"] == "1: 0, 2-3: 0, 4-10: 1, 11+: 1, not found: 1"
+    assert summary["bm25_rank"] == "1: 0, 2-3: 0, 4-10: 1, 11 and more: 1, not found: 1"
 
 
 @pytest.mark.parametrize("export_format", FORMATS)
@@ -61,7 +62,7 @@ def test_the_easy_questions_with_the_best_scores_are_kept(export_format: str, tm
     summary, bees = exported(export_format, tmp_path, some_rows(), max_share_easy=0.2)
     assert bees == {"3", "4", "5", "6", "7"}
     assert "3 questions with bm25_rank 1 above their share" in summary["left out"]
-    assert summary["BM25 ranks"] == "1: 1, 2-3: 1, 4-10: 1, 11+: 1, not found: 1"
+    assert summary["bm25_rank"] == "1: 1, 2-3: 1, 4-10: 1, 11 and more: 1, not found: 1"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_decimal_shares_are_exact(share: float, tmp_path: Path) -> None:
     n_hard = round(100 * (1 - share))
     rows = some_rows([1] * 99 + [2] * n_hard)
     summary, _ = exported("anki", tmp_path, rows, max_share_easy=share)
-    assert summary["BM25 ranks"].startswith(f"1: {100 - n_hard}, 2-3: {n_hard},")
+    assert summary["bm25_rank"].startswith(f"1: {100 - n_hard}, 2-3: {n_hard},")
 
 
 def test_the_order_of_the_rows_does_not_decide(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_both_options_together(tmp_path: Path) -> None:
 
 def test_without_options_the_summary_has_the_ranks(tmp_path: Path) -> None:
     summary, bees = exported("anki", tmp_path, some_rows())
-    assert summary["BM25 ranks"] == "1: 4, 2-3: 1, 4-10: 1, 11+: 1, not found: 1"
+    assert summary["bm25_rank"] == "1: 4, 2-3: 1, 4-10: 1, 11 and more: 1, not found: 1"
     assert "left out" not in summary
     assert len(bees) == 8
 

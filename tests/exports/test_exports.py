@@ -27,7 +27,7 @@ from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
 from qgbatch.records import make_passage_id
 from qgbatch.training.data import read_split
-from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, write
+from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, passages_of, write, write_rows
 
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
 SAND = "'-ness' is an ending. Rivers carry \"sand\"."
@@ -47,7 +47,10 @@ def write_lines(path: Path, rows: Sequence[Row]) -> str:
 
 
 def exported(export_format: str, path: str, directory: Path, **options: Any) -> dict[str, str]:
-    """Export a table and return the summary."""
+    """Export a table and return the summary; a format that needs all passages gets them."""
+    if FORMATS[export_format].needs_passages:
+        passages = [*passages_of(QuestionTable(path).rows())]
+        options["passages"] = write_rows(directory.parent / "passages.jsonl", passages)
     return dict(export(QuestionTable(path), FORMATS[export_format], directory, ExportOptions(**options)))
 
 
@@ -314,7 +317,7 @@ def test_an_output_of_the_first_schema_is_exported_with_its_ids(
     rows = [{**row, "question_id": f"q{number:016x}"} for number, row in enumerate(some_rows())]
     old = replace(PROVENANCE, schema=1)
     exported(export_format, write(tmp_path / f"q.{suffix}", rows, provenance=old), tmp_path / "out")
-    if export_format != "doc2query":  # which has no ids of questions
+    if export_format not in ("doc2query", "triples"):  # which have no ids of questions
         files = [tmp_path / "out" / name for name in FORMATS[export_format].files]
         assert any(b"q0000000000000006" in file.read_bytes() for file in files)
     if suffix == "parquet":

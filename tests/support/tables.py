@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.output.rows import COLUMNS, PASSAGE_COLUMNS, Row, list_passages, output_columns, to_row
 from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import open_writer
@@ -54,7 +56,7 @@ def write(
     return str(path)
 
 
-def chunk(text: str, source: str = "a.txt", start: int = 0, **values: str | int | None) -> Row:
+def chunk(text: str, source: str = "a.txt", start: int = 0, **values: str | float | None) -> Row:
     """A passage of a file of all passages; values replace its own, or are those of kept columns."""
     return {
         "passage_id": make_passage_id(source, text),
@@ -89,6 +91,21 @@ def ask_chunk(chunk: Row, question: str, *others: Row, **values: str | float | N
         "other_passages": list_passages(own, rest),
         **values,
     }
+
+
+def passages_of(rows: Iterable[Row] | Iterable[CheckedRow]) -> list[Row]:
+    """The passages of rows with ``context``, each once, and for each question a distractor."""
+    passages: dict[str, Row] = {}
+    own = ("passage_id", "source", "start_char", "end_char", "document_sha256")
+    for number, row in enumerate(rows):
+        passage = {**chunk(str(row["context"])), **{name: row[name] for name in own}}
+        passages.setdefault(str(row["passage_id"]), passage)
+        word = max(re.findall(r"\w+", str(row["question"])), key=len)
+        text = (
+            f"Text {number} is long, says {word} once, and tells nothing of what was asked in the question."
+        )
+        passages[f"distractor {number}"] = chunk(text, "more.txt")
+    return [*passages.values()]
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> str:
