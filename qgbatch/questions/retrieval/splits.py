@@ -106,7 +106,8 @@ def assign_parts(passages: Iterable[tuple[str, str]], shares: Mapping[str, float
     """
     representatives = group_documents(passages)
     parts = {source: _part_of(name, shares) for source, name in representatives.items()}
-    empty = [name for name in shares if name not in set(parts.values())]
+    used = set(parts.values())
+    empty = [name for name in shares if name not in used]
     if empty:
         n_groups = len(set(representatives.values()))
         raise InputError(
