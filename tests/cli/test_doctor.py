@@ -17,6 +17,7 @@ from qgbatch.cli.doctor import doctor as doctor_command
 from qgbatch.cli.run import run as run_command
 from qgbatch.engines.devices import n_cores
 from qgbatch.output.atomic import lock_output, open_output
+from qgbatch.questions.retrieval.passage_index import PassageIndex
 from tests.conftest import MINI
 from tests.support.answering import make_answer_model
 
@@ -60,10 +61,19 @@ def _not_ok(findings: Findings) -> dict[str, str]:
     return {name: finding["status"] for name, finding in findings.items() if finding["status"] != "ok"}
 
 
+def test_passages_that_cannot_be_ranked_are_a_warning(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PassageIndex, "is_available", lambda: False)
+    exit_code, findings = doctor("--passages", "p.csv")
+    assert (exit_code, _not_ok(findings)) == (0, {"passages": "warning"})
+
+
 def test_all_checks_of_a_good_installation_are_ok(doctor: Doctor) -> None:
-    exit_code, findings = doctor("-o", "q.csv", "--report", "r.json", "--failures", "f.jsonl")
+    words = ("--passages", "p.csv", "--report", "r.json", "--failures", "f.jsonl")
+    exit_code, findings = doctor("-o", "q.csv", *words)
     assert (exit_code, _not_ok(findings)) == (0, {})
-    assert list(findings) == [*CHECKS, "output", "report", "failures"]
+    assert list(findings) == [*CHECKS, "output", "passages", "report", "failures"]
     assert "?" in findings["answer"]["finding"]
     assert f"torch {version('torch')}" in findings["versions"]["finding"]
     assert f"{n_cores()} cores" in findings["device"]["finding"]
@@ -108,6 +118,13 @@ def test_damaged_weights_exit_5_and_the_other_checks_run(here: Path, doctor: Doc
         (["-o", "nowhere/q.csv"], 6, "output", "nowhere is not a directory"),
         (["-o", "docs.csv"], 6, "output", "is a directory"),
         (["--report", "nowhere/r.json"], 6, "report", "nowhere is not a directory"),
+        (["--passages", "nowhere/p.csv"], 6, "passages", "nowhere is not a directory"),
+        (
+            ["--passages", "p.txt"],
+            2,
+            "passages",
+            "--passages p.txt: not a file that passages can be written",
+        ),
         (["--device", "tpu", "-o", "docs.csv"], 2, "output", "is a directory"),
     ],
 )

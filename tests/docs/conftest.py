@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
+from tests.support.documents import make_pdf
 from tests.support.runs import make_cache
 from tests.support.warm_process import PATIENCE_S, WarmProcess
 
@@ -17,11 +18,15 @@ RunShell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A directory to run commands in, with ``samples/`` made shorter to be quick."""
+    """A directory to run commands in: short ``samples/``, and PDFs of two of them in ``papers/``."""
     (tmp_path / "samples").mkdir()
+    (tmp_path / "papers").mkdir()
     for path in SAMPLES.iterdir():
-        text = path.read_text(encoding="utf-8")
-        (tmp_path / "samples" / path.name).write_text(text[:700].rpartition(" ")[0], encoding="utf-8")
+        text = path.read_text(encoding="utf-8")[:700].rpartition(" ")[0]
+        (tmp_path / "samples" / path.name).write_text(text, encoding="utf-8")
+        if path.stem in ("honeybees", "lighthouses"):
+            lines = text.encode("ascii", "ignore").decode().splitlines()
+            (tmp_path / "papers" / f"{path.stem}.pdf").write_bytes(make_pdf([lines]))
     return tmp_path
 
 

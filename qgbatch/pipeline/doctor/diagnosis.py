@@ -16,6 +16,7 @@ from qgbatch.pipeline.doctor.path_checks import (
     check_cache,
     check_directory,
     check_output,
+    check_passages,
     check_side_output,
     check_temporary_files,
 )
@@ -68,5 +69,7 @@ def diagnose(
         yield examine("output", partial(check_directory, output))
     elif output is not None:
         yield examine("output", partial(check_output, output, files))
+    if files.passages:
+        yield examine("passages", partial(check_passages, files.passages))
     for name, path in (side_outputs or {}).items():
         yield examine(name, partial(check_side_output, path))

@@ -15,10 +15,11 @@ from typing import IO
 from qgbatch.output.atomic import STDOUT, lock_output, open_output, open_temporary_file, replace_file
 from qgbatch.output.remote import is_uri, local_path
 from qgbatch.output.rows import COLUMNS
-from qgbatch.output.writers import choose_format, open_writer
+from qgbatch.output.writers import choose_format, choose_passages_format, open_writer
 from qgbatch.pipeline.distributed.parts import PartsDirectory
 from qgbatch.pipeline.doctor.findings import CautionError
 from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
+from qgbatch.questions.retrieval.passage_index import PassageIndex
 from qgbatch.settings import CacheSettings, FileSettings
 
 _BLOCK_BYTES = 4096
@@ -48,6 +49,18 @@ def check_output(output: str, files: FileSettings) -> str:
             pass
 
     return f"{_try_to_write(output, open_output(output), write)}, as {file_format}"
+
+
+def check_passages(path: str) -> str:
+    """Check that the file of ``--passages`` can be written, and that passages can be ranked."""
+    choose_passages_format(path)
+    found = check_output(path, FileSettings())
+    if not PassageIndex.is_available():
+        raise CautionError(
+            f"{found}; but SQLite was built without FTS5, so bm25_rank stays empty.",
+            "Use a Python whose SQLite has FTS5.",
+        )
+    return found
 
 
 def check_directory(output: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,15 +57,19 @@ def choose_questions(
         The indices of the chosen questions, ascending.
     """
     by_source = sorted(range(len(candidates)), key=lambda index: candidates[index].source)
-    documents = [list(group) for _, group in groupby(by_source, key=lambda index: candidates[index].source)]
-    hashes = [_hash(seed, candidates[document[0]].source) for document in documents]
-    sizes = [len(document) for document in documents]
-    if per_document is not None:
-        sizes = [min(size, per_document) for size in sizes]
-    quotas = sizes if n is None else _share(n, sizes, hashes)
+    sizes: list[int] = []
+    hashes = array("Q")
+    for source, group in groupby(by_source, key=lambda index: candidates[index].source):
+        sizes.append(sum(1 for _ in group))
+        hashes.append(_hash(seed, source))
+    limits = sizes if per_document is None else [min(size, per_document) for size in sizes]
+    quotas = limits if n is None else _share(n, limits, hashes)
     chosen: list[int] = []
-    for document, quota, number in zip(documents, quotas, hashes, strict=True):
-        chosen += document if quota == len(document) else _choose(candidates, document, quota, number)
+    start = 0
+    for size, quota, number in zip(sizes, quotas, hashes, strict=True):
+        document = by_source[start : start + size]
+        chosen += document if quota == size else _choose(candidates, document, quota, number)
+        start += size
     return sorted(chosen)
 
 

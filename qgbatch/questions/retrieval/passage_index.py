@@ -36,7 +36,7 @@ from qgbatch.settings import Language
 
 MAX_POSTINGS = 3000
 """A query scores at most this many passages per word of it in sum; about 2 microseconds each."""
-MIN_SHARE_OF_WORDS = 0.6
+MIN_SHARE_OF_WORDS = 0.7
 """A passage that answers a question contains at least this share of its content words."""
 
 _QUERY_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
@@ -45,7 +45,6 @@ _PROBE = "CREATE VIRTUAL TABLE words USING fts5 (text)"
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -65536; -- 64 MiB
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY, passage_id TEXT UNIQUE, text TEXT, source TEXT,
     start_char INTEGER, end_char INTEGER, near_key BLOB
@@ -240,7 +239,9 @@ class PassageIndex:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, check_same_thread=False)
+    connection = sqlite3.connect(path, check_same_thread=False)  # see _query
+    connection.execute("PRAGMA cache_size = -65536")  # 64 MiB
+    return connection
 
 
 def _near_key(text: str) -> bytes:
