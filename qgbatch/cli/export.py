@@ -22,6 +22,7 @@ _FORMAT_LINES = "\n".join(f"  {name:<10} {FORMATS[name].help}" for name in FORMA
 _NEED_CONTEXT = ", ".join(
     name for name in FORMATS if FORMATS[name].needs_context and not FORMATS[name].needs_passages
 )
+_CAN_BE_SPLIT = ", ".join(name for name in FORMATS if FORMATS[name].part_file)
 _EPILOG = f"""\b
 Formats:
 {_FORMAT_LINES}
@@ -78,6 +79,12 @@ Examples:
     group="Questions and passages",
     help="Hard negatives for each question of triples.",
 )
+@option(
+    "--split",
+    metavar="PARTS",
+    group="Questions and passages",
+    help=f"Split the documents into parts, such as train=0.8,dev=0.1,test=0.1: for {_CAN_BE_SPLIT}.",
+)
 @output_dir_option("Directory for the files and a README.md that describes them.")
 @dataset_options
 @config_option()
@@ -90,6 +97,7 @@ def export_command(
     min_rank: int | None,
     max_share_easy: float | None,
     negatives: int,
+    split: str | None,
     output_dir: Path,
     license_name: str | None,
     push_to_hub: bool,
@@ -102,6 +110,7 @@ def export_command(
     --runner ray writes.
     """
     from qgbatch.models.hub import prepare_repository, publish
+    from qgbatch.questions.retrieval.splits import parse_split
 
     if push_to_hub and to != "hf":
         raise SettingsError(f"--push-to-hub cannot be combined with --to {to}.", "Use --to hf.")
@@ -115,8 +124,9 @@ def export_command(
         min_rank=min_rank,
         max_share_easy=max_share_easy,
         negatives=negatives,
+        split=parse_split(split) if split else {},
     )
     summary = export(table, export_format, output_dir, options)
-    written = (*export_format.files, CARD)
+    written = (*export_format.file_names(options.split), CARD)
     published = [("published", publish(output_dir, written, repository, "dataset"))] if repository else []
     log_table([*summary, ("output", str(output_dir)), *published])

@@ -13,20 +13,21 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.passages import CorpusPassage, PassageQuestion
 from qgbatch.output.writers import json_line
 
-_CORPUS, _QUERIES, _QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
+_CORPUS, _QUERIES, _QRELS, _SINGLE_PART = "corpus.jsonl", "queries.jsonl", "qrels/{}.tsv", "test"
 _DESCRIPTION = f"""A retrieval test set in the layout of [BEIR](https://github.com/beir-cellar/beir).
 
 | file | contents |
 |---|---|
 | `{_CORPUS}` | the passages: `_id`, `title` (may be empty), `text`, `metadata` (the place in the source) |
 | `{_QUERIES}` | the questions: `_id`, `text`, `metadata` (answer, style and rank in BM25, if known) |
-| `{_QRELS}` | which passages are relevant to a question, each with the score 1 |
+| `qrels/` | which passages are relevant to a question, each with the score 1; one file for each part |
 
 Without `--passages`, the corpus contains only passages that a question was asked about."""
 
@@ -37,17 +38,22 @@ def _write(given: ExportInput, files: Files) -> Summary:
     for passage, _ in collection.passages():
         files[_CORPUS].write(_corpus_line(passage))
         n_passages += 1
-    files[_QRELS].write(_tsv_line("query-id", "corpus-id", "score"))
+    part_of, n_by_part = given.assign_parts(_SINGLE_PART), Counter[str]()
+    for part in given.options.split or (_SINGLE_PART,):
+        files[_QRELS.format(part)].write(_tsv_line("query-id", "corpus-id", "score"))
     for query, right in collection.queries():
         files[_QUERIES].write(_query_line(query, given))
+        part = part_of(right[0].source)
+        n_by_part[part] += 1
         for passage in right:
-            files[_QRELS].write(_tsv_line(query.question_id, passage.passage_id, "1"))
+            files[_QRELS.format(part)].write(_tsv_line(query.question_id, passage.passage_id, "1"))
         n_queries += 1
         n_pairs += len(right)
     return [
         ("passages", f"{n_passages:,}"),
         ("queries", f"{n_queries:,}"),
         ("pairs", f"{n_pairs:,} of a query and a relevant passage"),
+        *given.describe_parts(n_by_part),
     ]
 
 
@@ -76,10 +82,12 @@ def _tsv_line(*values: str) -> bytes:
 
 FORMAT = ExportFormat(
     "beir",
-    (_CORPUS, _QUERIES, _QRELS),
+    (_CORPUS, _QUERIES),
     "retrieval test set: corpus.jsonl, queries.jsonl, qrels/test.tsv",
     _DESCRIPTION,
     needs_context=True,
     write=_write,
+    part_file=_QRELS,
+    single_part=_SINGLE_PART,
     needs_judgments=True,
 )

@@ -47,21 +47,33 @@ def export(
     from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
 
-    if export_format.needs_passages and not options.passages:
-        raise SettingsError(
-            f"--to {export_format.name} needs {name_setting('passages')}.",
-            "Name the file that qgbatch run wrote with --passages.",
-        )
-    if export_format.needs_context and not options.passages:
-        table.need_context(f"--to {export_format.name}")
-    outputs = [str(directory / name) for name in (*export_format.files, CARD)]
+    _check_options(table, export_format, options)
+    outputs = [str(directory / name) for name in (*export_format.file_names(options.split), CARD)]
     inputs = [*table.files, *([options.passages] if options.passages else [])]
     check_output_conflicts(Listing([str(path) for path in inputs]), outputs)
     with (
         open_input(table, options, needs_judgments=export_format.needs_judgments) as given,
-        open_directory(directory, export_format) as files,
+        open_directory(directory, export_format, options.split) as files,
     ):
         summary = [*export_format.write(given, files), *given.summary()]
         title = display(directory.absolute().name)
         write_card(files[CARD], export_format, given, summary, title)
     return summary
+
+
+def _check_options(table: QuestionTable, export_format: ExportFormat, options: ExportOptions) -> None:
+    target = f"--to {export_format.name}"
+    if options.split and export_format.part_file is None:
+        names = [name for name, each in FORMATS.items() if each.part_file]
+        raise SettingsError(
+            f"{name_setting('split')} cannot be combined with {target}.", f"Use --to {' or '.join(names)}."
+        )
+    if export_format.needs_passages and not options.passages:
+        raise SettingsError(
+            f"{target} needs {name_setting('passages')}.",
+            "Name the file that qgbatch run wrote with --passages.",
+        )
+    if export_format.needs_context and not options.passages:
+        table.need_context(target)
+    elif options.split and not options.passages:
+        table.need_context(name_setting("split"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from qgbatch.errors import InputError, name_setting
@@ -22,6 +22,7 @@ from qgbatch.exports.row_checks import CheckedRow, parse_other_passages
 from qgbatch.exports.table import READ_COLUMNS, QuestionTable
 from qgbatch.output.rows import MAX_OTHER_PASSAGES
 from qgbatch.questions.retrieval.ranks import RANK_RANGES, rank_range
+from qgbatch.questions.retrieval.splits import assign_parts
 
 logger = logging.getLogger("qgbatch")
 
@@ -106,6 +107,37 @@ class ExportInput:
                 f"{self.table.path}: no question is left; left out are {self._describe_left_out()}.",
                 "Leave out fewer questions, or run over more documents.",
             )
+
+    def assign_parts(self, single_part: str) -> Callable[[str], str]:
+        """Return a function that names the part of a source.
+
+        Documents with near-duplicate passages are in the same part. Without ``--split``, all are in one.
+
+        Raises:
+            InputError: A part has no document.
+        """
+        if not self.options.split:
+            return lambda source: single_part
+        if self.options.passages:
+            texts = ((passage.source, passage.text) for passage, _ in self._collection.passages())
+        else:
+            texts = ((str(row["source"]), str(row["context"])) for row in self.rows())
+        return assign_parts(texts, self.options.split).__getitem__
+
+    def describe_parts(self, n_by_part: Mapping[str, int]) -> list[tuple[str, str]]:
+        """Return how many questions are in each part of a split, as a name and a value.
+
+        Raises:
+            InputError: A part has no question.
+        """
+        split = self.options.split
+        empty = next((part for part in split if not n_by_part.get(part)), None)
+        if empty:
+            raise InputError(
+                f"{self.table.path}: no question is in the part {empty!r} of {name_setting('split')}.",
+                "Give the part a larger share, or run over more documents.",
+            )
+        return [("parts", ", ".join(f"{part}: {n_by_part[part]:,}" for part in split))] if split else []
 
     def summary(self) -> list[tuple[str, str]]:
         """Return how difficult the questions are, and how many are left out, as names and values."""

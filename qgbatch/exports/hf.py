@@ -1,19 +1,20 @@
 """Export format ``hf``: a dataset for the Hugging Face hub, with a card that the hub reads.
 
-The rows are those of the table, as one Parquet file.
+The rows are those of the table, as one Parquet file for each part.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.parquet_parts import PART_FILE, SINGLE_PART, open_part_writers
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.run_facts import public_name
-from qgbatch.output.writers import open_writer
 
-_FILE = "data/train-00000-of-00001.parquet"
-_DESCRIPTION = f"""Questions that a model asked about passages, one row per question: `{_FILE}`.
+_DESCRIPTION = """Questions that a model asked about passages, one row per question.
 
 | column | meaning |
 |---|---|
@@ -40,11 +41,18 @@ _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 def _write(given: ExportInput, files: Files) -> Summary:
     kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
     columns = {name: kinds[name] for name in given.columns}
-    provenance = given.table.provenance and given.table.provenance.for_publication()
-    with open_writer(files[_FILE], "parquet", provenance, columns) as writer:
+    part_of, n_by_part = given.assign_parts(SINGLE_PART), Counter[str]()
+    with open_part_writers(given, files, columns) as writers:
         for row in given.rows():
-            writer.write({**dict.fromkeys(columns), **row, "model": public_name(row["model"])})
-    return [("questions", f"{given.n_rows:,}"), ("columns", ", ".join(given.columns))]
+            part = part_of(str(row["source"]))
+            n_by_part[part] += 1
+            values = {**dict.fromkeys(columns), **row, "model": public_name(row["model"])}
+            writers[part].write(values)
+    return [
+        ("questions", f"{given.n_rows:,}"),
+        ("columns", ", ".join(given.columns)),
+        *given.describe_parts(n_by_part),
+    ]
 
 
 def _front_matter(given: ExportInput, title: str) -> str:
@@ -57,7 +65,15 @@ def _front_matter(given: ExportInput, title: str) -> str:
         tags=["question-generation", "qgbatch"],
         task_categories=[*tasks, *(["question-answering"] if "answer" in given.columns else [])],
         size_categories=[size_category(given.n_rows)],
-        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": _FILE}]}],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": part, "path": PART_FILE.format(part)}
+                    for part in given.options.split or (SINGLE_PART,)
+                ],
+            }
+        ],
     )
     return f"---\n{data.to_yaml()}\n---\n\n"
 
@@ -72,10 +88,12 @@ def size_category(n_rows: int) -> str:
 
 FORMAT = ExportFormat(
     "hf",
-    (_FILE,),
+    (),
     "dataset with a card for the Hugging Face hub: one Parquet file",
     _DESCRIPTION,
     needs_context=False,
     write=_write,
+    part_file=PART_FILE,
+    single_part=SINGLE_PART,
     front_matter=_front_matter,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +18,7 @@ class ExportOptions:
     """Leave out questions whose passage BM25 finds at an earlier rank."""
     max_share_easy: float | None = None
     """The largest share of questions whose passage BM25 finds first, 0 to 1."""
+    split: Mapping[str, float] = field(default_factory=dict)
+    """The shares of the parts that the documents are split into, by name; empty for a single part."""
     negatives: int = 1
     """Number of hard negatives for each question."""

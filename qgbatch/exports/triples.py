@@ -10,14 +10,15 @@ below that of the positive by :data:`MARGIN`. A passage with nearly the same sco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from qgbatch.errors import InputError, ModelError, name_setting
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.parquet_parts import PART_FILE, SINGLE_PART, open_part_writers
 from qgbatch.exports.passages import PassageCollection, PassageQuestion
-from qgbatch.output.writers import open_writer
 from qgbatch.records import Passage
 from qgbatch.settings import Language
 
@@ -29,9 +30,8 @@ MARGIN = 0.05
 ``mine_hard_negatives`` of sentence-transformers."""
 _MAX_CANDIDATES = 100
 """Passages that are looked at for a question, the best first."""
-_FILE = "data/train-00000-of-00001.parquet"
 _TOO_FEW = "questions with fewer hard negatives than {}"
-_DESCRIPTION = f"""Questions with their passage and hard negatives, to train an embedding model: `{_FILE}`.
+_DESCRIPTION = """Questions with their passage and hard negatives, to train an embedding model.
 
 | column | meaning |
 |---|---|
@@ -46,26 +46,31 @@ def _write(given: ExportInput, files: Files) -> Summary:
     n_negatives = given.options.negatives
     names = ["anchor", "positive", *(f"negative_{number + 1}" for number in range(n_negatives))]
     too_few = _TOO_FEW.format(n_negatives)
-    given.left_out[too_few] = n_written = 0
-    collection = given.collect()
-    provenance = given.table.provenance and given.table.provenance.for_publication()
+    given.left_out[too_few] = 0
+    n_by_part: Counter[str] = Counter()
+    collection, part_of = given.collect(), given.assign_parts(SINGLE_PART)
     with (
         _index(collection, given) as index,
-        open_writer(files[_FILE], "parquet", provenance, dict.fromkeys(names, "string")) as writer,
+        open_part_writers(given, files, dict.fromkeys(names, "string")) as writers,
     ):
         for query, right in collection.queries():
             negatives = hard_negatives(index, query, right, n_negatives)
             if len(negatives) < n_negatives:
                 given.left_out[too_few] += 1
                 continue
-            writer.write(dict(zip(names, (query.text, right[0].text, *negatives), strict=True)))
-            n_written += 1
-    if not n_written:
+            part = part_of(right[0].source)
+            writers[part].write(dict(zip(names, (query.text, right[0].text, *negatives), strict=True)))
+            n_by_part[part] += 1
+    if not n_by_part:
         raise InputError(
             f"{given.table.path}: no question has enough hard negatives ({n_negatives}).",
             f"Lower {name_setting('negatives')}, or run over more documents.",
         )
-    return [("questions", f"{n_written:,}"), ("negatives", f"{n_negatives} for each question")]
+    return [
+        ("questions", f"{n_by_part.total():,}"),
+        ("negatives", f"{n_negatives} for each question"),
+        *given.describe_parts(n_by_part),
+    ]
 
 
 def _index(collection: PassageCollection, given: ExportInput) -> PassageIndex:
@@ -118,11 +123,13 @@ def hard_negatives(
 
 FORMAT = ExportFormat(
     "triples",
-    (_FILE,),
+    (),
     "questions with hard negatives, to train embeddings: Parquet",
     _DESCRIPTION,
     needs_context=True,
     write=_write,
+    part_file=PART_FILE,
+    single_part=SINGLE_PART,
     needs_judgments=True,
     needs_passages=True,
 )

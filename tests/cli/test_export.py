@@ -48,7 +48,7 @@ def test_the_output_of_a_run_can_be_exported(
     assert result.stdout == ""
     assert result.stderr.startswith("qgbatch: done\n")
     assert f"output     {tmp_path / 'out'}" in result.stderr
-    for name in (*FORMATS[export_format].files, "README.md"):
+    for name in (*FORMATS[export_format].file_names(), "README.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
 

@@ -255,7 +255,7 @@ def test_passages_do_not_depend_on_row_order_or_on_repeated_rows(
     assert first["left out"].startswith("0 repetitions of a question about the same passage")
     assert second["left out"].startswith("7 repetitions of a question about the same passage")
     assert first["passages"] == second["passages"] == "4"
-    for name in FORMATS[export_format].files:
+    for name in FORMATS[export_format].file_names():
         one, other = ((tmp_path / side / name).read_text(encoding="utf-8") for side in "ab")
         assert one.count("\n") == other.count("\n") or export_format == "squad"
     if export_format == "squad":
@@ -318,7 +318,7 @@ def test_an_output_of_the_first_schema_is_exported_with_its_ids(
     old = replace(PROVENANCE, schema=1)
     exported(export_format, write(tmp_path / f"q.{suffix}", rows, provenance=old), tmp_path / "out")
     if export_format not in ("doc2query", "ragas", "triples"):  # which have no ids of questions
-        files = [tmp_path / "out" / name for name in FORMATS[export_format].files]
+        files = [tmp_path / "out" / name for name in FORMATS[export_format].file_names()]
         assert any(b"q0000000000000006" in file.read_bytes() for file in files)
     if suffix == "parquet":
         assert '"schema": 1' in (tmp_path / "out" / "README.md").read_text()
@@ -467,7 +467,7 @@ def test_the_same_table_gives_the_same_bytes(export_format: str, tmp_path: Path)
     (tmp_path / "1").mkdir()
     for directory in (tmp_path / "out", tmp_path / "1" / "out", tmp_path / "out"):  # the last one again
         exported(export_format, path, directory)
-    names = (*FORMATS[export_format].files, "README.md")
+    names = (*FORMATS[export_format].file_names(), "README.md")
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "1" / "out" / name).read_bytes()
     assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
@@ -487,7 +487,7 @@ def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_p
     assert not [path.name for path in written if b"/home/ann" in path.read_bytes()]
     assert "asker" in (tmp_path / "out" / "README.md").read_text()
     if export_format == "hf":
-        table = pq.read_table(tmp_path / "out" / FORMATS["hf"].files[0])
+        table = pq.read_table(tmp_path / "out" / FORMATS["hf"].file_names()[0])
         assert b"/home/ann" not in b"".join((table.schema.metadata or {}).values())
         assert set(table["model"].to_pylist()) == {"asker"}
     if name == "q.parquet":
@@ -497,7 +497,7 @@ def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_p
 @pytest.mark.parametrize("export_format", FORMATS)
 def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> None:
     path = write(tmp_path / "q.parquet", some_rows())
-    for name in (*FORMATS[export_format].files, "README.md"):
+    for name in (*FORMATS[export_format].file_names(), "README.md"):
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
         place.write_text("Ann's own.")
