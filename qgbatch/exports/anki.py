@@ -12,9 +12,9 @@ import io
 import logging
 import re
 
+from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.row_checks import CheckedRow
-from qgbatch.exports.table import QuestionTable
 
 logger = logging.getLogger("qgbatch")
 
@@ -29,15 +29,15 @@ The front of a card is a question. The back is its answer, or its passage if it 
 source. A second import updates the existing cards."""
 
 
-def _write(table: QuestionTable, files: Files) -> Summary:
+def _write(given: ExportInput, files: Files) -> Summary:
     n_answers = n_passages = 0
     stream = files[_FILE]
     stream.write(_HEADER.encode())
-    for row in table.rows():
+    for row in given.rows():
         n_answers += "answer" in row
         n_passages += "answer" not in row and "context" in row
         stream.write(_card(row))
-    n_source_only = table.n_rows - n_answers - n_passages
+    n_source_only = given.n_rows - n_answers - n_passages
     if n_source_only:
         logger.warning(
             "%d cards have only the source on the back. To add the passages, run qgbatch run again with "
@@ -45,7 +45,7 @@ def _write(table: QuestionTable, files: Files) -> Summary:
             n_source_only,
         )
     return [
-        ("cards", f"{table.n_rows:,}"),
+        ("cards", f"{given.n_rows:,}"),
         ("backs", f"{n_answers:,} answers, {n_passages:,} passages, {n_source_only:,} sources only"),
     ]
 

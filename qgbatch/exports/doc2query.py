@@ -6,49 +6,42 @@ Pyserini and Anserini index (``JsonCollection``), is the passage followed by its
 line. The field ``text`` is only the passage, for display and for rerankers. Each question appears once
 per passage, because BM25 counts how often a word occurs.
 
-The file contains only passages that have a question. Index the other passages of the documents
+Without the file of all passages, the export contains only those that have a question. Index the others
 too; otherwise no search can find them.
 """
 
 from __future__ import annotations
 
+from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import REPEATED, group_by_passage
-from qgbatch.exports.table import QuestionTable
 from qgbatch.output.writers import json_line
 
 _FILE = "documents.jsonl"
 _DESCRIPTION = f"""Passages for a search index, expanded with the questions that they answer, so that more \
 searches find them.
 
-`{_FILE}` has one line per passage: `id` (hash of source and text), `contents` (the passage and its
+`{_FILE}` has one line per passage: `id`, `contents` (the passage and its
 questions, to be indexed), `text` (only the passage, to be shown), `source`, `start_char`, `end_char`.
-It contains only passages that have a question; index the others too. With Pyserini:
+Without `--passages` it contains only passages that have a question; index the others too. With Pyserini:
 
     python -m pyserini.index.lucene --collection JsonCollection --input DIR --index INDEX --storeRaw"""
 
 
-def _write(table: QuestionTable, files: Files) -> Summary:
+def _write(given: ExportInput, files: Files) -> Summary:
     n_passages = n_questions = 0
-    with group_by_passage(table) as passages:
-        for passage, questions in passages:
-            line = {
-                "id": passage.passage_id,
-                "contents": "\n".join([passage.context, *(question.text for question in questions)]),
-                "text": passage.context,
-                "source": passage.source,
-                "start_char": passage.start_char,
-                "end_char": passage.end_char,
-            }
-            files[_FILE].write(json_line(line))
-            n_passages += 1
-            n_questions += len(questions)
-        n_repeated = passages.n_repeated
-    return [
-        ("passages", f"{n_passages:,}"),
-        ("questions", f"{n_questions:,}"),
-        ("left out", REPEATED.format(n_repeated)),
-    ]
+    for passage, questions in given.collect().passages():
+        line = {
+            "id": passage.passage_id,
+            "contents": "\n".join([passage.text, *(question.text for question in questions)]),
+            "text": passage.text,
+            "source": passage.source,
+            "start_char": passage.start_char,
+            "end_char": passage.end_char,
+        }
+        files[_FILE].write(json_line(line))
+        n_passages += 1
+        n_questions += len(questions)
+    return [("passages", f"{n_passages:,}"), ("questions", f"{n_questions:,}")]
 
 
 FORMAT = ExportFormat(

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from qgbatch.errors import display
-from qgbatch.exports import anki, beir, doc2query, hf, squad
+from qgbatch.errors import SettingsError, display, name_setting
+from qgbatch.exports import anki, beir, deepeval, doc2query, hf, ragas, squad, triples
+from qgbatch.exports.export_input import open_input
 from qgbatch.exports.format import ExportFormat, Summary, open_directory, write_card
+from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
-_MODULES = (beir, squad, hf, anki, doc2query)
+_MODULES = (beir, ragas, deepeval, triples, squad, hf, anki, doc2query)
 """In the order of the help text."""
 FORMATS: Mapping[str, ExportFormat] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """Every export format by its name, the value of ``--to``."""
 
 
 def export(
-    table: QuestionTable, export_format: ExportFormat, directory: Path, license_name: str | None
+    table: QuestionTable, export_format: ExportFormat, directory: Path, options: ExportOptions
 ) -> Summary:
     """Write the questions of a table in an export format. The same table gives the same bytes.
 
@@ -30,25 +32,48 @@ def export(
         table: An output of ``qgbatch run``.
         export_format: One of :data:`FORMATS`.
         directory: The output directory; it is created if it is missing.
-        license_name: The licence to name in the card, as the Hugging Face hub spells it.
+        options: What the user has chosen.
 
     Returns:
         What was written, as names and values.
 
     Raises:
-        InputError: The table lacks a column that the format needs, or a row is invalid.
+        SettingsError: The format needs an option that is not given.
+        InputError: The table lacks a column that the format needs, a row is invalid, or the file of
+            passages belongs to another run.
         OutputError: The directory holds files and is not an earlier export in this format, or
             a file cannot be written.
     """
     from qgbatch.readers.conflicts import check_output_conflicts
     from qgbatch.readers.listing import Listing
 
-    if export_format.needs_context:
-        table.need_context(f"--to {export_format.name}")
-    outputs = [str(directory / name) for name in (*export_format.files, CARD)]
-    check_output_conflicts(Listing([str(path) for path in table.files]), outputs)
-    with open_directory(directory, export_format) as files:
-        summary = export_format.write(table, files)
+    _check_options(table, export_format, options)
+    outputs = [str(directory / name) for name in (*export_format.file_names(options.split), CARD)]
+    inputs = [*table.files, *([options.passages] if options.passages else [])]
+    check_output_conflicts(Listing([str(path) for path in inputs]), outputs)
+    with (
+        open_input(table, options, needs_judgments=export_format.needs_judgments) as given,
+        open_directory(directory, export_format, options.split) as files,
+    ):
+        summary = [*export_format.write(given, files), *given.summary()]
         title = display(directory.absolute().name)
-        write_card(files[CARD], export_format, table, summary, title, license_name)
+        write_card(files[CARD], export_format, given, summary, title)
     return summary
+
+
+def _check_options(table: QuestionTable, export_format: ExportFormat, options: ExportOptions) -> None:
+    target = f"--to {export_format.name}"
+    if options.split and export_format.part_file is None:
+        names = [name for name, each in FORMATS.items() if each.part_file]
+        raise SettingsError(
+            f"{name_setting('split')} cannot be combined with {target}.", f"Use --to {' or '.join(names)}."
+        )
+    if export_format.needs_passages and not options.passages:
+        raise SettingsError(
+            f"{target} needs {name_setting('passages')}.",
+            "Name the file that qgbatch run wrote with --passages.",
+        )
+    if export_format.needs_context and not options.passages:
+        table.need_context(target)
+    elif options.split and not options.passages:
+        table.need_context(name_setting("split"))

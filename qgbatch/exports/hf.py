@@ -1,60 +1,79 @@
 """Export format ``hf``: a dataset for the Hugging Face hub, with a card that the hub reads.
 
-The rows are those of the table, as one Parquet file.
+The rows are those of the table, as one Parquet file for each part.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+
+from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.parquet_parts import PART_FILE, SINGLE_PART, open_part_writers
 from qgbatch.exports.row_checks import OPTIONAL_COLUMNS
-from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS
 from qgbatch.output.run_facts import public_name
-from qgbatch.output.writers import open_writer
 
-_FILE = "data/train-00000-of-00001.parquet"
-_DESCRIPTION = f"""Questions that a model asked about passages, one row per question: `{_FILE}`.
+_DESCRIPTION = """Questions that a model asked about passages, one row per question.
 
 | column | meaning |
 |---|---|
 | `question_id` | hash of `source`, the passage's text and the question |
 | `question` | the question |
+| `passage_id` | id of the passage |
 | `source`, `document_sha256` | path of the document, and SHA-256 of its text |
 | `chunk_index`, `question_index` | index of the passage in the document, and of the question |
 | `start_char`, `end_char` | span of the passage in the document's text, in code points, half open |
 | `score` | probability that the question is good; or, if 0 or less, mean log-probability per token |
 | `model` | the model that wrote the question |
+| `style` | `question` or `keyword` |
+| `bm25_rank` | place of the passage in BM25 for the question; null if it is not found |
 | `context` | the passage |
 | `other_passages` | JSON array: other passages that the question was asked about too |
 | `answer`, `answer_start_char`, `answer_score` | the answer, its offset in the document, its probability |
 | `page` | page number in the document |
 
-The columns from `context` on are present only if the table had them."""
+The columns from `style` on are present only if the table had them."""
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 """Powers of ten from 1,000 on, as the hub writes them."""
 
 
-def _write(table: QuestionTable, files: Files) -> Summary:
+def _write(given: ExportInput, files: Files) -> Summary:
     kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
-    columns = {name: kinds[name] for name in table.columns}
-    provenance = table.provenance and table.provenance.for_publication()
-    with open_writer(files[_FILE], "parquet", provenance, columns) as writer:
-        for row in table.rows():
-            writer.write({**dict.fromkeys(columns), **row, "model": public_name(row["model"])})
-    return [("questions", f"{table.n_rows:,}"), ("columns", ", ".join(table.columns))]
+    columns = {name: kinds[name] for name in given.columns}
+    part_of, n_by_part = given.assign_parts(SINGLE_PART), Counter[str]()
+    with open_part_writers(given, files, columns) as writers:
+        for row in given.rows():
+            part = part_of(str(row["source"]))
+            n_by_part[part] += 1
+            values = {**dict.fromkeys(columns), **row, "model": public_name(row["model"])}
+            writers[part].write(values)
+    return [
+        ("questions", f"{given.n_rows:,}"),
+        ("columns", ", ".join(given.columns)),
+        *given.describe_parts(n_by_part),
+    ]
 
 
-def _front_matter(table: QuestionTable, title: str, license_name: str | None) -> str:
+def _front_matter(given: ExportInput, title: str) -> str:
     from huggingface_hub import DatasetCardData
 
-    tasks = ["text-retrieval"] if "context" in table.columns else ["other"]
+    tasks = ["text-retrieval"] if "context" in given.columns else ["other"]
     data = DatasetCardData(
-        license=license_name,
+        license=given.options.license_name,
         pretty_name=title,
         tags=["question-generation", "qgbatch"],
-        task_categories=[*tasks, *(["question-answering"] if "answer" in table.columns else [])],
-        size_categories=[size_category(table.n_rows)],
-        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": _FILE}]}],
+        task_categories=[*tasks, *(["question-answering"] if "answer" in given.columns else [])],
+        size_categories=[size_category(given.n_rows)],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": part, "path": PART_FILE.format(part)}
+                    for part in given.options.split or (SINGLE_PART,)
+                ],
+            }
+        ],
     )
     return f"---\n{data.to_yaml()}\n---\n\n"
 
@@ -69,10 +88,12 @@ def size_category(n_rows: int) -> str:
 
 FORMAT = ExportFormat(
     "hf",
-    (_FILE,),
+    (),
     "dataset with a card for the Hugging Face hub: one Parquet file",
     _DESCRIPTION,
     needs_context=False,
     write=_write,
+    part_file=PART_FILE,
+    single_part=SINGLE_PART,
     front_matter=_front_matter,
 )

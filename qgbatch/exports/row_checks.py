@@ -9,20 +9,30 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
-from qgbatch.output.rows import ANSWER_COLUMNS, COLUMNS, CONTEXT_COLUMNS, NULLABLE, PASSAGE_COLUMNS
+from qgbatch.output.rows import (
+    ANSWER_COLUMNS,
+    COLUMNS,
+    CONTEXT_COLUMNS,
+    NULLABLE,
+    PASSAGE_COLUMNS,
+    PASSAGE_FILE_COLUMNS,
+    RETRIEVAL_COLUMNS,
+)
 from qgbatch.output.writers import remove_formula_guard
 from qgbatch.records import question_digits
 
-OPTIONAL_COLUMNS: Mapping[str, str] = {**CONTEXT_COLUMNS, **ANSWER_COLUMNS}
+OPTIONAL_COLUMNS: Mapping[str, str] = {**RETRIEVAL_COLUMNS, **CONTEXT_COLUMNS, **ANSWER_COLUMNS}
 """Columns that an output may have in addition to :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow
 types."""
 CheckedRow: TypeAlias = dict[str, str | int | float]
 """A row of :mod:`qgbatch.output.writers` without its empty columns."""
-_ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS}
+_ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS, **PASSAGE_FILE_COLUMNS}
 _PATTERNS = {
     "question_id": re.compile(
         r"q[0-9a-f]{16}(?:[0-9a-f]{8}(?:-[0-9]{1,18})?)?"
     ),  # 16 digits: before schema 2
+    "bm25_rank": re.compile(r"[1-9][0-9]*"),
+    "passage_id": re.compile(r"[^\t\r\n]{1,1000}"),
     "document_sha256": re.compile(r"[0-9a-f]{64}"),
 }
 """Columns whose values appear in the IDs and file names of exports."""
@@ -79,19 +89,17 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
     with an apostrophe itself: the digits of a question's ID and the length of a passage tell the two cases
     apart.
     """
-    row: dict[str, Any] = dict(cells)
-    for name, kind in _ALL_COLUMNS.items():
-        cell = cells.get(name)
-        if cell is None:
-            continue
-        if kind == "string":
+    row: dict[str, Any] = {}
+    for name, cell in cells.items():
+        if _ALL_COLUMNS.get(name, "string") == "string":
             row[name] = remove_formula_guard(cell)
         elif cell or name not in NULLABLE:
-            row[name] = _from_cell(cell, kind, f"{place}: {name}")
-    if cells["question_id"][17:25] == question_digits(cells["question"]):
+            row[name] = _from_cell(cell, _ALL_COLUMNS[name], f"{place}: {name}")
+    if cells.get("question_id", "")[17:25] == question_digits(cells.get("question", "")):
         row["question"] = cells["question"]
-    if "context" in cells and len(cells["context"]) == row["end_char"] - row["start_char"]:
-        row["context"] = cells["context"]
+    for name in ("context", "text"):
+        if name in cells and len(cells[name]) == row["end_char"] - row["start_char"]:
+            row[name] = cells[name]
     return row
 
 
@@ -103,7 +111,12 @@ def _from_cell(cell: str, kind: str, place: str) -> int | float:
         raise _invalid(place, f"{cell[:80]!r}, not a number") from None
 
 
-def _text(value: Any, place: str) -> str:
+def check_text(value: Any, place: str) -> str:
+    """Return a value that must be text.
+
+    Raises:
+        InputError: It is not text, or it is not valid Unicode.
+    """
     if not isinstance(value, str):
         raise _invalid(place, f"{_kind_of(value)}, not text")
     try:
@@ -136,7 +149,7 @@ def _number(value: Any, place: str) -> float:
 
 
 _CHECKS: Mapping[str, Callable[[Any, str], str | int | float]] = {
-    "string": _text,
+    "string": check_text,
     "int64": _whole_number,
     "float64": _number,
 }

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import IO
 
+from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
-from qgbatch.exports.passages import REPEATED, Passage, PassageQuestion, group_by_passage
-from qgbatch.exports.table import QuestionTable
+from qgbatch.exports.passages import CorpusPassage, PassageQuestion
 
 _FILE = "squad.json"
 _DESCRIPTION = f"""Questions in the format of SQuAD v1.1: `{_FILE}`.
@@ -24,31 +24,29 @@ passage."""
 _Answers = list[dict[str, str | int]]
 
 
-def _write(table: QuestionTable, files: Files) -> Summary:
+def _write(given: ExportInput, files: Files) -> Summary:
     stream = files[_FILE]
     n_passages = n_questions = n_answers = n_misplaced = 0
     source = None
     stream.write(b'{"version": "1.1", "data": [')
-    with group_by_passage(table) as passages:
-        for passage, questions in passages:
-            answers = [_answers(passage, question) for question in questions]
-            stream.write(_separator(source, passage.source).encode())
-            source = passage.source
-            _write_paragraph(stream, passage, questions, answers)
-            n_passages += 1
-            n_questions += len(questions)
-            n_answers += sum(map(bool, answers))
-            n_misplaced += sum(
-                bool(question.answer) and not found
-                for question, found in zip(questions, answers, strict=True)
-            )
-        n_repeated = passages.n_repeated
+    for passage, questions in given.collect().passages():
+        if not questions:
+            continue
+        answers = [_answers(passage, question) for question in questions]
+        stream.write(_separator(source, passage.source).encode())
+        source = passage.source
+        _write_paragraph(stream, passage, questions, answers)
+        n_passages += 1
+        n_questions += len(questions)
+        n_answers += sum(map(bool, answers))
+        n_misplaced += sum(
+            bool(question.answer) and not found for question, found in zip(questions, answers, strict=True)
+        )
     stream.write(b"\n]}\n]}\n")
     return [
         ("passages", f"{n_passages:,}"),
         ("questions", f"{n_questions:,}"),
-        ("answers", _describe_answers(table, n_answers, n_misplaced)),
-        ("left out", REPEATED.format(n_repeated)),
+        ("answers", _describe_answers(given, n_answers, n_misplaced)),
     ]
 
 
@@ -59,28 +57,28 @@ def _separator(previous: str | None, source: str) -> str:
     return ("" if previous is None else "\n]},") + f'\n{{"title": {_json(source)}, "paragraphs": [\n'
 
 
-def _describe_answers(table: QuestionTable, n_answers: int, n_misplaced: int) -> str:
-    if "answer" not in table.columns:
+def _describe_answers(given: ExportInput, n_answers: int, n_misplaced: int) -> str:
+    if "answer" not in given.columns:
         return "0, because the table has no column answer"
     return f"{n_answers:,}; {n_misplaced:,} left out because they are not at their offset in the passage"
 
 
-def _answers(passage: Passage, question: PassageQuestion) -> _Answers:
+def _answers(passage: CorpusPassage, question: PassageQuestion) -> _Answers:
     """The answer of a question as SQuAD writes it, or an empty list if it is not at its offset."""
     text, start = question.answer, question.answer_start
-    if not text or start is None or start < 0 or not passage.context.startswith(text, start):
+    if not text or start is None or start < 0 or not passage.text.startswith(text, start):
         return []
     return [{"text": text, "answer_start": start}]
 
 
 def _write_paragraph(
-    stream: IO[bytes], passage: Passage, questions: list[PassageQuestion], answers: list[_Answers]
+    stream: IO[bytes], passage: CorpusPassage, questions: list[PassageQuestion], answers: list[_Answers]
 ) -> None:
     qas = [
         {"id": question.question_id, "question": question.text, "answers": found}
         for question, found in zip(questions, answers, strict=True)
     ]
-    stream.write(_json({"context": passage.context, "qas": qas}).encode())
+    stream.write(_json({"context": passage.text, "qas": qas}).encode())
 
 
 def _json(value: object) -> str:

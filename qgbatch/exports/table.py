@@ -22,10 +22,10 @@ from qgbatch.readers.table_rows import Columns, TableRow, read_intact_rows
 logger = logging.getLogger("qgbatch")
 
 _MAX_MODELS = 10
-_READ_COLUMNS = (*COLUMNS, *OPTIONAL_COLUMNS)
+READ_COLUMNS = (*COLUMNS, *OPTIONAL_COLUMNS)
 _KINDS = ".parquet, .csv, .jsonl or a directory of Parquet files"
 _NO_ROWS_HINT = "Give another file, or see in the report of the run why it wrote no question."
-_NOT_AN_OUTPUT_HINT = "Give a file as qgbatch run wrote it."
+NOT_AN_OUTPUT_HINT = "Give a file as qgbatch run wrote it."
 
 
 class QuestionTable:
@@ -62,6 +62,7 @@ class QuestionTable:
         Raises:
             InputError: a value is not valid for its column; names the line or row.
         """
+        self.n_rows = 0
         for file in self.files:
             for place, values in self._values(file):
                 row = check_row(place, values, self.columns)
@@ -99,7 +100,7 @@ class QuestionTable:
             if columns:  # an empty CSV file has none
                 self.columns = _known_columns(str(file), columns)
 
-        return read_intact_rows(str(file), _READ_COLUMNS, _NOT_AN_OUTPUT_HINT, check_columns=check_columns)
+        return read_intact_rows(str(file), READ_COLUMNS, NOT_AN_OUTPUT_HINT, check_columns=check_columns)
 
 
 def _find_files(path: str) -> list[Path]:
@@ -121,8 +122,8 @@ def _known_columns(place: str, names: Collection[str]) -> list[str]:
     """The columns to read of those that the table has, in the order of the documentation."""
     for name in COLUMNS:
         if name not in names and name not in NULLABLE:
-            raise InputError(f"{place}: no column {name!r}.", _NOT_AN_OUTPUT_HINT)
-    return [name for name in _READ_COLUMNS if name in names]
+            raise InputError(f"{place}: no column {name!r}.", NOT_AN_OUTPUT_HINT)
+    return [name for name in READ_COLUMNS if name in names]
 
 
 def _check_same_columns(row: TableRow, names: set[str]) -> None:
@@ -138,26 +139,35 @@ def _check_same_columns(row: TableRow, names: set[str]) -> None:
 
 def _columns_and_provenance(files: list[Path]) -> tuple[list[str], Provenance | None]:
     """The columns of Parquet files, which have to be the same in all, and the first file's provenance."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     found: list[tuple[list[str], Provenance | None]] = []
     for path in files:
-        try:
-            with path.open("rb") as stream:  # pyarrow does not open a path that is not valid Unicode
-                schema = pq.read_schema(stream)
-            metadata = json.loads((schema.metadata or {}).get(b"qgbatch", b"{}"))
-        except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
-            raise InputError(
-                f"{path}: damaged, or not a Parquet file ({error}).", _NOT_AN_OUTPUT_HINT
-            ) from error
-        found.append((_known_columns(str(path), schema.names), _provenance(metadata)))
+        names, metadata = read_schema(path)
+        found.append((_known_columns(str(path), names), _provenance(metadata)))
     for path, (columns, _) in zip(files, found, strict=True):
         if columns != found[0][0]:
             raise InputError(
                 f"{path}: other columns than {files[0]}.", "Export one run's output at a time."
             )
     return found[0]
+
+
+def read_schema(path: Path) -> tuple[list[str], object]:
+    """Read the names of the columns of a Parquet file, and its metadata of qgbatch.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream:  # pyarrow does not open a path that is not valid Unicode
+            schema = pq.read_schema(stream)
+        return schema.names, json.loads((schema.metadata or {}).get(b"qgbatch", b"{}"))
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: damaged, or not a Parquet file ({error}).", NOT_AN_OUTPUT_HINT
+        ) from error
 
 
 def _provenance(metadata: object) -> Provenance | None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
@@ -16,19 +17,21 @@ from qgbatch.exports.export import FORMATS
 from tests.conftest import SAMPLES
 from tests.support.loopback_hub import LoopbackHub, hub_environment
 from tests.support.runs import GREEDY
+from tests.support.tables import write_rows
 
 Qgbatch = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
-    """Two outputs, ``with.parquet`` with the passages and ``without.csv`` without them."""
+    """``with.parquet`` has the text of passages, ``without.csv`` has not; ``passages.parquet`` has all."""
     from click.testing import CliRunner
 
     from qgbatch.cli import main
 
     home = tmp_path_factory.mktemp("questions")
-    for name, words in (("with.parquet", ["--with-context"]), ("without.csv", ["--csv-safe"])):
+    all_passages = ["--with-context", "--passages", str(home / "passages.parquet"), "--ambiguous", "keep"]
+    for name, words in (("with.parquet", all_passages), ("without.csv", ["--csv-safe"])):
         given = ["run", str(SAMPLES / "lighthouses.txt"), "-o", str(home / name), *GREEDY, *words]
         result = CliRunner().invoke(main, given)
         assert result.exit_code == ExitCode.OK, result.output
@@ -39,12 +42,13 @@ def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Pat
 def test_the_output_of_a_run_can_be_exported(
     export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
-    result = qgbatch("export", questions / "with.parquet", "--to", export_format, "-o", tmp_path / "out")
+    words = ("--to", export_format, "--passages", questions / "passages.parquet", "-o", tmp_path / "out")
+    result = qgbatch("export", questions / "with.parquet", *words)
     assert result.exit_code == ExitCode.OK, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("qgbatch: done\n")
     assert f"output     {tmp_path / 'out'}" in result.stderr
-    for name in (*FORMATS[export_format].files, "README.md"):
+    for name in (*FORMATS[export_format].file_names(), "README.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 
 
@@ -53,7 +57,11 @@ def test_missing_passages_are_an_error_if_the_format_needs_them(
     export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
     result = qgbatch("export", questions / "without.csv", "--to", export_format, "-o", tmp_path / "out")
-    if FORMATS[export_format].needs_context:
+    if FORMATS[export_format].needs_passages:
+        assert result.exit_code == ExitCode.USAGE
+        assert f"--to {export_format} needs --passages" in result.stderr
+        assert not (tmp_path / "out").exists()
+    elif FORMATS[export_format].needs_context:
         assert result.exit_code == ExitCode.NO_INPUT
         assert (
             f"no column 'context', and --to {export_format} needs the text of each passage" in result.stderr
@@ -108,7 +116,7 @@ def test_a_directory_with_other_files_is_refused(
     export_format: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "tea.txt").write_text("Tea is a drink.")
-    words = ("--to", export_format, "-o", tmp_path)
+    words = ("--to", export_format, "--passages", questions / "passages.parquet", "-o", tmp_path)
     result = qgbatch("export", questions / "with.parquet", *words)
     assert result.exit_code == ExitCode.OUTPUT
     assert f"{tmp_path} contains tea.txt, and qgbatch export --to {export_format} did not" in result.stderr
@@ -151,3 +159,34 @@ def test_publishing_needs_the_hub(qgbatch: Qgbatch, questions: Path, tmp_path: P
     assert result.exit_code == ExitCode.USAGE
     assert "HF_HUB_OFFLINE" in result.stderr
     assert not (tmp_path / "asked").exists()
+
+
+def test_a_passage_that_is_not_in_the_file_is_an_error(
+    qgbatch: Qgbatch, questions: Path, tmp_path: Path
+) -> None:
+    passages = pq.read_table(questions / "passages.parquet")
+    pq.write_table(passages.slice(0, 1), tmp_path / "one.parquet")
+    words = ("--to", "beir", "--passages", tmp_path / "one.parquet", "-o", tmp_path / "out")
+    result = qgbatch("export", questions / "with.parquet", *words)
+    assert result.exit_code == ExitCode.NO_INPUT
+    assert "it belongs to another run" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_questions_can_be_made_harder(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    rows = pq.read_table(questions / "with.parquet").to_pylist()
+    rows = [{**row, "bm25_rank": 1 if number % 3 else None} for number, row in enumerate(rows)]
+    path = write_rows(tmp_path / "ranked.jsonl", rows)
+    words = ("--to", "beir", "--max-share-easy", "0.5", "-o", tmp_path / "out")
+    result = qgbatch("export", path, *words)
+    assert result.exit_code == ExitCode.OK, result.output
+    lines = (tmp_path / "out" / "queries.jsonl").read_text().splitlines()
+    ranks = [json.loads(line)["metadata"]["bm25_rank"] for line in lines]
+    assert 0 < 2 * ranks.count(1) == len(ranks)
+    assert f"1: {ranks.count(1)}, 2-3:" in result.stderr
+    words = ("--to", "anki", *words[2:-1], tmp_path / "other")
+    result = qgbatch("export", questions / "without.csv", *words)
+    assert "no column 'bm25_rank', which --max-share-easy needs" in result.stderr
+    for wrong in (("--max-share-easy", "1.1"), ("--min-rank", "0"), ("--negatives", "0")):
+        result = qgbatch("export", questions / "with.parquet", *words, *wrong)
+        assert result.exit_code == ExitCode.USAGE

@@ -20,13 +20,14 @@ from huggingface_hub import DatasetCard
 from qgbatch.errors import InputError, OutputError
 from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.hf import size_category
+from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import COLUMNS, CONTEXT_COLUMNS, Row
 from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
 from qgbatch.records import make_passage_id
 from qgbatch.training.data import read_split
-from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, write
+from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, passages_of, write, write_rows
 
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
 SAND = "'-ness' is an ending. Rivers carry \"sand\"."
@@ -45,9 +46,12 @@ def write_lines(path: Path, rows: Sequence[Row]) -> str:
     return str(path)
 
 
-def exported(export_format: str, path: str, directory: Path) -> dict[str, str]:
-    """Export a table and return the summary."""
-    return dict(export(QuestionTable(path), FORMATS[export_format], directory, None))
+def exported(export_format: str, path: str, directory: Path, **options: Any) -> dict[str, str]:
+    """Export a table and return the summary; a format that needs all passages gets them."""
+    if FORMATS[export_format].needs_passages:
+        passages = [*passages_of(QuestionTable(path).rows())]
+        options["passages"] = write_rows(directory.parent / "passages.jsonl", passages)
+    return dict(export(QuestionTable(path), FORMATS[export_format], directory, ExportOptions(**options)))
 
 
 def read_jsonl(path: Path) -> list[Any]:
@@ -194,7 +198,7 @@ def test_csv_errors_name_the_line_of_the_file(tmp_path: Path) -> None:
     lines = path.read_bytes().split(b"\n")
     for old, new, message in (
         (b"-0.25", b"-x", f"line {len(lines) - 1}: score is '-x', not a number"),
-        (b",-0.25", b"", f"line {len(lines) - 1}: 12 values for 13 columns"),
+        (b",-0.25", b"", f"line {len(lines) - 1}: 13 values for 14 columns"),
     ):
         damaged = tmp_path / "damaged.csv"
         damaged.write_bytes(b"\n".join([*lines[:-2], lines[-2].replace(old, new), b""]))
@@ -228,7 +232,7 @@ def test_beir_files_agree_with_each_other_and_with_the_rows(tmp_path: Path) -> N
     assert {query for query, _, _ in qrels} == queries.keys()
     assert {passage for _, passage, _ in qrels} == corpus.keys()
     asked = [(queries[query], corpus[passage]["text"], score) for query, passage, score in qrels]
-    assert asked == [(row["question"], row["context"], "1") for row in some_rows()]
+    assert sorted(asked) == sorted((row["question"], row["context"], "1") for row in some_rows())
 
 
 def test_a_question_about_two_passages_is_one_query(tmp_path: Path) -> None:
@@ -251,7 +255,7 @@ def test_passages_do_not_depend_on_row_order_or_on_repeated_rows(
     assert first["left out"].startswith("0 repetitions of a question about the same passage")
     assert second["left out"].startswith("7 repetitions of a question about the same passage")
     assert first["passages"] == second["passages"] == "4"
-    for name in FORMATS[export_format].files:
+    for name in FORMATS[export_format].file_names():
         one, other = ((tmp_path / side / name).read_text(encoding="utf-8") for side in "ab")
         assert one.count("\n") == other.count("\n") or export_format == "squad"
     if export_format == "squad":
@@ -275,9 +279,9 @@ def test_an_output_without_the_passages_of_duplicates_causes_a_warning(
         ("[" * 100_000, "other_passages is not JSON"),
         ("{}", "other_passages is not an array of objects"),
         ("[[]]", "other_passages is not an array of objects"),
-        ('[{"source": 1}]', "other_passages: source is a number, not text"),
+        ('[{"passage_id": "p", "source": 1}]', "other_passages: source is a number, not text"),
         (
-            '[{"source": "a", "start_char": 2, "end_char": 1, "context": ""}]',
+            '[{"passage_id": "p", "source": "a", "start_char": 2, "end_char": 1, "context": ""}]',
             "end_char is before start_char",
         ),
     ],
@@ -313,8 +317,8 @@ def test_an_output_of_the_first_schema_is_exported_with_its_ids(
     rows = [{**row, "question_id": f"q{number:016x}"} for number, row in enumerate(some_rows())]
     old = replace(PROVENANCE, schema=1)
     exported(export_format, write(tmp_path / f"q.{suffix}", rows, provenance=old), tmp_path / "out")
-    if export_format != "doc2query":  # which has no ids of questions
-        files = [tmp_path / "out" / name for name in FORMATS[export_format].files]
+    if export_format not in ("doc2query", "ragas", "triples"):  # which have no ids of questions
+        files = [tmp_path / "out" / name for name in FORMATS[export_format].file_names()]
         assert any(b"q0000000000000006" in file.read_bytes() for file in files)
     if suffix == "parquet":
         assert '"schema": 1' in (tmp_path / "out" / "README.md").read_text()
@@ -359,7 +363,7 @@ def test_the_hf_export_loads_and_has_a_card(with_context: bool, tmp_path: Path) 
     if not with_context:
         rows = [without(row, *CONTEXT_COLUMNS) for row in rows]
     table = QuestionTable(write(tmp_path / "q.parquet", rows))
-    export(table, FORMATS["hf"], tmp_path / "asked", "cc-by-sa-4.0")
+    export(table, FORMATS["hf"], tmp_path / "asked", ExportOptions(license_name="cc-by-sa-4.0"))
     assert load(tmp_path / "asked", tmp_path / "cache").to_list() == [{**row, "page": None} for row in rows]
     card = DatasetCard.load(tmp_path / "asked" / "README.md")
     assert card.data.license == "cc-by-sa-4.0"
@@ -463,7 +467,7 @@ def test_the_same_table_gives_the_same_bytes(export_format: str, tmp_path: Path)
     (tmp_path / "1").mkdir()
     for directory in (tmp_path / "out", tmp_path / "1" / "out", tmp_path / "out"):  # the last one again
         exported(export_format, path, directory)
-    names = (*FORMATS[export_format].files, "README.md")
+    names = (*FORMATS[export_format].file_names(), "README.md")
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "1" / "out" / name).read_bytes()
     assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
@@ -483,7 +487,7 @@ def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_p
     assert not [path.name for path in written if b"/home/ann" in path.read_bytes()]
     assert "asker" in (tmp_path / "out" / "README.md").read_text()
     if export_format == "hf":
-        table = pq.read_table(tmp_path / "out" / FORMATS["hf"].files[0])
+        table = pq.read_table(tmp_path / "out" / FORMATS["hf"].file_names()[0])
         assert b"/home/ann" not in b"".join((table.schema.metadata or {}).values())
         assert set(table["model"].to_pylist()) == {"asker"}
     if name == "q.parquet":
@@ -493,7 +497,7 @@ def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_p
 @pytest.mark.parametrize("export_format", FORMATS)
 def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> None:
     path = write(tmp_path / "q.parquet", some_rows())
-    for name in (*FORMATS[export_format].files, "README.md"):
+    for name in (*FORMATS[export_format].file_names(), "README.md"):
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
         place.write_text("Ann's own.")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qgbatch.exports.export import FORMATS, export
+from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
 from qgbatch.records import make_passage_id
@@ -34,7 +35,7 @@ def ids(rows: Iterable[Row]) -> list[str]:
 def exported(export_format: str, rows: list[Row], directory: Path) -> Path:
     directory.mkdir()
     table = QuestionTable(write(directory / "q.jsonl", rows))
-    export(table, FORMATS[export_format], directory / "out", None)
+    export(table, FORMATS[export_format], directory / "out", ExportOptions())
     return directory / "out"
 
 

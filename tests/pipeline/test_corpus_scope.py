@@ -14,6 +14,7 @@ import qgbatch
 from qgbatch import CacheSettings, FileSettings, RunReport, Settings
 from qgbatch.engines.fake import FakeEngine
 from qgbatch.exports.export import FORMATS, export
+from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output import rows as output_rows
 from qgbatch.output.rows import Row, output_columns, to_row
@@ -66,7 +67,7 @@ def test_every_passage_that_a_question_was_asked_of_is_right(
 ) -> None:
     report = run(tmp_path, tmp_path / name, TEXTS, dedupe=dedupe, dedupe_scope="corpus")
     assert report.dropped["duplicate"] > 1
-    export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", None)
+    export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", ExportOptions())
     right = judgments(tmp_path / "beir")
     assert right.pop(f"What of {SHARED}?") == [TEXTS["a.txt"], TEXTS["b.txt"]]
     assert {len(passages) for passages in right.values()} == {1}
@@ -75,7 +76,7 @@ def test_every_passage_that_a_question_was_asked_of_is_right(
 def test_a_passage_that_lost_all_of_its_questions_is_in_the_test_set(tmp_path: Path) -> None:
     texts = {"a.txt": TEXTS["a.txt"], "copy.txt": TEXTS["a.txt"]}
     run(tmp_path, tmp_path / "q.jsonl", texts, dedupe_scope="corpus")
-    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", None)
+    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", ExportOptions())
     sources = [line["metadata"]["source"] for line in read_jsonl(tmp_path / "beir" / "corpus.jsonl")]
     assert sources == [str(tmp_path / name) for name in texts]
     assert all(len(passages) == 2 for passages in judgments(tmp_path / "beir").values())
@@ -84,7 +85,7 @@ def test_a_passage_that_lost_all_of_its_questions_is_in_the_test_set(tmp_path: P
 def test_duplicates_within_a_document_are_right_passages_too(tmp_path: Path) -> None:
     text = f"{TEXTS['a.txt']}\n\n{TEXTS['b.txt']}\n"
     run(tmp_path, tmp_path / "q.jsonl", {"a.txt": text}, target_tokens=16)
-    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", None)
+    export(QuestionTable(str(tmp_path / "q.jsonl")), FORMATS["beir"], tmp_path / "beir", ExportOptions())
     assert judgments(tmp_path / "beir")[f"What of {SHARED}?"] == [TEXTS["a.txt"], TEXTS["b.txt"]]
 
 
@@ -157,7 +158,7 @@ def test_a_question_of_very_many_passages_is_no_query(
     for name in ("q.jsonl", "q.csv", "q.parquet"):
         run(tmp_path, tmp_path / name, texts, dedupe_scope="corpus")
         summary = dict(
-            export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", None)
+            export(QuestionTable(str(tmp_path / name)), FORMATS["beir"], tmp_path / "beir", ExportOptions())
         )
         assert f"What of {SHARED}?" not in judgments(tmp_path / "beir")
         assert ", 1 questions about more than" in summary["left out"]
