@@ -190,3 +190,36 @@ def test_the_questions_can_be_made_harder(qgbatch: Qgbatch, questions: Path, tmp
     for wrong in (("--max-share-easy", "1.1"), ("--min-rank", "0"), ("--negatives", "0")):
         result = qgbatch("export", questions / "with.parquet", *words, *wrong)
         assert result.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            ("--to", "beir", "--split", "a=0.5,b=0.4"),
+            ExitCode.USAGE,
+            "--split a=0.5,b=0.4: the shares add up",
+        ),
+        (
+            ("--to", "anki", "--split", "a=0.5,b=0.5"),
+            ExitCode.USAGE,
+            "--split cannot be combined with --to anki",
+        ),
+        (("--to", "hf", "--split", "a=0.5,b=0.5"), ExitCode.NO_INPUT, "is empty"),  # one document
+    ],
+)
+def test_a_split_that_is_not_possible(
+    words: tuple[str, ...], code: ExitCode, message: str, qgbatch: Qgbatch, questions: Path, tmp_path: Path
+) -> None:
+    result = qgbatch("export", questions / "with.parquet", *words, "-o", tmp_path / "out")
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_with_one_part(qgbatch: Qgbatch, questions: Path, tmp_path: Path) -> None:
+    words = ("--to", "beir", "--split", "dev=1", "-o", tmp_path / "out")
+    result = qgbatch("export", questions / "with.parquet", *words)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert [path.name for path in (tmp_path / "out" / "qrels").iterdir()] == ["dev.tsv"]
+    assert "parts      dev: " in result.stderr

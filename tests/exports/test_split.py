@@ -102,7 +102,7 @@ def test_all_judgments_of_a_query_are_in_its_part(tmp_path: Path) -> None:
         ask_chunk(each, str(row["question"]), PASSAGES[0]) for each, row in zip(PASSAGES, ROWS, strict=True)
     ]
     exported("beir", tmp_path, rows=rows)
-    n_judgments = []
+    n_judgments: list[int] = []
     for part in SHARES:
         with (tmp_path / "out" / "qrels" / f"{part}.tsv").open(encoding="utf-8", newline="") as file:
             _, *judgments = csv.reader(file, delimiter="\t")
