@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.output.rows import COLUMNS, PASSAGE_COLUMNS, Row, list_passages, output_columns, to_row
 from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import open_writer
@@ -93,7 +93,7 @@ def ask_chunk(chunk: Row, question: str, *others: Row, **values: str | float | N
     }
 
 
-def passages_of(rows: Iterable[Row] | Iterable[CheckedRow]) -> list[Row]:
+def passages_of(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The passages of rows with ``context``, each once, and for each question a distractor."""
     passages: dict[str, Row] = {}
     own = ("passage_id", "source", "start_char", "end_char", "document_sha256")
