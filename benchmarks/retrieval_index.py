@@ -8,6 +8,7 @@ of its passage and four of the 50 most frequent words. Both contenders add all p
 rank of each question's passage among all passages. ``bm25s`` keeps the index in memory and scores by all
 words; qgbatch keeps it on disk and scores by the rarest words. Each run is a new process, whose peak memory
 includes the interpreter, the imported modules and the 300,000 words that the text is made of.
+"total time, ratio" is the wall time divided by that of qgbatch in the same round.
 
 With ``--squad``, it also compares the ranks by the rarest words with the ranks by all words, for several
 values of ``MAX_POSTINGS``.
