@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,8 @@ from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
 from qgbatch.records import Chunk, Document, Generation, InputIds
 from qgbatch.settings import Decoding, FileSettings, Settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,9 @@ class Components:
     @property
     def min_score(self) -> float | None:
         """Minimum score of a question: the user's, else the ranker's, else none."""
-        if self.settings.min_score is not None:
-            return self.settings.min_score
+        min_score = self.settings.min_score
+        if min_score is not None and (self.ranker or min_score <= 0):
+            return min_score
         return self.ranker.min_score if self.ranker else None
 
     @property
@@ -233,10 +237,11 @@ def _find_ranker(model: ModelFiles, settings: Settings) -> Ranker | None:
     """Load the ranker of a model, and check that the minimum scores fit the model."""
     ranker = load_ranker(model.directory)
     if ranker is None and (settings.min_score or 0.0) > 0:
-        raise SettingsError(
-            f"{name_setting('min_score', settings.min_score)}: scores of {model.name} are mean "
-            "log-probabilities, 0 or less.",
-            "Give a negative number, such as -0.2.",
+        logger.warning(
+            "%s has no effect: scores of %s are mean log-probabilities, 0 or less. Use a negative number, "
+            "such as -0.2.",
+            name_setting("min_score", settings.min_score),
+            model.name,
         )
     scores_answers = settings.answers or model.metadata.answer_separator
     if settings.min_answer_score is not None and not scores_answers:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import filterfalse
 from typing import Protocol, TypeVar
 
+from qgbatch.questions.copying import count_copied_words
 from qgbatch.questions.form import is_well_formed_english
 from qgbatch.questions.standalone import is_standalone
 from qgbatch.questions.words import WORD, content_words
@@ -22,7 +23,8 @@ def filter_questions(
 ) -> list[Question]:
     """Return the questions that pass all filters, in order, and count the others by reason.
 
-    The reasons are ``low_score``, ``unanswered``, ``malformed``, ``not_standalone`` and ``not_grounded``.
+    The reasons are ``low_score``, ``unanswered``, ``malformed``, ``not_standalone``, ``copied`` and
+    ``not_grounded``.
 
     Args:
         questions: The questions to filter.
@@ -115,6 +117,10 @@ def _reason_to_drop(question: Question, settings: Settings, min_score: float | N
         return "malformed"
     if settings.standalone and not is_standalone(question.question):
         return "not_standalone"
+    if settings.max_copied_words is not None:
+        n_copied = count_copied_words(question.question, question.chunk.text)
+        if n_copied > settings.max_copied_words:
+            return "copied"
     if settings.min_grounding is not None:
         share = grounding(question.question, question.chunk.text, settings.language)
         if share < settings.min_grounding:

@@ -15,6 +15,7 @@ from pathlib import Path
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import RANKER
 from qgbatch.models.validation import read_json, short_repr
+from qgbatch.questions.copying import WORD, longest_run
 from qgbatch.questions.form import is_well_formed_english
 from qgbatch.questions.standalone import is_standalone
 from qgbatch.questions.words import content_words
@@ -29,7 +30,6 @@ _CHARS_BEFORE = 500
 _NAME_OR_NUMBER = re.compile(r"[A-Za-z][\w'\u2019.-]*|\d[\d,.]*")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
 _SENTENCE_END = re.compile(r"[.!?][\"'\u201d\u2019)]*\s+|\n\s*\n")
-_WORD = re.compile(r"[\w'\u2019-]+")
 _PRONOUN = re.compile(
     r"\b(?:he|she|they|it|him|her|his|their|its|them|this|these|those|we|i|you|my|our|your)\b",
     re.IGNORECASE,
@@ -49,15 +49,8 @@ def _log_probability(name: str) -> Callable[[Question], float]:
 
 def _copied_share(question: Question) -> float:
     """Return the longest run of words copied from the chunk, as a share of the question's words."""
-    words = _WORD.findall(question.question.casefold())
-    text = f" {' '.join(_WORD.findall(question.chunk.text.casefold()))} "
-    longest = 0
-    for start in range(len(words)):
-        while f" {' '.join(words[start : start + longest + 1])} " in text:
-            if start + longest + 1 > len(words):
-                break
-            longest += 1
-    return longest / len(words) if words else 0.0
+    words = WORD.findall(question.question.casefold())
+    return longest_run(words, question.chunk.text) / len(words) if words else 0.0
 
 
 def _known_share(question: Question) -> float:

@@ -119,8 +119,15 @@ def test_text_that_is_not_prose_gives_no_questions(model: str, tmp_path: Path) -
     assert set(report.dropped) == {"not_prose"}
 
 
-def test_minimum_scores_must_fit_the_model(document: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"min_score=0.5: scores of .* are mean log-prob"):
-        run(document, tmp_path / "q.jsonl", FakeEngine(), Settings(model=str(MINI), min_score=0.5))
+def test_a_probability_is_no_minimum_of_log_probabilities(
+    document: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(model=str(MINI), min_score=0.5)
+    report = run(document, tmp_path / "q.jsonl", FakeEngine(), settings)
+    assert "min_score=0.5 has no effect" in caplog.text
+    assert report.dropped["low_score"] == 0
+
+
+def test_a_minimum_score_of_answers_must_fit_the_model(document: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not score answers"):
         run(document, tmp_path / "q.jsonl", FakeEngine(), Settings(model=str(MINI), min_answer_score=0.5))

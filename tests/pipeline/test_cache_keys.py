@@ -72,6 +72,7 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "well_formed": ({"well_formed": True}, NONE),
     "standalone": ({"standalone": True}, NONE),
     "min_grounding": ({"min_grounding": 0.5}, NONE),
+    "max_copied_words": ({"max_copied_words": 3}, NONE),
     "min_answer_score": ({"min_answer_score": 0.5}, NONE),
 }
 BEAMS: dict[str, Any] = {"num_beams": 2}

@@ -87,6 +87,7 @@ def test_words_are_compared_unchanged_in_a_language_without_stemmer() -> None:
         (Settings(well_formed=True), "What keepers?", "malformed"),
         (Settings(standalone=True), "How did they leave?", "not_standalone"),
         (Settings(min_grounding=0.5), "Who discovered radium?", "not_grounded"),
+        (Settings(max_copied_words=3), "When did its keepers left by?", "copied"),
     ],
 )
 def test_a_drop_is_counted_with_its_reason(settings: Settings, question: str, reason: str) -> None:
