@@ -65,7 +65,8 @@ def test_the_file_loads_with_its_columns_in_order(tmp_path: Path) -> None:
     ids=["has the answer", "near identical", "too near"],
 )
 def test_a_passage_that_may_be_right_is_no_negative(wrong: Row, tmp_path: Path) -> None:
-    [row] = triples(tmp_path, [wrong, RIGHT, RELATED])
+    answer = "beer" if "beer of their own" in str(wrong["text"]) else None
+    [row] = triples(tmp_path, [wrong, RIGHT, RELATED], [ask_chunk(RIGHT, QUESTION, answer=answer)])
     assert row["negative_1"] == RELATED["text"]
 
 
@@ -77,17 +78,18 @@ def test_another_right_passage_is_no_negative(tmp_path: Path) -> None:
 
 def test_the_score_of_a_negative_is_below_that_of_the_positive_by_the_margin(tmp_path: Path) -> None:
     passages = [
-        chunk(f"Monks brew {word} in winter" + " and so on" * n, f"{word}.md")
-        for n, word in enumerate(["ale", "tea", "mead", "cider", "rum", "gin", "port", "rye"])
+        chunk(f"Monks brew {word} in winter" + " now" * n, f"{word}.md")
+        for word, n in (("ale", 2), ("tea", 4), ("rum", 40))
     ]
     [triple] = triples(tmp_path, [*passages, RIGHT])
     with PassageIndex() as index:
         index.add(_to_record(each) for each in [*passages, RIGHT, *OTHERS])
         index.finish()
         scores = dict(index.search(QUESTION, 100))
-    limit = (1 - MARGIN) * scores[str(RIGHT["passage_id"])]
+    best = scores[str(RIGHT["passage_id"])]
+    limit = (1 - MARGIN) * best
     score_of = {each["text"]: scores[str(each["passage_id"])] for each in passages}
-    assert max(score_of.values()) > limit
+    assert any(limit < score < best for score in score_of.values())
     assert score_of[triple["negative_1"]] == max(score for score in score_of.values() if score <= limit)
 
 
