@@ -191,13 +191,15 @@ def test_a_killed_worker_is_replaced(
     with subprocess.Popen(
         [*COMMAND, *words, "--runner", "ray", "--ray-address", ray_address],
         env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as driver:
         wait_until(lambda: len([*parts.glob(".parts/*.parquet")]) >= 2)
         os.kill(workers()[0], signal.SIGKILL)
-        _, log = driver.communicate(timeout=PATIENCE_S)
+        said, log = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == ExitCode.PARTIAL, log
+    assert not said
     pd.testing.assert_frame_equal(rows(parts), rows(local))
 
 

@@ -47,6 +47,7 @@ def connected(address: str | None) -> Iterator[None]:
         on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
             _keep_command_line_private()
+            _keep_standard_output_empty()
             # Ray adds the current directory to the import path of the workers. Its name need not be UTF-8,
             # and a file in it could replace a module.
             with _silent_stderr(), chdir(directory):
@@ -88,6 +89,13 @@ def _keep_command_line_private() -> None:
     from ray._private import utils
 
     utils.get_entrypoint_name = lambda: "qgbatch"
+
+
+def _keep_standard_output_empty() -> None:
+    """Keep Ray from printing there that a worker died, which ``log_to_driver`` does not prevent."""
+    from ray._private import worker
+
+    worker._worker_logs_enabled = False
 
 
 @contextmanager

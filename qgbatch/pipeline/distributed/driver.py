@@ -20,6 +20,7 @@ from qgbatch.pipeline.distributed.dedupe import dedupe_parts
 from qgbatch.pipeline.distributed.parts import (
     MAX_ATTEMPTS,
     FileVersion,
+    Part,
     PartsDirectory,
     file_version,
     part_path,
@@ -100,12 +101,12 @@ def run_distributed(
             done = {path for part in reused for path in part.documents}
             if done:
                 logger.info("%d of %d documents are already done.", len(done), len(paths))
-            remaining = {path: version for path, version in versions.items() if path not in done}
             with connected(runner.ray_address):
                 pool = choose_pool(runner, settings.device)
                 report.workers = pool.max_workers
                 n_done, parts = len(done), [part.path for part in reused]
-                for block, counts in _process(config, remaining, pool):
+                blocks = _blocks_to_do(versions, reused, directory, pool)
+                for block, counts in _process(config, blocks, pool):
                     report.add(counts)
                     n_done += len(block)
                     written = part_path(directory.draft, encode_block(block))
@@ -163,16 +164,32 @@ def _check_listing(listing: Listing, files: FileSettings, report: RunReport) -> 
     return listing.paths
 
 
+def _blocks_to_do(
+    versions: Mapping[str, FileVersion], reused: Sequence[Part], directory: PartsDirectory, pool: Pool
+) -> list[list[str]]:
+    """Group the documents that no part covers into blocks.
+
+    An interrupted run goes on with its own blocks, so that its parts are those of a run that was not
+    interrupted. Therefore the documents of unpublished parts are grouped too, and then left out.
+    """
+    drafts = {path for part in reused if part.path.parent == directory.draft for path in part.documents}
+    published = {path for part in reused for path in part.documents} - drafts
+    new = {path: version for path, version in versions.items() if path not in published}
+    blocks = group_into_blocks(new, pool.max_workers)
+    remaining = ([path for path in block if path not in drafts] for block in blocks)
+    return [block for block in remaining if block]
+
+
 def _process(
-    config: WorkerConfig, documents: Mapping[str, FileVersion], pool: Pool
+    config: WorkerConfig, blocks: Sequence[Sequence[str]], pool: Pool
 ) -> Iterator[tuple[list[str], RunFacts]]:
-    """Process all documents; yield the paths and the counts of each finished block.
+    """Process all blocks; yield the paths and the counts of each finished block.
 
     If a block kills every worker that tries it, its documents are tried one by one, so that only the
     documents that cause this are lost.
     """
     suspects: list[str] = []
-    for paths, counts in _run_blocks(config, group_into_blocks(documents, pool.max_workers), pool):
+    for paths, counts in _run_blocks(config, blocks, pool):
         if counts is None:
             suspects += paths
         else:

@@ -50,7 +50,8 @@ class Part:
     """Paths and versions of the documents in this part. Documents that failed are left out; a table of
     which some rows could be read before it failed has the version ``(0, None)``."""
     report: RunFacts | None
-    """Counts, times and failures of these documents; None for a part of deduplicated questions."""
+    """Counts and failures of these documents, without what differs between runs: times, and how many chunks
+    the model processed. None for a part of deduplicated questions."""
 
 
 def file_version(path: str) -> FileVersion:

@@ -134,7 +134,7 @@ class Worker:
                 components.provenance(config.files),
                 columns,
                 documents=documents,
-                report=_without(facts, versions.keys() - documents.keys()),
+                report=_for_part(facts, versions.keys() - documents.keys()),
             )
         return facts
 
@@ -148,11 +148,22 @@ def _read(paths: Sequence[str], files: FileSettings, begun: set[str]) -> Iterato
             yield document
 
 
-def _without(facts: RunFacts, failed: Set[str]) -> RunFacts:
-    """The facts of a block without documents that failed as a whole, which the next run tries again."""
+def _for_part(facts: RunFacts, failed: Set[str]) -> RunFacts:
+    """The facts of a block that a later run reports again, and that are the same whenever it is processed.
+
+    They are without the documents that failed as a whole, which the next run tries again.
+    """
     sources = set(map(display, failed))
     kept = tuple(failure for failure in facts.failures if failure.source not in sources)
-    return replace(facts, n_inputs=facts.n_inputs - len(failed), failures=kept, seconds={})
+    return replace(
+        facts,
+        started="",
+        n_inputs=facts.n_inputs - len(failed),
+        n_generated=0,
+        n_reused=0,
+        failures=kept,
+        seconds={},
+    )
 
 
 class _MessageCollector(logging.Handler):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -11,7 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from qgbatch.output.run_facts import RunFacts
-from qgbatch.pipeline.distributed.parts import PartsDirectory
+from qgbatch.pipeline import run_report
+from qgbatch.pipeline.distributed import driver, worker
+from qgbatch.pipeline.distributed.parts import PartsDirectory, write_part
+from qgbatch.pipeline.distributed.worker import group_into_blocks
 from qgbatch.pipeline.run_report import COUNT_NAMES, RunReport
 from tests.support.ray_free import run_distributed, table_of, without_ray
 from tests.support.web_server import Answer, WebServer
@@ -44,6 +50,10 @@ def write_documents(directory: Path, n_documents: int) -> list[Path]:
         text = f"The bridge number {path.stem} was built in 1850 and is made of wood. It is old."
         path.write_text(text, encoding="utf-8")
     return paths
+
+
+def bytes_of(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.glob("*")}
 
 
 def counts_of(report: RunReport) -> dict[str, object]:
@@ -107,6 +117,34 @@ def test_buckets_of_a_killed_dedupe_are_not_in_the_next_table(
     rows = table_of(tmp_path / "out")
     assert set(rows["source"]) <= set(map(str, documents[:2]))
     assert len(rows) == report.n_written
+
+
+@pytest.mark.parametrize("n_done", [1, 4, 7])
+def test_a_run_that_goes_on_writes_the_bytes_of_one_that_was_never_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_done: int
+) -> None:
+    documents = write_documents(tmp_path, 24)
+    monkeypatch.setattr(driver, "group_into_blocks", group_into_blocks)
+    fresh = run_distributed(documents, tmp_path / "fresh")
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(run_report, "datetime", SimpleNamespace(now=lambda zone: later))
+    n_left = n_done
+
+    def write_part_or_die(*arguments: Any, **facts: Any) -> None:
+        nonlocal n_left
+        n_left -= 1
+        if n_left < 0:
+            raise KeyboardInterrupt
+        write_part(*arguments, **facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "write_part", write_part_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            run_distributed(documents, tmp_path / "out")
+    again = run_distributed(documents, tmp_path / "out")
+    assert counts_of(again) == counts_of(fresh)
+    assert 0 < again.n_generated < fresh.n_generated
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "fresh")
 
 
 def test_parts_that_no_block_of_this_run_wrote_are_not_in_the_table(
