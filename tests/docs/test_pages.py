@@ -45,7 +45,8 @@ def test_options_that_are_named_exist(page: str) -> None:
 
 
 def test_tables_name_what_there_is() -> None:
-    columns = list(output_columns(FileSettings(with_context=True), with_answers=True))
+    files = FileSettings(with_context=True, passages="p.csv", styles="question,keyword")
+    columns = list(output_columns(files, with_answers=True))
     assert names_in_first_column("output.md", "## Columns") == columns
     codes = re.findall(r"^\| (\d[\d, ]*) \|", PAGES["exit-codes.md"], re.MULTILINE)
     assert [int(code) for code in re.findall(r"\d+", " ".join(codes))] == list(ExitCode)
