@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,24 @@ def test_nothing_is_replaced_if_no_document_can_be_used() -> None:
     Path("p.jsonl").write_text("old")
     run([{"id": "a", "text": ""}], passages="p.jsonl")
     assert Path("p.jsonl").read_text() == "old"
+
+
+def test_the_number_of_questions_is_exact_and_does_not_depend_on_the_order_of_the_inputs() -> None:
+    names = [f"d{number}.txt" for number in range(20)]
+    for number, name in enumerate(names):
+        hives = range(6 + number)
+        sentences = (f"In {number} of {10 * n} hives, {n} bees dance {n + number} times." for n in hives)
+        Path(name).write_text("\n\n".join(sentences))
+    found = []
+    for files in ({"passages": "all.jsonl"}, {"passages": "p.jsonl", "questions": 500}):
+        for inputs in (names, names[::-1]):
+            settings = Settings(engine="ctranslate2", target_tokens=24, dedupe="none")
+            qgbatch.run(inputs, "q.jsonl", settings, FileSettings(**files), load_engine=FakeEngine().load)
+            found.append(read("q.jsonl"))
+    available, _, chosen, _ = (Counter(row["source"] for row in rows) for rows in found)
+    assert chosen.total() == 500 < available.total()
+    assert all(chosen[name] >= min(20, available[name]) for name in names)
+    assert {row["question_id"] for row in found[2]} == {row["question_id"] for row in found[3]}
 
 
 def test_a_target_size_needs_chunks() -> None:

@@ -77,11 +77,10 @@ _RANK = """
 WITH
     scores AS (SELECT rowid AS number, rank AS score FROM words WHERE words MATCH ?),
     best AS (
-        SELECT score, number FROM scores
+        SELECT min(score) AS score FROM scores
         WHERE number IN (SELECT number FROM passages WHERE passage_id IN (SELECT value FROM json_each(?)))
-        ORDER BY score, number LIMIT 1
     )
-SELECT 1 + sum((scores.score, scores.number) < (best.score, best.number)) FROM scores, best
+SELECT CASE WHEN best.score IS NOT NULL THEN 1 + sum(scores.score < best.score) END FROM scores, best
 """
 _ANSWERING = f"""
 {_PASSAGE} JOIN (SELECT rowid AS number, rank AS score FROM words WHERE words MATCH ?1) USING (number)
@@ -176,7 +175,8 @@ class PassageIndex:
     def rank(self, query: str, right: Collection[str]) -> int | None:
         """Return the rank of the best of the passages with the ids ``right`` among all passages, from 1.
 
-        It is ``None`` if they contain no word that is searched.
+        Passages with the same score have the same rank, so that their order makes no difference. The rank
+        is ``None`` if the right passages contain no word that is searched.
         """
         expression = self._expression(_words(query))
         if not expression:
