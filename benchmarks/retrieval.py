@@ -211,7 +211,8 @@ class Bm25:
         """Score the passages."""
         index = optional_module("bm25s").BM25(k1=self.k1, b=self.b)
         index.index(self._terms(passages), show_progress=False)
-        return np.stack([index.get_scores(terms) for terms in self._terms(queries)])
+        none = np.zeros(len(passages), dtype=np.float32)
+        return np.stack([index.get_scores(terms) if terms else none for terms in self._terms(queries)])
 
     def _terms(self, texts: Sequence[str]) -> list[list[str]]:
         terms: list[list[str]] = optional_module("bm25s").tokenize(
