@@ -168,13 +168,13 @@ def _parse_chunks(document: Document, first_index: int, value: bytes | None) -> 
 
 def _dump_generation(generation: DecodedGeneration) -> bytes:
     scores = [pair and astuple(pair) for pair in generation.pair_scores]
-    row = [generation.truncated, generation.score, scores, *generation.pieces]
+    row = [generation.score, generation.truncated, scores, *generation.pieces]
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _parse_generation(value: bytes) -> DecodedGeneration | None:
     try:
-        truncated, score, scores, *pieces = json.loads(value)
+        score, truncated, scores, *pieces = json.loads(value)
         # Fails if a piece is not text or contains half of a surrogate pair.
         "".join(piece for piece in pieces if piece is not None).encode()
         pair_scores = tuple(

@@ -77,7 +77,7 @@ def test_every_shell_is_offered_commands_options_choices_and_files(shell: str, o
         ("run --encoding utf", "utf-16-be utf-16-le"),
         ("run --no-well", "--no-well-formed"),
         ("run --log-format j", "json"),
-        ("export q.csv --to d", "doc2query"),
+        ("export q.csv --to d", "deepeval doc2query"),
         ("finetune --report-to w", "wandb"),
         ("run --num-beams ", ""),
         ("export q.csv ", ""),

@@ -23,10 +23,22 @@ WRITTEN = "question: What was opened?, answer: bridge | question: When was it de
 
 @pytest.fixture(scope="module")
 def query_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Laid out like doc2query's: no prefix, no separator, outputs that are drawn."""
+    """Laid out like doc2query's: no prefix, no separator, outputs that are drawn; trained to end them."""
+    import torch
+    from transformers import T5ForConditionalGeneration
+
     directory = make_base(tmp_path_factory.mktemp("queries") / "model")
     known = KNOWN_MODELS["doc2query/msmarco-t5-base-v1"]
     write_metadata(directory, known.metadata)
+    model = T5ForConditionalGeneration.from_pretrained(directory)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(120):
+        words = torch.randint(100, 200, (16, 3))
+        labels = torch.cat([words, torch.ones(16, 1, dtype=torch.long)], dim=1)
+        model(input_ids=words, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(directory)
     (directory / "generation_config.json").write_text(json.dumps({**known.decoding, "max_new_tokens": 8}))
     return directory
 

@@ -64,8 +64,9 @@ def test_a_run_on_uris_gives_the_same_output_as_on_files(
         written = pd.read_parquet(stream)
     expected = pd.read_parquet(local)
     expected["source"] = [f"s3://{BUCKET}/docs/{Path(source).name}" for source in expected["source"]]
-    ids = written.pop("question_id"), expected.pop("question_id")
-    assert not set(ids[0]) & set(ids[1])  # they depend on the source's name
+    for name in ("question_id", "passage_id"):
+        ids = written.pop(name), expected.pop(name)
+        assert not set(ids[0]) & set(ids[1])  # they depend on the source's name
     pd.testing.assert_frame_equal(written, expected)
     assert read_json(report)["skipped"] == {"suffix .png": 1, "hidden": 1}
 

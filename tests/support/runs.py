@@ -102,7 +102,7 @@ def count_generations(cache: Path) -> int:
     if not (cache / FILE_NAME).exists():
         return 0
     connection = sqlite3.connect(cache / FILE_NAME, timeout=60)
-    query = """SELECT count(*) FROM entries WHERE substr(value, 9, 2) = CAST('["' AS BLOB)"""
+    query = """SELECT count(*) FROM entries WHERE substr(value, 9, 2) = CAST('[-' AS BLOB)"""  # a score
     try:
         return int(connection.execute(query).fetchone()[0])
     except sqlite3.OperationalError:  # killed before the table was there
