@@ -1,7 +1,7 @@
 """Check that generated questions rank retrieval systems as questions of people do.
 
     python benchmarks/retrieval.py --write-inputs DIRECTORY SQUAD.json
-    python benchmarks/retrieval.py SQUAD.json BEIR... [--cache-dir DIRECTORY]
+    python benchmarks/retrieval.py SQUAD.json BEIR... [--by-source] [--cache-dir DIRECTORY]
 
 The first command writes the paragraphs of SQuAD without their questions: ``paragraphs.jsonl``, a table
 for ``qgbatch run --text-column text --id-column id --no-chunking``, and ``documents/``, a text file per
@@ -60,6 +60,7 @@ def main() -> None:
     )
     parser.add_argument("squad", type=Path, help="development set of SQuAD 1.1")
     parser.add_argument("beir", type=Path, nargs="*", help="generated test sets")
+    parser.add_argument("--by-source", action="store_true", help="rank sources, not their passages")
     parser.add_argument("--write-inputs", type=Path, metavar="DIRECTORY", help="only write the paragraphs")
     parser.add_argument("--cache-dir", type=Path, metavar="DIRECTORY", help="where embeddings are kept")
     arguments = parser.parse_args()
@@ -67,7 +68,10 @@ def main() -> None:
     if arguments.write_inputs:
         write_inputs(articles, arguments.write_inputs)
         return
-    sets = [human_set(articles), *map(read_beir, arguments.beir)]
+    sets = [
+        human_set(articles),
+        *(read_beir(path, by_source=arguments.by_source) for path in arguments.beir),
+    ]
     show_tables(sets, make_systems(arguments.cache_dir))
 
 
@@ -106,14 +110,25 @@ def human_set(articles: Sequence[Any]) -> RetrievalSet:
     return RetrievalSet("human", passages, list(right), list(right.values()))
 
 
-def read_beir(directory: Path) -> RetrievalSet:
-    """Return a test set in the layout of BEIR."""
+def read_beir(directory: Path, *, by_source: bool) -> RetrievalSet:
+    """Return a test set in the layout of BEIR.
+
+    Args:
+        directory: The files of the test set.
+        by_source: Whether to join the passages of each source, such as the chunks of a paragraph.
+    """
     positions: dict[str, int] = {}
-    passages: list[str] = []
+    numbers: dict[str, int] = {}
+    parts: list[list[str]] = []
     for line in read_jsonl(directory / "corpus.jsonl"):
-        positions[line["_id"]] = len(passages)
         # A run with a column of titles puts the title before the text, as its heading.
-        passages.append(line["text"].removeprefix(line["title"]).strip())
+        text = line["text"].removeprefix(line["title"]).strip()
+        number = numbers.setdefault(line["metadata"]["source"] if by_source else line["_id"], len(parts))
+        if number == len(parts):
+            parts.append([])
+        parts[number].append(text)
+        positions[line["_id"]] = number
+    passages = list(map(" ".join, parts))
     right: dict[str, set[int]] = {}
     lines = (directory / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()
     for judgment in lines[1:]:
