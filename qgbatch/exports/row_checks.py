@@ -28,9 +28,7 @@ CheckedRow: TypeAlias = dict[str, str | int | float]
 """A row of :mod:`qgbatch.output.writers` without its empty columns."""
 _ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS, **PASSAGE_FILE_COLUMNS}
 _PATTERNS = {
-    "question_id": re.compile(
-        r"q[0-9a-f]{16}(?:[0-9a-f]{8}(?:-[0-9]{1,18})?)?"
-    ),  # 16 digits: before schema 2
+    "question_id": re.compile(r"q[0-9a-f]{24}(?:-[0-9]{1,18})?"),
     "bm25_rank": re.compile(r"[1-9][0-9]*"),
     "passage_id": re.compile(r"[^\t\r\n]{1,1000}"),
     "document_sha256": re.compile(r"[0-9a-f]{64}"),

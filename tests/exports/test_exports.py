@@ -309,21 +309,6 @@ def read(directory: Path) -> Any:
     return read_split(str(directory / "squad.json")).paragraphs
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize("export_format", FORMATS)
-def test_an_output_of_the_first_schema_is_exported_with_its_ids(
-    export_format: str, suffix: str, tmp_path: Path
-) -> None:
-    rows = [{**row, "question_id": f"q{number:016x}"} for number, row in enumerate(some_rows())]
-    old = replace(PROVENANCE, schema=1)
-    exported(export_format, write(tmp_path / f"q.{suffix}", rows, provenance=old), tmp_path / "out")
-    if export_format not in ("doc2query", "ragas", "triples"):  # which have no ids of questions
-        files = [tmp_path / "out" / name for name in FORMATS[export_format].file_names()]
-        assert any(b"q0000000000000006" in file.read_bytes() for file in files)
-    if suffix == "parquet":
-        assert '"schema": 1' in (tmp_path / "out" / "README.md").read_text()
-
-
 def test_training_reads_the_squad_export(tmp_path: Path) -> None:
     counts = exported("squad", write(tmp_path / "q.csv", some_rows()), tmp_path / "out")
     assert counts["answers"] == "0, because the table has no column answer"
