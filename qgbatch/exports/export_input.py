@@ -15,6 +15,7 @@ from qgbatch.exports.difficulty import (
     is_easy,
     rank_of,
 )
+from qgbatch.exports.one_line import one_line
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.passage_file import read_passages
 from qgbatch.exports.passages import PassageCollection, PassageQuestion, open_collection
@@ -183,7 +184,7 @@ class ExportInput:
                 self._compare_with_passages(row)
             if self._is_unlisted(row):
                 self.left_out[_UNLISTED] += 1
-            elif self._needs_answers and "answer" not in row:
+            elif self._needs_answers and not one_line(row.get("answer", "")):
                 self.left_out[_UNANSWERED] += 1
             elif is_below(row, min_rank):
                 self.left_out[_BELOW.format(min_rank)] += 1

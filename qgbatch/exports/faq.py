@@ -12,6 +12,7 @@ from html import escape
 
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.one_line import one_line
 from qgbatch.exports.row_checks import CheckedRow
 
 _PAGE, _DATA = "faq.md", "faq.jsonld"
@@ -50,7 +51,7 @@ def _write(given: ExportInput, files: Files) -> Summary:
 
 def _markdown(value: object) -> str:
     """A text as Markdown for one line."""
-    text = _plain_text(value)
+    text = one_line(value)
     if numbered := _NUMBERED.match(text):  # it would begin a list
         return f"{numbered[1]}\\{numbered[2]}{text[numbered.end() :].translate(_ESCAPES)}"
     if text and text[0].isascii() and not text[0].isalnum():  # it could begin a list or a block
@@ -60,13 +61,9 @@ def _markdown(value: object) -> str:
 
 def _entity(row: CheckedRow) -> bytes:
     """A question of a FAQPage; no text in it can end an element of HTML."""
-    answer = {"@type": "Answer", "text": escape(_plain_text(row["answer"]), quote=False)}
-    question = {"@type": "Question", "name": _plain_text(row["question"]), "acceptedAnswer": answer}
+    answer = {"@type": "Answer", "text": escape(one_line(row["answer"]), quote=False)}
+    question = {"@type": "Question", "name": one_line(row["question"]), "acceptedAnswer": answer}
     return json.dumps(question, ensure_ascii=False).replace("<", "\\u003c").encode()
-
-
-def _plain_text(value: object) -> str:
-    return " ".join(str(value).replace("\0", " ").split())
 
 
 FORMAT = ExportFormat(
