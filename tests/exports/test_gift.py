@@ -104,7 +104,8 @@ def test_what_moodle_would_read_as_syntax_is_changed(tmp_path: Path) -> None:
     rows = [
         ask_chunk(chunk("Bees."), "a -> b?", answer="c -> d"),
         ask_chunk(chunk("Bees."), "%50%?", answer="2 * 3"),
-        ask_chunk(chunk("Bees."), "[html]?", answer="[html]%50%"),
+        ask_chunk(chunk("Bees."), "[html]?", answer="[html] a"),
+        ask_chunk(chunk("Bees."), "How many?", answer="%50% of all"),
     ]
     lines = [line for line in exported(tmp_path, rows)[0].splitlines() if "a.txt" not in line]
     assert [line.split("::")[-1] for line in lines if line.strip("}")] == [
@@ -113,7 +114,9 @@ def test_what_moodle_would_read_as_syntax_is_changed(tmp_path: Path) -> None:
         "[plain]%50%? {",
         "\t=2 \\\\* 3",
         "[plain][html]? {",
-        "\t=[plain][html]%50%",
+        "\t=[plain][html] a",
+        "[plain]How many? {",
+        "\t=[plain]%50% of all",
     ]
 
 
@@ -180,6 +183,7 @@ def test_answers_of_different_kinds(question: str, one: str, other: str) -> None
     [
         ("Who flew?", "a bee"),
         ("Who flew?", "Ann and Joe"),
+        ("Where is it?", "Isle of"),
         ("What flew?", "Ann"),
         ("When?", "between 1801 and 1802"),
         ("Who flew?", ""),
