@@ -22,13 +22,14 @@ _FORMAT_LINES = "\n".join(f"  {name:<10} {FORMATS[name].help}" for name in FORMA
 _NEED_CONTEXT = ", ".join(
     name for name in FORMATS if FORMATS[name].needs_context and not FORMATS[name].needs_passages
 )
+_NEED_ANSWERS = ", ".join(name for name in FORMATS if FORMATS[name].needs_answers)
 _CAN_BE_SPLIT = ", ".join(name for name in FORMATS if FORMATS[name].part_file)
 _EPILOG = f"""\b
 Formats:
 {_FORMAT_LINES}
 
 These formats need the passages, from qgbatch run --with-context or --passages: {_NEED_CONTEXT}.
-The format triples needs --passages.
+The format triples needs --passages. These formats need answers: {_NEED_ANSWERS}.
 
 \b
 Examples:

@@ -14,6 +14,7 @@ import re
 
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
+from qgbatch.exports.one_line import one_line
 from qgbatch.exports.row_checks import CheckedRow
 
 logger = logging.getLogger("qgbatch")
@@ -61,7 +62,7 @@ def _card(row: CheckedRow) -> bytes:
 
 def _plain_text(text: str) -> str:
     """The text on one line, with Anki's tags disabled by a word joiner."""
-    return _MARKUP.sub("[" + _WORD_JOINER, " ".join(text.replace("\0", " ").split()))
+    return _MARKUP.sub("[" + _WORD_JOINER, one_line(text))
 
 
 FORMAT = ExportFormat(

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qgbatch.errors import SettingsError, display, name_setting
-from qgbatch.exports import anki, beir, deepeval, doc2query, hf, ragas, squad, triples
+from qgbatch.exports import anki, beir, deepeval, doc2query, faq, gift, hf, ragas, squad, triples
 from qgbatch.exports.export_input import open_input
 from qgbatch.exports.format import ExportFormat, Summary, open_directory, write_card
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
-_MODULES = (beir, ragas, deepeval, triples, squad, hf, anki, doc2query)
+_MODULES = (beir, ragas, deepeval, triples, squad, hf, faq, gift, anki, doc2query)
 """In the order of the help text."""
 FORMATS: Mapping[str, ExportFormat] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """Every export format by its name, the value of ``--to``."""
@@ -52,7 +52,12 @@ def export(
     inputs = [*table.files, *([options.passages] if options.passages else [])]
     check_output_conflicts(Listing([str(path) for path in inputs]), outputs)
     with (
-        open_input(table, options, needs_judgments=export_format.needs_judgments) as given,
+        open_input(
+            table,
+            options,
+            needs_judgments=export_format.needs_judgments,
+            needs_answers=export_format.needs_answers,
+        ) as given,
         open_directory(directory, export_format, options.split) as files,
     ):
         summary = [*export_format.write(given, files), *given.summary()]
@@ -73,6 +78,8 @@ def _check_options(table: QuestionTable, export_format: ExportFormat, options: E
             f"{target} needs {name_setting('passages')}.",
             "Name the file that qgbatch run wrote with --passages.",
         )
+    if export_format.needs_answers:
+        table.need_answers(target)
     if export_format.needs_context and not options.passages:
         table.need_context(target)
     elif options.split and not options.passages:

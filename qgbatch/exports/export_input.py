@@ -15,6 +15,7 @@ from qgbatch.exports.difficulty import (
     is_easy,
     rank_of,
 )
+from qgbatch.exports.one_line import one_line
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.passage_file import read_passages
 from qgbatch.exports.passages import PassageCollection, PassageQuestion, open_collection
@@ -27,6 +28,7 @@ from qgbatch.questions.retrieval.splits import assign_parts
 logger = logging.getLogger("qgbatch")
 
 _REPEATED = "repetitions of a question about the same passage"
+_UNANSWERED = "questions without an answer"
 _BELOW = "questions with a bm25_rank below {}"
 _EASY = "questions with bm25_rank 1 above their share"
 _FACTS = ("answer", "style", "bm25_rank")
@@ -54,6 +56,7 @@ class ExportInput:
         collection: PassageCollection,
         *,
         needs_judgments: bool,
+        needs_answers: bool,
     ) -> None:
         self.table = table
         self.options = options
@@ -67,6 +70,7 @@ class ExportInput:
         self._n_by_range: Counter[str] = Counter()
         self._collection = collection
         self._needs_judgments = needs_judgments
+        self._needs_answers = needs_answers
         if needs_judgments and "other_passages" not in table.columns:
             logger.warning(
                 "%s: no column 'other_passages', so the passages of dropped duplicates count as wrong. Run "
@@ -167,10 +171,12 @@ class ExportInput:
         return ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
 
     def _hard_enough_rows(self) -> Iterator[CheckedRow]:
-        """Yield the rows that list their right passages and have at least the smallest rank."""
+        """Yield the rows that have what the format needs and at least the smallest rank."""
         min_rank = self.options.min_rank or 0
         if self._needs_judgments:
             self.left_out[_UNLISTED] = 0
+        if self._needs_answers:
+            self.left_out[_UNANSWERED] = 0
         if min_rank:
             self.left_out[_BELOW.format(min_rank)] = 0
         for row in self.table.rows():
@@ -178,6 +184,8 @@ class ExportInput:
                 self._compare_with_passages(row)
             if self._is_unlisted(row):
                 self.left_out[_UNLISTED] += 1
+            elif self._needs_answers and not one_line(row.get("answer", "")):
+                self.left_out[_UNANSWERED] += 1
             elif is_below(row, min_rank):
                 self.left_out[_BELOW.format(min_rank)] += 1
             else:
@@ -216,7 +224,7 @@ class ExportInput:
 
 @contextmanager
 def open_input(
-    table: QuestionTable, options: ExportOptions, *, needs_judgments: bool
+    table: QuestionTable, options: ExportOptions, *, needs_judgments: bool, needs_answers: bool
 ) -> Iterator[ExportInput]:
     """Open the input of an export, and read the file of passages.
 
@@ -224,6 +232,7 @@ def open_input(
         table: The questions.
         options: The options of the export.
         needs_judgments: Whether the format needs all right passages of each question.
+        needs_answers: Whether questions without an answer are left out.
 
     Raises:
         InputError: The file of passages is invalid.
@@ -232,4 +241,6 @@ def open_input(
     with open_collection() as collection:
         if options.passages:
             read_passages(options.passages, collection)
-        yield ExportInput(table, options, collection, needs_judgments=needs_judgments)
+        yield ExportInput(
+            table, options, collection, needs_judgments=needs_judgments, needs_answers=needs_answers
+        )

@@ -44,6 +44,8 @@ class ExportFormat:
     needs_judgments: bool = False
     """Whether all right passages of each question must be known, so that questions whose row does not list
     them are left out."""
+    needs_answers: bool = False
+    """Whether the table must have answers; questions without one are left out."""
     needs_passages: bool = False
     """Whether the file of all passages must be given."""
     front_matter: Callable[[ExportInput, str], str] | None = None

@@ -85,6 +85,18 @@ class QuestionTable:
                 "Run qgbatch run again with --with-context; results in its cache are reused.",
             )
 
+    def need_answers(self, target: str) -> None:
+        """Check that the rows may have answers.
+
+        Raises:
+            InputError: the table has no column ``answer``.
+        """
+        if "answer" not in self.columns:
+            raise InputError(
+                f"{self.path}: no column 'answer', and {target} needs the answer of each question.",
+                "Run qgbatch run again with --answers MODEL, or with a model that writes answers.",
+            )
+
     def _values(self, file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """The place and the unchecked values of each row of a file."""
         suffix = file.suffix.lower()

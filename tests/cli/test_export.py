@@ -15,6 +15,7 @@ from click.testing import Result
 from qgbatch.errors import ExitCode
 from qgbatch.exports.export import FORMATS
 from tests.conftest import SAMPLES
+from tests.support.answering import make_answer_model
 from tests.support.loopback_hub import LoopbackHub, hub_environment
 from tests.support.runs import GREEDY
 from tests.support.tables import write_rows
@@ -30,9 +31,10 @@ def questions(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Pat
     from qgbatch.cli import main
 
     home = tmp_path_factory.mktemp("questions")
+    answers = ["--answers", str(make_answer_model(tmp_path_factory.mktemp("answers"), "bert"))]
     all_passages = ["--with-context", "--passages", str(home / "passages.parquet"), "--ambiguous", "keep"]
     for name, words in (("with.parquet", all_passages), ("without.csv", ["--csv-safe"])):
-        given = ["run", str(SAMPLES / "lighthouses.txt"), "-o", str(home / name), *GREEDY, *words]
+        given = ["run", str(SAMPLES / "lighthouses.txt"), "-o", str(home / name), *GREEDY, *answers, *words]
         result = CliRunner().invoke(main, given)
         assert result.exit_code == ExitCode.OK, result.output
     return home
@@ -47,7 +49,7 @@ def test_the_output_of_a_run_can_be_exported(
     assert result.exit_code == ExitCode.OK, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("qgbatch: done\n")
-    assert f"output     {tmp_path / 'out'}" in result.stderr
+    assert result.stderr.split()[-2:] == ["output", str(tmp_path / "out")]
     for name in (*FORMATS[export_format].file_names(), "README.md"):
         assert (tmp_path / "out" / name).stat().st_size > 500
 

@@ -29,6 +29,7 @@ def some_rows(ranks: Sequence[int | None] = RANKS) -> list[Row]:
             f"Where does bee {index} live?",
             bm25_rank=rank,
             score=(1 + index) / 100,
+            answer=f"hive {index}",
         )
         for index, rank in enumerate(ranks)
     ]

@@ -41,6 +41,11 @@ def some_rows() -> list[Row]:
     return [*ask(BEES, "texts/bees, 1.txt", *bees, more), *ask(SAND, "-sand.md", sand)]
 
 
+def answered_rows() -> list[Row]:
+    """The same rows with an answer, which some formats need."""
+    return [{**row, "answer": "an answer"} for row in some_rows()]
+
+
 def write_lines(path: Path, rows: Sequence[Row]) -> str:
     path.write_bytes(b"".join(map(json_line, rows)))
     return str(path)
@@ -448,7 +453,7 @@ def test_doc2query_keeps_the_passage_separate_from_its_questions(tmp_path: Path)
 
 @pytest.mark.parametrize("export_format", FORMATS)
 def test_the_same_table_gives_the_same_bytes(export_format: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "q.parquet", some_rows())
+    path = write(tmp_path / "q.parquet", answered_rows())
     (tmp_path / "1").mkdir()
     for directory in (tmp_path / "out", tmp_path / "1" / "out", tmp_path / "out"):  # the last one again
         exported(export_format, path, directory)
@@ -465,7 +470,7 @@ def test_the_same_table_gives_the_same_bytes(export_format: str, tmp_path: Path)
 def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_path: Path) -> None:
     model = "/home/ann/models/asker"
     settings = {"model": model, "tokenizer": "/home/ann/own", "answers": "ann/answerer"}
-    rows = [{**row, "model": model} for row in some_rows()]
+    rows = [{**row, "model": model} for row in answered_rows()]
     provenance = replace(PROVENANCE, model=model, settings=settings)
     exported(export_format, write(tmp_path / name, rows, provenance=provenance), tmp_path / "out")
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
@@ -481,7 +486,7 @@ def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_p
 
 @pytest.mark.parametrize("export_format", FORMATS)
 def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "q.parquet", some_rows())
+    path = write(tmp_path / "q.parquet", answered_rows())
     for name in (*FORMATS[export_format].file_names(), "README.md"):
         place = tmp_path / name.replace("/", "-") / name
         place.parent.mkdir(parents=True)
@@ -499,7 +504,7 @@ def test_foreign_files_are_not_replaced(export_format: str, tmp_path: Path) -> N
 def test_a_damaged_table_changes_nothing_in_the_output_directory(
     export_format: str, tmp_path: Path
 ) -> None:
-    good = write(tmp_path / "q.jsonl", some_rows())
+    good = write(tmp_path / "q.jsonl", answered_rows())
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(Path(good).read_bytes() + b"{")
     with pytest.raises(InputError, match="line 8: not JSON"):

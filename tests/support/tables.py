@@ -17,6 +17,7 @@ from qgbatch.records import Chunk, Document, Question, make_passage_id, make_que
 from qgbatch.settings import FileSettings, Format
 
 WITH_CONTEXT = output_columns(FileSettings(with_context=True), with_answers=False)
+WITH_ANSWERS = output_columns(FileSettings(with_context=True), with_answers=True)
 PROVENANCE = Provenance(
     qgbatch="0.1.0",
     model="small",
@@ -47,6 +48,7 @@ def write(
     """A file as ``qgbatch run`` writes it."""
     kinds: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
     columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
+    columns = WITH_ANSWERS if "answer" in rows[0] else columns
     with (
         path.open("wb") as stream,
         open_writer(stream, kinds[path.suffix], provenance, columns, csv_safe=csv_safe) as writer,
