@@ -70,8 +70,8 @@ class GenerationStream:
         report: RunReport,
         *,
         fail_fast: bool,
-        on_batch: OnBatch | None,
-        on_chunks: OnChunks | None,
+        on_batch: OnBatch | None = None,
+        on_chunks: OnChunks | None = None,
     ) -> None:
         self.failed: set[Document] = set()
         self.partly_readable: set[Document] = set()

@@ -122,10 +122,6 @@ class Stream:
             result.questions = kept
             yield result
 
-    def count(self, documents: Iterable[Document | Failure]) -> None:
-        """Count the work of :meth:`questions` without loading the model."""
-        self._generating.count(documents)
-
     def _extract(
         self, generations: Iterable[tuple[Chunk, DecodedGeneration | None]], counts: DocumentCounts
     ) -> list[Question]:
