@@ -53,10 +53,10 @@ class OtherAnswers:
         kind = kind_of(question, answer)
         if kind is None:
             return
-        folded = _fold(answer)
-        values = [(kind, source, digest(folded), answer) for source in (row["source"], _ANY_SOURCE)]
+        folded = fold(answer)
+        values = [(kind, source, _digest(folded), answer) for source in (row["source"], _ANY_SOURCE)]
         self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", values)
-        self._connection.execute("INSERT OR IGNORE INTO asked VALUES (?, ?)", (_fold(question), folded))
+        self._connection.execute("INSERT OR IGNORE INTO asked VALUES (?, ?)", (fold(question), folded))
 
     def draw(self, row: CheckedRow) -> list[str]:
         """Return :data:`N_WRONG` wrong answers to the question of a row, those of its document first.
@@ -69,11 +69,11 @@ class OtherAnswers:
         if kind is None:
             return []
         passages = [row["context"], *(passage["context"] for passage in parse_other_passages(row))]
-        texts = [_fold(str(text)) for text in (question, *passages)]
+        texts = [fold(str(text)) for text in (question, *passages)]
         wrong: list[str] = []
-        choices = [_fold(answer)]
+        choices = [fold(answer)]
         for candidate in self._candidates(kind, row):
-            folded = _fold(candidate)
+            folded = fold(candidate)
             if (
                 _are_distinct(folded, choices)
                 and _have_similar_length(folded, choices[0])
@@ -87,7 +87,7 @@ class OtherAnswers:
         return []
 
     def _candidates(self, kind: str, row: CheckedRow) -> Iterator[str]:
-        start = digest(str(row["question_id"]))
+        start = _digest(str(row["question_id"]))
         for source in (row["source"], _ANY_SOURCE):
             for answers in _RANGES:
                 found = self._connection.execute(
@@ -100,7 +100,7 @@ class OtherAnswers:
     def _answers(self, question: str, folded: str) -> bool:
         """Whether a row has this answer to a question with the same words."""
         found = self._connection.execute(
-            "SELECT 1 FROM asked WHERE question = ? AND answer = ?", (_fold(question), folded)
+            "SELECT 1 FROM asked WHERE question = ? AND answer = ?", (fold(question), folded)
         )
         return found.fetchone() is not None
 
@@ -161,11 +161,16 @@ def _have_similar_length(one: str, other: str) -> bool:
     return longer <= _MAX_LENGTH_RATIO * shorter
 
 
-def _fold(text: str) -> str:
-    """The text for comparisons: without case and commas, so that 1,000 is 1000."""
+def fold(text: str) -> str:
+    """Return a text for comparisons: without case and commas, so that 1,000 is 1000."""
     return one_line(text.casefold().replace(",", ""))
 
 
-def digest(text: str) -> str:
-    """Return a digest that puts texts in an order without meaning."""
+def in_mixed_order(row: CheckedRow, choices: Iterable[str]) -> list[str]:
+    """Return the choices of a question, in an order that depends on its id."""
+    return sorted(choices, key=lambda choice: _digest(f"{row['question_id']} {choice}"))
+
+
+def _digest(text: str) -> str:
+    """A digest that puts texts in an order without meaning."""
     return hashlib.sha256(text.encode()).hexdigest()
