@@ -10,8 +10,7 @@ from collections import Counter
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.parquet_parts import PART_FILE, SINGLE_PART, open_part_writers
-from qgbatch.exports.row_checks import OPTIONAL_COLUMNS
-from qgbatch.output.rows import COLUMNS
+from qgbatch.output.rows import COLUMNS, OPTIONAL_COLUMNS
 from qgbatch.output.run_facts import public_name
 
 _DESCRIPTION = """Questions that a model asked about passages, one row per question.
