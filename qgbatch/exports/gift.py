@@ -25,7 +25,7 @@ _PLAIN = "[plain]"
 
 def _write(given: ExportInput, files: Files) -> Summary:
     n_multiple = 0
-    with open_other_answers(given.rows()) as answers:
+    with open_other_answers(given) as answers:
         for row in given.rows():
             wrong = answers.draw(row)
             n_multiple += bool(wrong)

@@ -19,7 +19,6 @@ from importlib.resources import files as resource_files
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path, PurePath
-from typing import get_args
 
 from qgbatch.errors import display
 from qgbatch.exports.export_input import ExportInput
@@ -27,7 +26,6 @@ from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.one_line import one_line
 from qgbatch.exports.other_answers import OtherAnswers, fold, in_mixed_order, open_other_answers
 from qgbatch.exports.row_checks import CheckedRow
-from qgbatch.settings import Language
 
 logger = logging.getLogger("qgbatch")
 
@@ -86,7 +84,7 @@ def _write(given: ExportInput, files: Files) -> Summary:
     templates = resource_files("qgbatch.exports") / "templates"
     style, page = ((templates / f"quiz.{kind}").read_text(encoding="utf-8") for kind in ("css", "html"))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    with open_other_answers(given.rows()) as answers:
+    with open_other_answers(given) as answers:
         quiz = _Quiz(given, answers)
         n_questions = sum(1 for _ in quiz.rows())
         given.left_out[_REPEATED] = given.n_rows - n_questions
@@ -130,7 +128,7 @@ class _Quiz:
         """Yield the questions in order."""
         self.n_multiple = 0
         for number, row in enumerate(self.rows(), 1):
-            wrong = self._answers.draw(row) if "context" in row else []
+            wrong = self._answers.draw(row)
             self.n_multiple += bool(wrong)
             answer = one_line(row["answer"])
             choices = in_mixed_order(row, [answer, *wrong]) if wrong else []
@@ -159,9 +157,7 @@ def _sentence_finder(given: ExportInput) -> Callable[[CheckedRow], _Sentence | N
     """Return a function that finds the sentence with the answer of a row."""
     from qgbatch.chunking.sentences import SentenceSplitter
 
-    settings = given.table.provenance.settings if given.table.provenance else {}
-    known = get_args(Language)
-    split = SentenceSplitter(settings["language"] if settings.get("language") in known else "english")
+    split = SentenceSplitter(given.language)
 
     def find(row: CheckedRow) -> _Sentence | None:
         context, answer = str(row.get("context", "")), str(row["answer"])
