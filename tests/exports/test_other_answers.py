@@ -20,7 +20,9 @@ def drawn(home: Path, rows: list[Row]) -> list[set[str]]:
     """The wrong answers of each question."""
     table = QuestionTable(write_rows(home / "q.jsonl", rows))
     with (
-        open_input(table, ExportOptions(), needs_judgments=False, needs_answers=True) as given,
+        open_input(
+            table, ExportOptions(), needs_judgments=False, needs_answers=True, with_kept=False
+        ) as given,
         open_other_answers(given) as answers,
     ):
         return [{*answers.draw(row)} for row in given.rows()]

@@ -14,9 +14,9 @@ from qgbatch.pipeline.doctor.component_checks import ComponentChecks, check_ray,
 from qgbatch.pipeline.doctor.findings import Examiner, Finding
 from qgbatch.pipeline.doctor.path_checks import (
     check_cache,
+    check_decisions,
     check_directory,
     check_output,
-    check_decisions,
     check_passages,
     check_side_output,
     check_temporary_files,
