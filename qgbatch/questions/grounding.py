@@ -19,6 +19,11 @@ _PARTICLES = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or
 """Words that are no answer by themselves."""
 _EDGE = " \t\n.,;:!?\"'\u2018\u2019\u201c\u201d"
 _BEGINS_NUMBER = re.compile(r"[-+.]+\d")
+_ANYWHERE = re.compile("")
+_BEFORE_DIGIT = re.compile(r"(?<![.,])(?<!(?<!\w)[-+])")
+"""Not inside the fraction of another number, and not after its sign."""
+_BEFORE_SIGN = re.compile(r"(?<!\w)")
+_AFTER_DIGIT = re.compile(r"(?![.,]?\d)")
 _RUN = re.compile(r"\S+|\s+")
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
 _ASCII_FORMS = {
@@ -111,16 +116,21 @@ def _whole_words(wanted: str, text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans in which a text contains the wanted words, not as part of other words or numbers."""
     if not wanted:
         return
-    start = end = ""
-    if wanted[0].isdigit():  # not the fraction of another number, and not without its sign
-        start = r"(?<![.,])(?<!(?<!\w)[-+])"
+    before = after = _ANYWHERE
+    if wanted[0].isdigit():
+        before = _BEFORE_DIGIT
     elif _BEGINS_NUMBER.match(wanted):
-        start = r"(?<!\w)"
+        before = _BEFORE_SIGN
     if wanted[-1].isdigit():
-        end = r"(?![.,]?\d)"
-    for match in re.finditer(start + re.escape(wanted) + end, text):
-        if not _is_inside_word(text, match.start()) and not _is_inside_word(text, match.end()):
-            yield match.span()
+        after = _AFTER_DIGIT
+    start = text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if not (before.match(text, start) and after.match(text, end)):
+            end = start + 1
+        elif not _is_inside_word(text, start) and not _is_inside_word(text, end):
+            yield start, end
+        start = text.find(wanted, end)
 
 
 def _is_inside_word(text: str, place: int) -> bool:
