@@ -61,6 +61,10 @@ def test_the_id_of_a_card_depends_on_its_document_and_its_original_question(tmp_
     edited = chunk("It is true: bees live in trees.", "my bees.pdf", 7)
     after = [ask_chunk(edited, WHERE, answer="in trees", page=9), ask_chunk(edited, "Who?", answer=None)]
     assert guids(tmp_path / "before", before) == guids(tmp_path / "after", after)
+    reviewed = [{**row, "original_question": row["question"], "question": "New?"} for row in before]
+    assert guids(tmp_path / "reviewed", reviewed) == guids(tmp_path / "before", before)
+    reviewed = [{**row, "original_question": None} for row in before]
+    assert guids(tmp_path / "reviewed", reviewed) == guids(tmp_path / "before", before)
     others = [ask_chunk({**BEES, "source": "bees.pdf"}, WHERE), ask_chunk(BEES, "Who lives?")]
     assert not {*guids(tmp_path / "others", others)} & {*guids(tmp_path / "before", before)}
 

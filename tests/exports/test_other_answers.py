@@ -58,7 +58,7 @@ def test_an_answer_that_could_be_right_is_never_drawn(tmp_path: Path) -> None:
     copy = chunk("The tower is from 1806.", "copy.txt")
     passage = chunk("Tower 1 was built in 1801, not in May 1802.", "towers.txt")
     asked = ask_chunk(passage, "When was tower 1 built?", copy, answer="1801")
-    again = built(1, "1803", "other.txt")  # another answer to the same question
+    again = ask_chunk(chunk("It rose in 1803.", "other.txt"), "When was Tower 1 built?", answer="1803")
     rows = [asked, again, *(built(number, f"180{number}") for number in (1, 2, 4, 5, 6))]
     assert drawn(tmp_path, rows)[0] == set()
     rows.append(built(7, "1807"))
