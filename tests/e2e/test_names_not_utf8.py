@@ -81,7 +81,7 @@ def test_a_model_that_is_missing(qgbatch: Qgbatch, bad: Path) -> None:
 def test_an_export_and_a_report(qgbatch: Qgbatch, bad: Path, suffix: str) -> None:
     output, page = bad / f"{BAD}.{suffix}", bad / f"{BAD}.html"
     assert qgbatch("run", LITTLE, "-o", output, "--with-context", *GREEDY).exit_code == ExitCode.OK
-    for name in ("beir", "squad", "hf", "quiz", "anki", "doc2query"):
+    for name in ("beir", "squad", "hf", "anki", "doc2query"):
         directory = bad / f"{name}-{BAD}"
         result = qgbatch("export", output, "--to", name, "-o", directory)
         assert result.exit_code == ExitCode.OK, result.stderr

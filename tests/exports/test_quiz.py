@@ -130,3 +130,9 @@ def test_the_sentences_are_those_of_the_language_of_the_run(language: str | None
     export(QuestionTable(path), FORMATS["quiz"], tmp_path / "out", ExportOptions())
     sentence = key((tmp_path / "out" / "quiz.html").read_text(encoding="utf-8"))[0][2:5]
     assert (sentence == ["Die Biene ist am 3.", "Mai", "da."]) == (language == "german")
+
+
+def test_the_title_is_the_name_of_the_table_also_if_it_is_not_utf8(tmp_path: Path) -> None:
+    html, _ = exported(tmp_path, [built(1, "1801")], "a <b>\udcff.jsonl")
+    assert texts(html)[0] == "a <b>\\xff"
+    assert "<title>a &lt;b&gt;\\xff</title>" in html
