@@ -98,10 +98,13 @@ class UnchangedDocuments:
         return [dict(zip(self._columns, row, strict=True)) for row in rows], _to_counts(counts)
 
     def add(self, position: int, rows: Sequence[Row], counts: DocumentCounts) -> None:
-        """Store the rows of a document that was read, unless its file has changed meanwhile."""
-        key, path = self._keys[position], str(self._items[position])
-        status = _status(path)
-        if key is None or status is None or self._make_key(path, status) != key:
+        """Store the rows of a document that was read.
+
+        If its file has changed since its key was made, no run finds the rows: the time of its last status
+        change cannot be set back.
+        """
+        key = self._keys[position]
+        if key is None:
             return
         content = [[[row[name] for name in self._columns] for row in rows], _to_json(counts)]
         self._waiting[key] = zlib.compress(json.dumps(content).encode(), level=1)
