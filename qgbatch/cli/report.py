@@ -49,7 +49,7 @@ Examples:
 def report_command(
     *, questions: str, output: Path, run_report: Path | None, review_with: Path | None, console: Console
 ) -> None:
-    """Write an HTML page to review questions beside their text: keep, drop and edit them.
+    """Write an HTML page to review questions beside their text.
 
     QUESTIONS is an output of qgbatch run: a Parquet, CSV or JSONL file, or the directory that
     --runner ray writes.

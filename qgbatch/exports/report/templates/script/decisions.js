@@ -9,7 +9,7 @@ const REASONS = ["wrong", "unclear", "trivial", "duplicate"];
 
 // A decision from outside the script, with only the keys that belong to it.
 const checked = (id, values) => {
-  const fail = (problem) => { throw new Error(`${id.slice(0, 40)}: ${problem}`); };
+  const fail = (problem) => { throw new Error(`${id.slice(0, 60)}: ${problem}`); };
   if (values === null || typeof values !== "object") fail("not an object");
   const {decision, reason, question, answer} = values;
   if (decision !== "keep" && decision !== "drop") fail("the decision is neither keep nor drop");
@@ -108,5 +108,4 @@ questions.forEach((question, index) => {
   indicesOf.get(question[ID]).push(index);
   derive(index);
 });
-const embedded = new Map(Object.entries(given)); // those of --review-with
-for (const [id, decision] of embedded) put(id, decision);
+for (const [id, decision] of Object.entries(given)) put(id, decision); // those of --review-with

@@ -1,8 +1,8 @@
 // Keeps the decisions in this browser, under the fingerprint of the table.
 //
-// The stored object has what differs from the decisions in the page: id -> decision, or null for one that
-// was taken back. Writing merges the ids that changed here into what is stored, because another tab may have
-// stored other ids meanwhile. It takes time with many decisions, so no key press waits for it.
+// The stored object has what was decided in this browser: id -> decision, or null for one that was taken back.
+// It wins over the decisions in the page. Writing merges the ids that changed here into what is stored, because
+// another tab may have stored other ids meanwhile. It takes time with many decisions, so no key press waits for it.
 
 const KEY = `qgbatch-review:${fingerprint}`;
 const WRITE_AFTER = 400; // ms after the first change
@@ -38,13 +38,9 @@ const write = () => {
   if (!dirty.size) return;
   try {
     readStored();
-    for (const id of dirty) {
-      if (isSame(decisions.get(id), embedded.get(id))) stored.delete(id);
-      else stored.set(id, decisions.get(id) ?? null);
-    }
-    const text = stored.size ? JSON.stringify(Object.fromEntries(stored)) : null;
-    if (text === null) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, text);
+    for (const id of dirty) stored.set(id, decisions.get(id) ?? null);
+    const text = JSON.stringify(Object.fromEntries(stored));
+    localStorage.setItem(KEY, text);
     storedText = text;
     dirty.clear();
   } catch (error) {
@@ -58,12 +54,10 @@ const write = () => {
 
 // Takes over what is stored, except what changed here and will be stored.
 const takeOver = () => {
-  const before = stored;
   readStored();
-  for (const id of new Set([...before.keys(), ...stored.keys()])) {
-    if (dirty.has(id)) continue;
-    const now = stored.has(id) ? stored.get(id) ?? undefined : embedded.get(id);
-    if (!isSame(decisions.get(id), now)) put(id, now);
+  for (const [id, value] of stored) {
+    const decision = value ?? undefined;
+    if (!dirty.has(id) && !isSame(decisions.get(id), decision)) put(id, decision);
   }
 };
 
@@ -72,7 +66,7 @@ try {
 } catch { /* no storage: the first change says so */ }
 
 addEventListener("storage", (event) => {
-  if (event.key !== KEY && event.key !== null) return; // null: everything was cleared
+  if (event.key !== KEY) return;
   takeOver();
   refresh();
 });
