@@ -24,6 +24,8 @@ OmittedKind = Literal[
     "unknown_script_chunks",
 ]  # fmt: skip
 """What a file can contain that is not in the text of its document, or that the model cannot read."""
+Review = Literal["kept", "edited", "dropped"]
+"""What a reader decided about a question. Dropped ones are in no output."""
 InputIds: TypeAlias = tuple[int, ...]
 """The token ids that the model receives for a chunk: prefix, text, suffix and end token."""
 
@@ -204,17 +206,20 @@ class Question:
     """Probability of the answer given the chunk, the question and those before it, 0 to 1."""
     pair_score: PairScore | None = None
     """The score of a model that writes answers."""
-
     repetition: int = 0
     """How many questions before it have the same text and ask about the same passage of the same source."""
     other_chunks: tuple[Chunk, ...] = ()
     """The other chunks that the same question was asked about, where it was dropped as a duplicate."""
+    review: Review | None = None
+    """What a reader decided about it; ``None`` if nobody has read it."""
+    original_question: str | None = None  # of an edited question: what the model wrote
+    original_answer: str | None = None
 
     @property
     def id(self) -> str:
         """See :func:`make_question_id`."""
-        passage = self.chunk.passage
-        return make_question_id(passage.source, passage.text, self.question, self.repetition)
+        passage, asked = self.chunk.passage, self.original_question or self.question
+        return make_question_id(passage.source, passage.text, asked, self.repetition)
 
     def as_dict(self) -> dict[str, str | int | float | None]:
         """Return the values of its row in an output, by column, except ``model`` and ``other_passages``."""
@@ -235,6 +240,9 @@ class Question:
             "answer": self.answer,
             "answer_start_char": self.answer_start_char,
             "answer_score": self.answer_score,
+            "review": self.review,
+            "original_question": self.original_question,
+            "original_answer": self.original_answer,
         }
 
 

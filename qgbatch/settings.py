@@ -538,6 +538,13 @@ class FileSettings(BaseSettings):
         "Output",
         "In CSV, write a byte order mark, and put ' before text that a spreadsheet would run as a formula.",
     )
+    review_with: str | None = setting(
+        None,
+        "Output",
+        "Decisions that the page of qgbatch report saved: dropped questions stay away, kept ones stay, "
+        "edits are applied; adds the column review.",
+        metavar="FILE",
+    )
     wait_lock: float = setting(
         0.0,
         "Output",

@@ -21,6 +21,7 @@ from qgbatch.cli.finetune import finetune
 from qgbatch.cli.logs import logs_json, set_up_logging, values
 from qgbatch.cli.models import models
 from qgbatch.cli.report import report_command
+from qgbatch.cli.review import review_command
 from qgbatch.cli.run import run
 from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of, naming_options
 
@@ -31,7 +32,7 @@ _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, 
 
 _SECTIONS: dict[str, list[click.Command]] = {
     "Generate questions": [run, doctor],
-    "View and export questions": [report_command, export_command],
+    "Review and export questions": [report_command, review_command, export_command],
     "Models and training": [models, dataset, finetune, evaluate],
     "Maintenance": [cache],
 }

@@ -115,6 +115,7 @@ def run(
         raise click.UsageError("--report and --failures cannot write to standard output: give file names.")
     listing = list_inputs(all_inputs)
     also_read = [files_from] if files_from and files_from != "-" else []
+    also_read += [files.review_with] if files.review_with else []
     passages = [files.passages] if files.passages else []
     check_output_conflicts(listing, [output, *passages, *side_outputs], also_read)
     console.set_up_libraries()

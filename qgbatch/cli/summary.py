@@ -65,6 +65,7 @@ def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
             else []
         ),
         *([("bm25_rank", _ranks(report))] if report.ranks else []),
+        *([("review", _decisions(report))] if report.n_decisions else []),
         ("time", f"{report.seconds['total']:.1f} s{rate and f'{rate} while generating'}"),
         ("output", output),
     ]
@@ -120,6 +121,13 @@ def _ranks(report: RunReport) -> str:
     """The shares of the ranges of ranks, such as ``1: 62 %, 2-3: 20 %``."""
     total = report.ranks.total()
     return ", ".join(f"{name}: {report.ranks[name] / total:.0%}" for name in RANK_RANGES)
+
+
+def _decisions(report: RunReport) -> str:
+    """How many decisions of a reader were applied."""
+    n_other = report.n_decisions - report.n_applied_decisions
+    others = f"; {n_other:,} are about questions that were not generated" if n_other else ""
+    return f"{report.n_applied_decisions:,} of {report.n_decisions:,} decisions applied{others}"
 
 
 def _omitted(report: RunReport) -> str:

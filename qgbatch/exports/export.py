@@ -57,6 +57,7 @@ def export(
             options,
             needs_judgments=export_format.needs_judgments,
             needs_answers=export_format.needs_answers,
+            with_kept=export_format.with_kept,
         ) as given,
         open_directory(directory, export_format, options.split) as files,
     ):

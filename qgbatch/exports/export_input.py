@@ -43,6 +43,7 @@ class ExportInput:
         options: The options of the export.
         columns: The columns of the rows.
         n_rows: The number of rows yielded so far.
+        n_read: The number of those that a reader has kept or edited.
         left_out: How many questions are left out, by reason.
 
     Raises:
@@ -57,6 +58,7 @@ class ExportInput:
         *,
         needs_judgments: bool,
         needs_answers: bool,
+        with_kept: bool,
     ) -> None:
         self.table = table
         self.options = options
@@ -65,7 +67,11 @@ class ExportInput:
             for name in READ_COLUMNS
             if name in table.columns or (name == "context" and options.passages)
         ]
+        self._with_kept = with_kept
+        if with_kept:
+            self.columns += table.kept_columns
         self.n_rows = 0
+        self.n_read = 0
         self.left_out: dict[str, int] = {}
         self._n_by_range: Counter[str] = Counter()
         self._collection = collection
@@ -97,13 +103,14 @@ class ExportInput:
         if max_share is not None:
             first_to_drop = first_easy_to_drop(self._hard_enough_rows(), max_share)
             self.left_out[_EASY] = 0
-        self.n_rows = 0
+        self.n_rows = self.n_read = 0
         self._n_by_range.clear()
         for number, row in enumerate(self._hard_enough_rows()):
             if first_to_drop and is_easy(row) and easy_key(row, number) >= first_to_drop:
                 self.left_out[_EASY] += 1
                 continue
             self.n_rows += 1
+            self.n_read += "review" in row
             self._n_by_range[rank_range(rank_of(row))] += 1
             yield row
         if not self.n_rows:
@@ -179,7 +186,7 @@ class ExportInput:
             self.left_out[_UNANSWERED] = 0
         if min_rank:
             self.left_out[_BELOW.format(min_rank)] = 0
-        for row in self.table.rows():
+        for row in self.table.rows(with_kept=self._with_kept):
             if self.options.passages:
                 self._compare_with_passages(row)
             if self._is_unlisted(row):
@@ -224,7 +231,12 @@ class ExportInput:
 
 @contextmanager
 def open_input(
-    table: QuestionTable, options: ExportOptions, *, needs_judgments: bool, needs_answers: bool
+    table: QuestionTable,
+    options: ExportOptions,
+    *,
+    needs_judgments: bool,
+    needs_answers: bool,
+    with_kept: bool,
 ) -> Iterator[ExportInput]:
     """Open the input of an export, and read the file of passages.
 
@@ -233,6 +245,7 @@ def open_input(
         options: The options of the export.
         needs_judgments: Whether the format needs all right passages of each question.
         needs_answers: Whether questions without an answer are left out.
+        with_kept: Whether the rows have the kept columns of the table.
 
     Raises:
         InputError: The file of passages is invalid.
@@ -242,5 +255,10 @@ def open_input(
         if options.passages:
             read_passages(options.passages, collection)
         yield ExportInput(
-            table, options, collection, needs_judgments=needs_judgments, needs_answers=needs_answers
+            table,
+            options,
+            collection,
+            needs_judgments=needs_judgments,
+            needs_answers=needs_answers,
+            with_kept=with_kept,
         )

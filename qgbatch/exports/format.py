@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import IO, Any
 
 from qgbatch.errors import OutputError
 from qgbatch.exports.export_input import ExportInput
+from qgbatch.exports.one_line import one_line
 from qgbatch.output.atomic import replace_file
 from qgbatch.output.directories import CARD, prepare_own_directory, remove_empty
 from qgbatch.output.run_facts import public_name
@@ -48,6 +50,8 @@ class ExportFormat:
     """Whether the table must have answers; questions without one are left out."""
     needs_passages: bool = False
     """Whether the file of all passages must be given."""
+    with_kept: bool = False
+    """Whether the files have the kept columns of the table."""
     front_matter: Callable[[ExportInput, str], str] | None = None
     """Returns the YAML block at the top of the card, from the input and the card's title."""
 
@@ -103,7 +107,7 @@ def write_card(
     """Write the card: what the directory contains, which run made it, and its licence."""
     table, license_name = given.table, given.options.license_name
     front_matter = export_format.front_matter(given, title) if export_format.front_matter else ""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in summary)
+    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in summary)
     # Indented JSON has no line that starts with backticks, so no value can end the code block.
     provenance: dict[str, Any] = {"model": [public_name(name) for name in table.models]}
     if table.provenance:
@@ -118,7 +122,7 @@ def write_card(
 |---|---|
 {rows}
 
-A model wrote the questions, and nobody has read all of them.
+A model wrote the questions. {_who_read(given)}
 {_made_with(export_format)}, from an output of `qgbatch run`:
 
 ```json
@@ -128,6 +132,18 @@ A model wrote the questions, and nobody has read all of them.
 {licence}The passages are taken from the documents, whose own licences apply to them.
 """.encode()
     )
+
+
+def _cell(value: str) -> str:
+    """A value in a table of Markdown; it may contain the names of a user's columns."""
+    return escape(one_line(value), quote=False).replace("|", "\\|")
+
+
+def _who_read(given: ExportInput) -> str:
+    if not given.n_read:
+        return "Nobody has read all of them."
+    some = "all of them" if given.n_read == given.n_rows else f"{given.n_read:,} of these {given.n_rows:,}"
+    return f"A reader has kept or edited {some}."
 
 
 def _made_with(export_format: ExportFormat) -> str:

@@ -10,8 +10,7 @@ from collections import Counter
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.parquet_parts import PART_FILE, SINGLE_PART, open_part_writers
-from qgbatch.exports.row_checks import OPTIONAL_COLUMNS
-from qgbatch.output.rows import COLUMNS
+from qgbatch.output.rows import COLUMNS, OPTIONAL_COLUMNS
 from qgbatch.output.run_facts import public_name
 
 _DESCRIPTION = """Questions that a model asked about passages, one row per question.
@@ -32,15 +31,17 @@ _DESCRIPTION = """Questions that a model asked about passages, one row per quest
 | `other_passages` | JSON array: other passages that the question was asked about too |
 | `answer`, `answer_start_char`, `answer_score` | the answer, its offset in the document, its probability |
 | `page` | page number in the document |
+| `review`, `original_question`, `original_answer` | what a reader decided; the texts before an edit |
 
-The columns from `style` on are present only if the table had them."""
+The columns from `style` on are present only if the table had them. Columns that are not listed are copied
+from the table of the documents."""
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 """Powers of ten from 1,000 on, as the hub writes them."""
 
 
 def _write(given: ExportInput, files: Files) -> Summary:
     kinds = {**COLUMNS, **OPTIONAL_COLUMNS}
-    columns = {name: kinds[name] for name in given.columns}
+    columns = {name: kinds.get(name, "string") for name in given.columns}
     part_of, n_by_part = given.assign_parts(SINGLE_PART), Counter[str]()
     with open_part_writers(given, files, columns) as writers:
         for row in given.rows():
@@ -95,5 +96,6 @@ FORMAT = ExportFormat(
     write=_write,
     part_file=PART_FILE,
     single_part=SINGLE_PART,
+    with_kept=True,
     front_matter=_front_matter,
 )

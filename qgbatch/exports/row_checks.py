@@ -10,20 +10,15 @@ from typing import Any, TypeAlias
 
 from qgbatch.errors import InputError
 from qgbatch.output.rows import (
-    ANSWER_COLUMNS,
     COLUMNS,
-    CONTEXT_COLUMNS,
-    NULLABLE,
+    NOT_NULL,
+    OPTIONAL_COLUMNS,
     PASSAGE_COLUMNS,
     PASSAGE_FILE_COLUMNS,
-    RETRIEVAL_COLUMNS,
 )
 from qgbatch.output.writers import remove_formula_guard
 from qgbatch.records import question_digits
 
-OPTIONAL_COLUMNS: Mapping[str, str] = {**RETRIEVAL_COLUMNS, **CONTEXT_COLUMNS, **ANSWER_COLUMNS}
-"""Columns that an output may have in addition to :data:`qgbatch.output.rows.COLUMNS`, with their pyarrow
-types."""
 CheckedRow: TypeAlias = dict[str, str | int | float]
 """A row of :mod:`qgbatch.output.writers` without its empty columns."""
 _ALL_COLUMNS = {**COLUMNS, **OPTIONAL_COLUMNS, **PASSAGE_FILE_COLUMNS}
@@ -42,7 +37,7 @@ def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> 
     Args:
         place: File and line, for error messages.
         values: The row as it was read.
-        columns: The columns to check and return.
+        columns: The columns to check and return. Kept columns are text.
 
     Returns:
         The values of these columns, without optional columns that are empty.
@@ -53,9 +48,9 @@ def check_row(place: str, values: Mapping[str, Any], columns: Iterable[str]) -> 
     row: CheckedRow = {}
     for name in columns:
         value = values.get(name)
-        if name in NULLABLE and (value in (None, "") or value != value):
+        if name not in NOT_NULL and (value in (None, "") or value != value):
             continue
-        row[name] = _CHECKS[_ALL_COLUMNS[name]](value, f"{place}: {name}")
+        row[name] = _CHECKS[_ALL_COLUMNS.get(name, "string")](value, f"{place}: {name}")
         pattern = _PATTERNS.get(name)
         if pattern and not pattern.fullmatch(str(value)):
             raise _invalid(f"{place}: {name}", f"{str(value)[:80]!r}, which qgbatch does not write")
@@ -91,10 +86,11 @@ def from_csv(place: str, cells: Mapping[str, str]) -> dict[str, Any]:
     for name, cell in cells.items():
         if _ALL_COLUMNS.get(name, "string") == "string":
             row[name] = remove_formula_guard(cell)
-        elif cell or name not in NULLABLE:
+        elif cell or name in NOT_NULL:
             row[name] = _from_cell(cell, _ALL_COLUMNS[name], f"{place}: {name}")
-    if cells.get("question_id", "")[17:25] == question_digits(cells.get("question", "")):
-        row["question"] = cells["question"]
+    for name in ("question", "original_question"):
+        if name in cells and cells.get("question_id", "")[17:25] == question_digits(cells[name]):
+            row[name] = cells[name]
     for name in ("context", "text"):
         if name in cells and len(cells[name]) == row["end_char"] - row["start_char"]:
             row[name] = cells[name]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from qgbatch.errors import InputError
-from qgbatch.exports.row_checks import OPTIONAL_COLUMNS, CheckedRow, check_row, from_csv
-from qgbatch.output.rows import COLUMNS, NULLABLE
+from qgbatch.exports.row_checks import CheckedRow, check_row, from_csv
+from qgbatch.output.rows import COLUMNS, NULLABLE, OPTIONAL_COLUMNS
 from qgbatch.output.run_facts import Provenance
 from qgbatch.readers.table_rows import Columns, TableRow, read_intact_rows
 
@@ -35,7 +35,8 @@ class QuestionTable:
         path: The file or directory.
         files: The file, or the Parquet files of the directory, sorted.
         columns: The columns that are read: those of :data:`qgbatch.output.rows.COLUMNS` and of
-            :data:`OPTIONAL_COLUMNS` that the table has.
+            :data:`qgbatch.output.rows.OPTIONAL_COLUMNS` that the table has.
+        kept_columns: The other columns, such as those that ``--keep-columns`` added.
         provenance: What the metadata of Parquet files say of the run; ``None`` for CSV and JSONL.
         models: The first names in the column ``model``, of the rows read so far.
         n_rows: The number of rows read so far.
@@ -49,23 +50,29 @@ class QuestionTable:
         self.files = _find_files(path)
         self.provenance: Provenance | None = None
         self.columns: list[str] = []
+        self.kept_columns: list[str] = []
         self.models: list[str] = []
         self.n_rows = 0
         if self.files[0].suffix.lower() == ".parquet":
-            self.columns, self.provenance = _columns_and_provenance(self.files)
+            names, self.provenance = _columns_and_provenance(self.files)
+            self._set_columns(str(self.files[0]), names)
         elif next(self._read(self.files[0]), None) is None and not self.columns:
             raise InputError(f"{path}: contains no question.", _NO_ROWS_HINT)
 
-    def rows(self) -> Iterator[CheckedRow]:
+    def rows(self, *, with_kept: bool = False) -> Iterator[CheckedRow]:
         """Yield the rows in order; a row lacks the columns that are empty in it.
+
+        Args:
+            with_kept: Whether rows have the kept columns, too.
 
         Raises:
             InputError: a value is not valid for its column; names the line or row.
         """
         self.n_rows = 0
+        columns = [*self.columns, *self.kept_columns] if with_kept else self.columns
         for file in self.files:
-            for place, values in self._values(file):
-                row = check_row(place, values, self.columns)
+            for place, values in self._values(file, columns):
+                row = check_row(place, values, columns)
                 self.n_rows += 1
                 if row["model"] not in self.models and len(self.models) < _MAX_MODELS:
                     self.models.append(str(row["model"]))
@@ -97,22 +104,29 @@ class QuestionTable:
                 "Run qgbatch run again with --answers MODEL, or with a model that writes answers.",
             )
 
-    def _values(self, file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _values(self, file: Path, columns: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """The place and the unchecked values of each row of a file."""
         suffix = file.suffix.lower()
         names: set[str] = set()
-        for row in self._read(file):
+        for row in self._read(file, columns):
             if suffix == ".jsonl":
                 names = names or set(row.values)
                 _check_same_columns(row, names)
             yield row.place, from_csv(row.place, row.values) if suffix == ".csv" else row.values
 
-    def _read(self, file: Path) -> Iterator[TableRow]:
-        def check_columns(columns: Columns) -> None:
-            if columns:  # an empty CSV file has none
-                self.columns = _known_columns(str(file), columns)
+    def _read(self, file: Path, columns: Collection[str] = READ_COLUMNS) -> Iterator[TableRow]:
+        def check_columns(names: Columns) -> None:
+            if names:  # an empty CSV file has none
+                self._set_columns(str(file), names)
 
-        return read_intact_rows(str(file), READ_COLUMNS, NOT_AN_OUTPUT_HINT, check_columns=check_columns)
+        return read_intact_rows(str(file), columns, NOT_AN_OUTPUT_HINT, check_columns=check_columns)
+
+    def _set_columns(self, place: str, names: Collection[str]) -> None:
+        for name in COLUMNS:
+            if name not in names and name not in NULLABLE:
+                raise InputError(f"{place}: no column {name!r}.", NOT_AN_OUTPUT_HINT)
+        self.columns = [name for name in READ_COLUMNS if name in names]
+        self.kept_columns = [name for name in names if name not in READ_COLUMNS]
 
 
 def _find_files(path: str) -> list[Path]:
@@ -128,14 +142,6 @@ def _find_files(path: str) -> list[Path]:
     if not os.path.isfile(path) or not path.lower().endswith((".parquet", ".csv", ".jsonl")):
         raise InputError(f"{path}: not a known kind of table.", f"Give {_KINDS}.")
     return [Path(path)]
-
-
-def _known_columns(place: str, names: Collection[str]) -> list[str]:
-    """The columns to read of those that the table has, in the order of the documentation."""
-    for name in COLUMNS:
-        if name not in names and name not in NULLABLE:
-            raise InputError(f"{place}: no column {name!r}.", NOT_AN_OUTPUT_HINT)
-    return [name for name in READ_COLUMNS if name in names]
 
 
 def _check_same_columns(row: TableRow, names: set[str]) -> None:
@@ -154,7 +160,7 @@ def _columns_and_provenance(files: list[Path]) -> tuple[list[str], Provenance | 
     found: list[tuple[list[str], Provenance | None]] = []
     for path in files:
         names, metadata = read_schema(path)
-        found.append((_known_columns(str(path), names), _provenance(metadata)))
+        found.append((names, _provenance(metadata)))
     for path, (columns, _) in zip(files, found, strict=True):
         if columns != found[0][0]:
             raise InputError(

@@ -65,7 +65,22 @@ ANSWER_COLUMNS: Mapping[str, str] = {
 }
 """The additional columns of an output whose questions have answers."""
 
-NULLABLE = frozenset({"page", "title", "bm25_rank", "other_passages", *ANSWER_COLUMNS})
+REVIEW_COLUMNS: Mapping[str, str] = {
+    "review": "string",
+    "original_question": "string",
+    "original_answer": "string",
+}
+"""The additional columns of an output that a reader has reviewed, in whole or in part."""
+
+OPTIONAL_COLUMNS: Mapping[str, str] = {
+    **RETRIEVAL_COLUMNS,
+    **CONTEXT_COLUMNS,
+    **ANSWER_COLUMNS,
+    **REVIEW_COLUMNS,
+}
+"""The columns that an output may have in addition to :data:`COLUMNS`, in order. Kept columns follow."""
+
+NULLABLE = frozenset({"page", "title", "bm25_rank", "other_passages", *ANSWER_COLUMNS, *REVIEW_COLUMNS})
 """The columns that may be null. So may kept columns."""
 
 NOT_NULL = {*COLUMNS, *CONTEXT_COLUMNS, "style", *PASSAGE_FILE_COLUMNS} - NULLABLE
@@ -87,9 +102,10 @@ def output_columns(files: FileSettings, *, with_answers: bool) -> Mapping[str, s
         names |= CONTEXT_COLUMNS.keys()
     if with_answers:
         names |= ANSWER_COLUMNS.keys()
-    optional = {**RETRIEVAL_COLUMNS, **CONTEXT_COLUMNS, **ANSWER_COLUMNS}
-    columns = {**COLUMNS, **{name: kind for name, kind in optional.items() if name in names}}
-    return _with_kept({**COLUMNS, **optional}, files, columns)
+    if files.review_with:
+        names |= REVIEW_COLUMNS.keys()
+    columns = {**COLUMNS, **{name: kind for name, kind in OPTIONAL_COLUMNS.items() if name in names}}
+    return _with_kept({**COLUMNS, **OPTIONAL_COLUMNS}, files, columns)
 
 
 def passage_columns(files: FileSettings) -> Mapping[str, str]:

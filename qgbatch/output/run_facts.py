@@ -133,6 +133,8 @@ class RunFacts:
     omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
     """Empty in reports of versions that did not count it."""
     n_passages: int = 0
+    n_decisions: int = 0
+    n_applied_decisions: int = 0
     ranks: Mapping[str, int] = field(default_factory=dict)
     unknown_script_source: str | None = None
     skipped: Mapping[str, int]
@@ -166,7 +168,14 @@ class RunFacts:
         if not isinstance(values, Mapping) or values.get("schema") != REPORT_SCHEMA:
             raise ValueError(f"not a report of schema {REPORT_SCHEMA}")
         facts, failures = values.get("facts"), values.get("failures")
-        optional = ("omitted", "unknown_script_source", "n_passages", "ranks")
+        optional = (
+            "omitted",
+            "unknown_script_source",
+            "n_passages",
+            "n_decisions",
+            "n_applied_decisions",
+            "ranks",
+        )
         known = _known_fields(cls, {**values, "provenance": None, "failures": ()}, optional)
         if not isinstance(failures, list) or not all(
             isinstance(number, int | float)

@@ -25,6 +25,7 @@ from qgbatch.pipeline.selection import dedupes_corpus
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.retrieval.ranks import rank_range
+from qgbatch.questions.review import ReviewDecisions, read_decisions
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
@@ -80,7 +81,9 @@ def run(
     files = _given_or_default("files", files, FileSettings)
     cache = _given_or_default("cache", cache, CacheSettings)
     listing, output = list_inputs([_as_path("inputs", path) for path in inputs]), _as_path("output", output)
-    check_output_conflicts(listing, [output, *filter(None, [files.passages])])
+    check_output_conflicts(
+        listing, [output, *filter(None, [files.passages])], [*filter(None, [files.review_with])]
+    )
     report = report if report is not None else RunReport()
     return run_listing(
         listing,
@@ -122,6 +125,8 @@ def run_listing(
     """Run as :func:`run` does, over inputs that are listed and checked against the output already."""
     file_format = choose_format(output, files.format)
     check_retrieval_settings(settings, files)
+    decisions = read_decisions(files.review_with) if files.review_with else None
+    report.n_decisions = len(decisions.by_id) if decisions else 0
     inputs = [display(argument) for argument in listing.arguments]
     report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
@@ -133,7 +138,7 @@ def run_listing(
             return report
         with suppress(_NothingToWriteError), open_output(output, files.wait_lock) as stream:
             components = Components.find(settings, cache.directory, load_engine=load_engine)
-            report.provenance = components.provenance(files)
+            report.provenance = components.provenance(files, decisions)
             log_decisions(report.provenance, cache)
             columns = output_columns(files, with_answers=components.gives_answers)
             with (
@@ -156,10 +161,11 @@ def run_listing(
                     results,
                     report,
                     fail_fast=files.fail_fast,
+                    decisions=decisions,
                     on_batch=on_batch,
                     on_chunks=passages.add if passages else None,
                 ).questions(reading)
-                for row in _rows(questions, columns, components, files, passages, report):
+                for row in _rows(questions, columns, components, files, decisions, passages, report):
                     with report.stopwatch.measure("write"):
                         writer.write(row)
                     report.n_written += 1
@@ -181,6 +187,7 @@ def _rows(
     columns: Iterable[str],
     components: Components,
     files: FileSettings,
+    decisions: ReviewDecisions | None,
     passages: Passages | None,
     report: RunReport,
 ) -> Iterator[Row]:
@@ -190,4 +197,4 @@ def _rows(
     if dedupes_corpus(settings):
         has_ranker = components.ranker is not None
         rows = unique_rows(rows, settings, has_ranker=has_ranker, report=report)
-    return finish_rows(rows, passages.index if passages else None, settings, files, report)
+    return finish_rows(rows, passages.index if passages else None, settings, files, decisions, report)

@@ -24,6 +24,7 @@ from qgbatch.output.run_facts import Provenance, json_value, json_values
 from qgbatch.pipeline.decisions import log_batch_size
 from qgbatch.questions.answers.answerer import Answerer, find_answer_model
 from qgbatch.questions.ranker import Ranker, load_ranker
+from qgbatch.questions.review import ReviewDecisions
 from qgbatch.records import Chunk, Document, Generation, InputIds
 from qgbatch.settings import Decoding, FileSettings, Settings
 
@@ -214,8 +215,11 @@ class Components:
         for generations in self.engine.generate(map(note, batches)):
             yield taken.popleft(), generations
 
-    def provenance(self, files: FileSettings | None = None) -> Provenance:
+    def provenance(
+        self, files: FileSettings | None = None, decisions: ReviewDecisions | None = None
+    ) -> Provenance:
         """What the output depends on besides the documents; ``files`` says how they are read."""
+        review = {"review_sha256": decisions.sha256} if decisions else {}
         return Provenance(
             qgbatch=qgbatch.__version__,
             model=self.model.name,
@@ -229,7 +233,7 @@ class Components:
             | asdict(self.limits)
             | {"min_score": self.min_score},
             answers_sha256=checkpoint_sha256(self.answer_model) if self.answer_model else None,
-            extra=json_value(files.deciding_rows) if files else {},
+            extra=json_value(files.deciding_rows | review) if files else {},
         )
 
 

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from qgbatch.output.rows import Row, list_passages
 from qgbatch.pipeline.run_report import RunReport
-from qgbatch.pipeline.selection import keep_best
+from qgbatch.pipeline.selection import find_unreviewed_duplicates, keep_best
 from qgbatch.pipeline.stored_rows import store_rows
-from qgbatch.questions.dedupe import Duplicate, find_duplicates, group_duplicates
+from qgbatch.questions.dedupe import Duplicate, group_duplicates
+from qgbatch.records import Review
 from qgbatch.settings import Settings
 
 _ChunkKey: TypeAlias = tuple[object, ...]
@@ -31,6 +32,10 @@ class _RowQuestion:
     @property
     def score(self) -> float:
         return float(self.row["score"] or 0.0)
+
+    @property
+    def review(self) -> Review | None:
+        return review_of(self.row)
 
     @property
     def answer(self) -> str | None:
@@ -58,13 +63,15 @@ def unique_rows(
     """
     questions: list[str] = []
     scores: list[float] = []
+    reviews: list[Review | None] = []
     with store_rows() as waiting:
         for row in rows:
             questions.append(str(row["question"]))
             scores.append(float(row["score"] or 0.0))
+            reviews.append(review_of(row))
             waiting.append(row)
         with report.stopwatch.measure("dedupe"):
-            duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
+            duplicates = find_unreviewed_duplicates(questions, scores, reviews, settings)
         report.dropped.update(duplicate.reason for duplicate in duplicates.values())
         kept = merge_duplicates(len(waiting), waiting.read, duplicates)
         for _, chunk_rows in groupby(kept, key=_chunk_key):
@@ -100,6 +107,11 @@ def keep_best_rows(
     """Return the rows of whole chunks that :func:`qgbatch.pipeline.selection.keep_best` keeps, in order."""
     questions = [_RowQuestion(row) for row in rows]
     return [kept.row for kept in keep_best(questions, settings, has_ranker=has_ranker, dropped=dropped)]
+
+
+def review_of(row: Row) -> Review | None:
+    """Return what a reader decided about the question of a row."""
+    return cast("Review | None", row.get("review"))
 
 
 def _chunk_key(row: Row) -> _ChunkKey:

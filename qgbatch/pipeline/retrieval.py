@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from qgbatch.errors import SettingsError, name_setting
-from qgbatch.output.rows import Row, judged_passage, list_passages
+from qgbatch.output.rows import REVIEW_COLUMNS, Row, judged_passage, list_passages
 from qgbatch.output.writers import choose_passages_format
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.stored_rows import store_rows
 from qgbatch.questions.retrieval.choice import Candidate, choose_questions
 from qgbatch.questions.retrieval.keywords import keyword_query
 from qgbatch.questions.retrieval.passage_index import PassageIndex
+from qgbatch.questions.review import ReviewDecisions, review_question
 from qgbatch.records import question_digits
 from qgbatch.settings import FileSettings, Settings
 
@@ -48,6 +49,7 @@ def finish_rows(
     index: PassageIndex | None,
     settings: Settings,
     files: FileSettings,
+    decisions: ReviewDecisions | None,
     report: RunReport,
 ) -> Iterator[Row]:
     """Yield the rows to write, in order, and count the others.
@@ -57,10 +59,11 @@ def finish_rows(
         index: The index of all passages, if the run has one; complete when the rows are.
         settings: The seed of the choice.
         files: What to do about ambiguous questions, the styles, and the number of questions.
+        decisions: The decisions of a reader, for queries of other styles.
         report: Its counts are increased.
     """
     if files.query_styles != ("question",):
-        rows = _in_styles(rows, files.query_styles, report)
+        rows = _in_styles(rows, files.query_styles, decisions, report)
     if index:
         rows = _judge(rows, index, files, report)
     if files.questions or files.questions_per_document:
@@ -68,7 +71,9 @@ def finish_rows(
     yield from rows
 
 
-def _in_styles(rows: Iterable[Row], styles: Sequence[str], report: RunReport) -> Iterator[Row]:
+def _in_styles(
+    rows: Iterable[Row], styles: Sequence[str], decisions: ReviewDecisions | None, report: RunReport
+) -> Iterator[Row]:
     """Yield each question in the styles that were asked for; a passage gets each keyword query once."""
     seen: set[str] = set()
     for row in rows:
@@ -82,7 +87,25 @@ def _in_styles(rows: Iterable[Row], styles: Sequence[str], report: RunReport) ->
         if query_id not in seen:
             seen.add(query_id)
             report.n_raw += 1
-            yield {**row, "question_id": query_id, "question": query, "style": "keyword"}
+            query_row = {**row, "question_id": query_id, "question": query, "style": "keyword"}
+            reviewed = _review(query_row, decisions, report) if decisions else query_row
+            if reviewed:
+                yield reviewed
+
+
+def _review(row: Row, decisions: ReviewDecisions, report: RunReport) -> Row | None:
+    """Apply the decision about a query that has an id of its own; return ``None`` if it is dropped."""
+    row = {**row, **dict.fromkeys(REVIEW_COLUMNS)}
+    decision = decisions.by_id.get(str(row["question_id"]))
+    if decision is None:
+        return row
+    report.n_applied_decisions += 1
+    text = row.get("context")
+    row |= review_question(
+        decision, {"answer": None, **row}, str(text) if text else None, int(row["start_char"] or 0)
+    )
+    report.dropped["rejected"] += row["review"] == "dropped"
+    return None if row["review"] == "dropped" else row
 
 
 def _judge(
@@ -117,7 +140,7 @@ def _add_judgments(row: Row, index: PassageIndex, files: FileSettings) -> Row | 
     answer = row.get("answer")
     if answer and files.ambiguous != "keep":
         answering = index.answering(str(row["question"]), str(answer), right)
-        if answering and files.ambiguous == "drop":
+        if answering and files.ambiguous == "drop" and not row.get("review"):
             return None
         others += map(judged_passage, answering)
     if not others or row["other_passages"] is None:
@@ -160,4 +183,5 @@ def _to_candidate(row: Row) -> Candidate:
         str(row["question"]),
         float(row["score"] or 0.0),
         None if rank is None else int(rank),
+        must_stay=bool(row.get("review")),
     )

@@ -35,6 +35,10 @@ class RunReport:
     """Rows written."""
     n_passages: int = 0
     """Passages written."""
+    n_decisions: int = 0
+    """Decisions of a reader, from ``review_with``."""
+    n_applied_decisions: int = 0
+    """Those about questions that the run generated."""
     ranks: Counter[str] = field(default_factory=Counter)
     """Rows written, by the range of their rank in BM25."""
     dropped: Counter[str] = field(default_factory=Counter)

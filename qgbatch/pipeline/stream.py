@@ -25,6 +25,7 @@ from qgbatch.pipeline.selection import dedupes_corpus, drop_duplicates, number_r
 from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
 from qgbatch.questions.filters import limit_per_chunk
 from qgbatch.questions.form import is_english_prose
+from qgbatch.questions.review import ReviewDecisions
 from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
 
 OnChunks = Callable[[Iterable[Chunk]], None]
@@ -73,6 +74,7 @@ class Stream:
         report: RunReport,
         *,
         fail_fast: bool,
+        decisions: ReviewDecisions | None = None,
         on_batch: OnBatch | None = None,
         on_chunks: OnChunks | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Stream:
         self._cache = cache
         self._report = report
         self._fail_fast = fail_fast
+        self._decisions = decisions
         self._on_batch = on_batch or (lambda documents_done: None)
         self._on_chunks = on_chunks or (lambda chunks: None)
         self._chunk = CheckedChunking(components, cache)
@@ -115,7 +118,8 @@ class Stream:
             self._report.n_documents += 1
             self._report.n_raw += len(questions) + dropped.total()
             with self._report.stopwatch.measure("filter"):
-                questions = select_questions(questions, self._components, dropped)
+                questions = select_questions(questions, self._components, self._decisions, dropped)
+            self._report.n_applied_decisions += sum(question.review is not None for question in questions)
             self._report.dropped.update(dropped)
             with self._report.stopwatch.measure("dedupe"):
                 questions = drop_duplicates(questions, self._components, self._report.dropped)
@@ -137,7 +141,7 @@ class Stream:
     def _answer(self, questions: list[Question]) -> list[Question]:
         """Answer questions, and drop those whose answer scores below the minimum."""
         with self._report.stopwatch.measure("answer"):
-            pairs = [(question.question, question.chunk.text) for question in questions]
+            pairs = [(q.original_question or q.question, q.chunk.text) for q in questions]
             answers = self._cache.get_answers(pairs)
             if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
                 made = dict(zip(new, self._components.answerer.answer(new), strict=True))
@@ -145,7 +149,7 @@ class Stream:
                 answers |= made
         min_score = self._components.settings.min_answer_score or 0.0
         answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
-        kept = [question for question in answered if (question.answer_score or 0.0) >= min_score]
+        kept = [q for q in answered if q.review or (q.answer_score or 0.0) >= min_score]
         self._report.dropped["unanswered"] += len(questions) - len(kept)
         return kept
 

@@ -117,7 +117,14 @@ def _make_question(
 
 
 def with_answer(question: Question, answer: Answer) -> Question:
-    """Return the question with an answer that was found in the text of its chunk."""
+    """Return the question with an answer that was found in the text of its chunk.
+
+    An answer that a reader wrote stays.
+    """
+    if question.review == "edited":
+        question = replace(question, original_answer=answer.text or None)
+        if question.answer is not None:
+            return question
     start_char = question.chunk.start_char + answer.start_char if answer.text else None
     score = round(answer.score, SCORE_DECIMALS)
     return replace(question, answer=answer.text or None, answer_start_char=start_char, answer_score=score)

@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar
 
 from qgbatch.questions.copying import count_copied_words
 from qgbatch.questions.form import is_well_formed_english
+from qgbatch.questions.review import is_kept, priority
 from qgbatch.questions.standalone import is_standalone
 from qgbatch.questions.words import WORD, content_words
-from qgbatch.records import Question
+from qgbatch.records import Question, Review
 from qgbatch.settings import Settings
 
 
@@ -53,6 +54,10 @@ class ScoredQuestion(Protocol):
         """Higher is better."""
 
     @property
+    def review(self) -> Review | None:
+        """What a reader decided about it."""
+
+    @property
     def answer(self) -> str | None:
         """The answer, if the question has one."""
 
@@ -69,15 +74,15 @@ def limit_per_chunk(
 ) -> list[AnyQuestion]:
     """Return the best ``maximum`` questions of each chunk, in order; count the others as ``too_many``.
 
-    On a tie, the first ones are kept.
+    On a tie, the first ones are kept. What a reader kept stays, also beyond the maximum.
     """
     if maximum is None:
         return list(questions)
     n_kept: Counter[Hashable] = Counter()
     kept = set()
-    for question in sorted(questions, key=lambda question: -question.score):
+    for question in sorted(questions, key=lambda question: -priority(question.score, question.review)):
         n_kept[question.chunk] += 1
-        if n_kept[question.chunk] <= maximum:
+        if n_kept[question.chunk] <= maximum or is_kept(question.review):
             kept.add(id(question))
     dropped["too_many"] += len(questions) - len(kept)
     return [question for question in questions if id(question) in kept]
@@ -87,17 +92,18 @@ def drop_alternatives(questions: Iterable[AnyQuestion], dropped: Counter[str]) -
     """Return the best question per answer of each chunk; count the others as ``same_answer``.
 
     A model that writes several outputs per chunk asks for the same fact in several ways. Two
-    questions have the same answer if the places of their answers overlap.
+    questions have the same answer if the places of their answers overlap. What a reader kept stays.
     """
     taken: dict[Hashable, list[tuple[int, int]]] = {}
     kept = set()
     questions = list(questions)
-    for question in sorted(questions, key=lambda question: -question.score):
+    for question in sorted(questions, key=lambda question: -priority(question.score, question.review)):
         start = question.answer_start_char
         if start is not None and question.answer is not None:
             end = start + len(question.answer)
             spans = taken.setdefault(question.chunk, [])
-            if any(start < other_end and other_start < end for other_start, other_end in spans):
+            overlaps = any(start < other_end and other_start < end for other_start, other_end in spans)
+            if overlaps and not is_kept(question.review):
                 dropped["same_answer"] += 1
                 continue
             spans.append((start, end))
@@ -106,7 +112,9 @@ def drop_alternatives(questions: Iterable[AnyQuestion], dropped: Counter[str]) -
 
 
 def _reason_to_drop(question: Question, settings: Settings, min_score: float | None) -> str | None:
-    """Return why a question is dropped, or ``None`` to keep it."""
+    """Return why a question is dropped, or ``None`` to keep it, as if a reader has decided about it."""
+    if question.review:
+        return None
     if min_score is not None and question.score < min_score:
         return "low_score"
     # The answers of an extractive model come later, and are checked then.

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from qgbatch.errors import InputError
+from qgbatch.questions.grounding import find_answer
+from qgbatch.records import Question, Review
 
 FORMAT = "qgbatch decisions 1"
 """The value of ``format`` in a file. The number increases when a key changes its meaning."""
@@ -71,6 +76,75 @@ class ReviewDecisions:
         """The SHA-256 of the decisions; it does not depend on their order."""
         values = {question_id: decision.to_json() for question_id, decision in self.by_id.items()}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def review_question(
+    decision: Decision, row: Mapping[str, Any], text: str | None, start_char: int
+) -> dict[str, Any]:
+    """Return the values of a question that a decision changes, by column.
+
+    An edited question keeps its id, and its original texts are beside the new ones. A decision without a
+    new text leaves the texts as they are, also those of an earlier edit.
+
+    Args:
+        decision: The decision.
+        row: The values of the question before, at least those of its texts.
+        text: The text of the passage, to find a new answer in; ``None`` if it is not known.
+        start_char: The offset of that text in the document.
+    """
+    if decision.verdict == "drop":
+        return {"review": "dropped"}
+    is_edited = row["original_question"] is not None
+    original = {
+        "original_question": row["original_question"] if is_edited else row["question"],
+        "original_answer": row["original_answer"] if is_edited else row["answer"],
+    }
+    question = row["question"] if decision.question is None else decision.question
+    answer = row["answer"] if decision.answer is None else decision.answer or None
+    if (question, answer) == (original["original_question"], original["original_answer"]):
+        changed: dict[str, Any] = {"review": "kept", **dict.fromkeys(original)}
+    else:
+        changed = {"review": "edited", **original}
+    changed["question"] = question
+    if answer != row["answer"]:
+        place = find_answer(answer, question, text) if answer and text else None
+        start = None if place is None else start_char + place[0]
+        changed |= {"answer": answer, "answer_start_char": start, "answer_score": None}
+    return changed
+
+
+def review_questions(questions: Iterable[Question], decisions: ReviewDecisions) -> list[Question]:
+    """Return the questions of a document, in order, with what a reader decided about them.
+
+    Dropped ones stay, so that their duplicates can be found.
+    """
+    seen: Counter[str] = Counter()
+    reviewed = []
+    for question in questions:
+        first_id = question.id
+        numbered = replace(question, repetition=seen[first_id])
+        seen[first_id] += 1
+        if decision := decisions.by_id.get(numbered.id):
+            text, start_char = question.chunk.text, question.chunk.start_char
+            question = replace(question, **review_question(decision, question.as_dict(), text, start_char))
+        reviewed.append(question)
+    return reviewed
+
+
+def priority(score: float, review: Review | None) -> float:
+    """Return the score by which a question is preferred to others: first what a reader decided about.
+
+    Questions that the reader kept come first, then those that the reader dropped, so that a duplicate of
+    one is dropped, too.
+    """
+    if review == "dropped":
+        return sys.float_info.max
+    return score if review is None else math.inf
+
+
+def is_kept(review: Review | None) -> bool:
+    """Whether a reader kept the question, perhaps with an edit, so that no filter drops it."""
+    return review in ("kept", "edited")
 
 
 def table_fingerprint(question_ids: Iterable[str]) -> str:

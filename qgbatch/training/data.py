@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -19,20 +19,22 @@ from qgbatch.errors import InputError, require_package
 from qgbatch.models.hub import find_dataset
 from qgbatch.readers.content import is_gzip
 from qgbatch.readers.kinds import kind_of
-from qgbatch.readers.table_rows import read_intact_rows
+from qgbatch.readers.table_rows import TableRow, read_intact_rows
 from qgbatch.training.fields import field
 from qgbatch.training.paragraphs import Rows, Selection, Split, make_split
 
 MAX_UNPACKED_BYTES = 1 << 30
 """1 GiB: a small .gz file can expand to any size, and all of its paragraphs are held in memory."""
-_COLUMNS = ("context", "questions")
+_COLUMNS = ("context", "questions", "question", "answer")
 _HINT = "Fetch or write the file again."
 
 
 def read_split(path: str, *, keep_unanswerable: bool = False, with_answers: bool = False) -> Split:
     """Read the JSON of SQuAD (v1.1 or v2.0), or JSONL or Parquet with ``context`` and ``questions``.
 
-    A question is a text, or an object with ``question`` and optionally ``answer``. JSON and JSONL may be
+    A question is a text, or an object with ``question`` and optionally ``answer``. Rows of JSONL and
+    Parquet may also have ``context``, ``question`` and optionally ``answer``, as an output of ``qgbatch
+    run`` does; then neighbouring rows with the same context are one paragraph. JSON and JSONL may be
     gzipped. Paragraphs keep their order. Paragraphs without a question are skipped and counted.
 
     Args:
@@ -49,7 +51,7 @@ def read_split(path: str, *, keep_unanswerable: bool = False, with_answers: bool
         sha256 = file_sha256(path)
         max_bytes = MAX_UNPACKED_BYTES if is_gzip(path) else None
         table = read_intact_rows(path, _COLUMNS, _HINT, max_bytes=max_bytes)
-        rows: Rows = ((row.place, row.values) for row in table)
+        rows: Rows = _paragraph_rows(table)
     elif path.lower().endswith((".json", ".json.gz")):
         raw = _read_bytes(path)
         sha256 = hashlib.sha256(raw).hexdigest()
@@ -169,6 +171,23 @@ def _squad_rows(path: str, content: bytes) -> Iterator[tuple[str, Any]]:
             yield place, {"context": field(paragraph, "context", str, place), "questions": qas}
 
 
+def _paragraph_rows(rows: Iterable[TableRow]) -> Iterator[tuple[str, Any]]:
+    """Yield rows of paragraphs, merged from rows of one question each where a row has no ``questions``."""
+    for context, group in groupby(rows, key=_context_of_question):
+        first = next(group)
+        if context is None:
+            yield first.place, first.values
+            yield from ((row.place, row.values) for row in group)
+        else:
+            yield first.place, {"context": context, "questions": [row.values for row in (first, *group)]}
+
+
+def _context_of_question(row: TableRow) -> object:
+    """Return the context of a row with one question; ``None`` for a row of a paragraph."""
+    has_one = "question" in row.values and "questions" not in row.values
+    return row.values.get("context") if has_one else None
+
+
 def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
     """Merge rows of one question each, as SQuAD has on the hub, into one row per paragraph."""
     for needed in ("context", "question"):
@@ -177,7 +196,10 @@ def _merge_questions(name: str, rows: Any) -> Iterator[Mapping[str, Any]]:
                 f"{name}: no column {needed!r}.", "It needs context and question, or context and questions."
             )
     for context, group in groupby(rows, key=itemgetter("context")):
-        asked = [{"question": row["question"], **_hub_answer(row.get("answers"))} for row in group]
+        asked = [
+            {"question": row["question"], "answer": row.get("answer"), **_hub_answer(row.get("answers"))}
+            for row in group
+        ]
         yield {"context": context, "questions": asked}
 
 

@@ -117,6 +117,7 @@ def test_damaged_weights_exit_5_and_the_other_checks_run(here: Path, doctor: Doc
         (["--model", "./no-such-model"], 5, "model", "./no-such-model"),
         (["-o", "nowhere/q.csv"], 6, "output", "nowhere is not a directory"),
         (["-o", "docs.csv"], 6, "output", "is a directory"),
+        (["--review-with", "docs.csv"], 4, "decisions", "docs.csv: Is a directory"),
         (["--report", "nowhere/r.json"], 6, "report", "nowhere is not a directory"),
         (["--passages", "nowhere/p.csv"], 6, "passages", "nowhere is not a directory"),
         (

@@ -375,6 +375,31 @@ def test_the_hf_export_has_nulls_for_missing_answers(tmp_path: Path) -> None:
     assert load(tmp_path / "out", tmp_path / "cache").to_list() == rows
 
 
+def test_the_hf_export_has_the_kept_columns(tmp_path: Path) -> None:
+    rows = [{**row, "a|\n<b>": str(index)} for index, row in enumerate(some_rows())]
+    exported("hf", write(tmp_path / "q.parquet", rows), tmp_path / "out")
+    (part,) = FORMATS["hf"].file_names()
+    table = pq.read_table(tmp_path / "out" / part)
+    assert table.column("a|\n<b>").to_pylist() == [str(index) for index in range(len(rows))]
+    assert "a\\| &lt;b&gt; |" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("n_read", "sentence"),
+    [
+        (0, "A model wrote the questions. Nobody has read all of them."),
+        (2, "A reader has kept or edited 2 of these 7."),
+        (7, "A reader has kept or edited all of them."),
+    ],
+)
+def test_the_card_says_how_many_questions_a_reader_has_read(
+    n_read: int, sentence: str, tmp_path: Path
+) -> None:
+    rows = [{**row, "review": "kept" if index < n_read else None} for index, row in enumerate(some_rows())]
+    exported("beir", write(tmp_path / "q.jsonl", rows), tmp_path / "out")
+    assert sentence in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_no_value_can_end_the_code_block_of_the_card(tmp_path: Path) -> None:
     rows = [{**row, "model": "x\n```\n# <script>"} for row in some_rows()]
     exported("hf", write(tmp_path / "q.jsonl", rows), tmp_path / "out")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +26,6 @@ The queen of the hive is the mother of all of the workers. She lays two thousand
 In winter the bees stay in the hive and eat what they have stored. They keep warm by shivering all together.
 """
 CODE = "def main(path): return open(path).read().split() if path else sys.stdin.read().split()\n"
-RANKER = {"weights": {"answer_log_probability": 1.0}, "intercept": 0.0, "min_score": 0.4}
-METADATA = {
-    "prefix": "generate questions and answers: ", "suffix": "", "answer_separator": "<ans>",
-    "context_separator": "<ctx>", "target_tokens": 64, "language": "english",
-}  # fmt: skip
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    """A checkpoint whose metadata say that it writes answers."""
-    directory = tmp_path / "model"
-    directory.mkdir()
-    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(MINI / name, directory)
-    (directory / "model.safetensors").symlink_to(MINI / "model.safetensors")
-    config = json.loads((MINI / "config.json").read_text())
-    (directory / "config.json").write_text(json.dumps(config | {"vocab_size": 8192}))
-    (directory / "qgbatch.json").write_text(json.dumps(METADATA))
-    (directory / "ranker.json").write_text(json.dumps(RANKER))
-    return str(directory)
 
 
 @pytest.fixture
@@ -65,12 +44,14 @@ def read(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.read_text().splitlines()]
 
 
-def test_rows_have_answers_that_stand_in_the_text(model: str, document: Path, tmp_path: Path) -> None:
+def test_rows_have_answers_that_stand_in_the_text(
+    answering_model: str, document: Path, tmp_path: Path
+) -> None:
     report = run(
         document,
         tmp_path / "q.jsonl",
         FakeEngine(),
-        Settings(model=model, min_score=0.0, target_tokens=256),
+        Settings(model=answering_model, min_score=0.0, target_tokens=256),
     )
     rows = read(tmp_path / "q.jsonl")
     assert len(rows) > 1
@@ -83,9 +64,13 @@ def test_rows_have_answers_that_stand_in_the_text(model: str, document: Path, tm
     assert report.n_raw == report.n_written + report.dropped.total()
 
 
-def test_the_ranker_decides_the_default_minimum(model: str, document: Path, tmp_path: Path) -> None:
+def test_the_ranker_decides_the_default_minimum(
+    answering_model: str, document: Path, tmp_path: Path
+) -> None:
     def dropped(**settings: Any) -> int:
-        report = run(document, tmp_path / "q.jsonl", FakeEngine(), Settings(model=model, **settings))
+        report = run(
+            document, tmp_path / "q.jsonl", FakeEngine(), Settings(model=answering_model, **settings)
+        )
         assert all(row["score"] >= settings.get("min_score", 0.4) for row in read(tmp_path / "q.jsonl"))
         return report.dropped["low_score"]
 
@@ -93,8 +78,10 @@ def test_the_ranker_decides_the_default_minimum(model: str, document: Path, tmp_
     assert dropped(min_score=0.0) == 0
 
 
-def test_a_second_run_takes_the_pairs_from_the_cache(model: str, document: Path, tmp_path: Path) -> None:
-    settings = Settings(model=model, min_score=0.0)
+def test_a_second_run_takes_the_pairs_from_the_cache(
+    answering_model: str, document: Path, tmp_path: Path
+) -> None:
+    settings = Settings(model=answering_model, min_score=0.0)
     run(document, tmp_path / "first.jsonl", FakeEngine(), settings)
     again = FakeEngine()
     run(document, tmp_path / "second.jsonl", again, settings)
@@ -102,19 +89,21 @@ def test_a_second_run_takes_the_pairs_from_the_cache(model: str, document: Path,
     assert (tmp_path / "first.jsonl").read_bytes() == (tmp_path / "second.jsonl").read_bytes()
 
 
-def test_the_model_reads_the_heading_before_a_chunk(model: str, document: Path, tmp_path: Path) -> None:
+def test_the_model_reads_the_heading_before_a_chunk(
+    answering_model: str, document: Path, tmp_path: Path
+) -> None:
     engine = FakeEngine()
-    run(document, tmp_path / "q.jsonl", engine, Settings(model=model, target_tokens=48))
+    run(document, tmp_path / "q.jsonl", engine, Settings(model=answering_model, target_tokens=48))
     texts = [engine._tokenizer.decode(ids) for ids in engine.inputs]
     later = [text for text in texts if "Honey keeps" in text]
     assert later
     assert all("Bees." in text for text in later)
 
 
-def test_text_that_is_not_prose_gives_no_questions(model: str, tmp_path: Path) -> None:
+def test_text_that_is_not_prose_gives_no_questions(answering_model: str, tmp_path: Path) -> None:
     path = tmp_path / "code.txt"
     path.write_text(CODE)
-    report = run(path, tmp_path / "q.jsonl", FakeEngine(), Settings(model=model, min_score=0.0))
+    report = run(path, tmp_path / "q.jsonl", FakeEngine(), Settings(model=answering_model, min_score=0.0))
     assert report.n_written == 0
     assert set(report.dropped) == {"not_prose"}
 

@@ -96,7 +96,7 @@ NOT_IN_A_KEY: dict[type[Any], set[str]] = {
     # The encoding and the text columns decide the text, whose hash is part of the key of its chunks.
     FileSettings: {
         "encoding", "text_column", "id_column", "fail_fast", "format", "with_context", "csv_safe",
-        "wait_lock", "keep_columns", "passages", "ambiguous", "styles", "questions",
+        "review_with", "wait_lock", "keep_columns", "passages", "ambiguous", "styles", "questions",
         "questions_per_document",
     },
     CacheSettings: {"cache", "cache_dir", "cache_size"},

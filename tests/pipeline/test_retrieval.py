@@ -47,7 +47,7 @@ def ask(passage_id: str, question: str, answer: str | None = None, **values: Any
 
 def finish(rows: list[Row], index: PassageIndex | None = None, **files: Any) -> tuple[list[Row], RunReport]:
     report = RunReport(n_raw=len(rows))
-    found = [*finish_rows(rows, index, Settings(), FileSettings(**files), report)]
+    found = [*finish_rows(rows, index, Settings(), FileSettings(**files), None, report)]
     assert report.n_raw == len(found) + report.dropped.total()
     return found, report
 

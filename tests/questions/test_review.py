@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,14 +9,8 @@ from qgbatch.errors import InputError
 from qgbatch.questions.review import FORMAT, Decision, read_decisions, table_fingerprint
 
 
-def write(path: Path, decisions: object, **values: Any) -> Path:
-    content = {
-        "format": FORMAT,
-        "table": "q.parquet",
-        "fingerprint": "ab",
-        "decisions": decisions,
-        **values,
-    }
+def write(path: Path, decisions: object) -> Path:
+    content = {"format": FORMAT, "table": "q.parquet", "fingerprint": "ab", "decisions": decisions}
     path.write_text(json.dumps(content))
     return path
 

@@ -10,7 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from qgbatch.output.rows import COLUMNS, PASSAGE_COLUMNS, Row, list_passages, output_columns, to_row
+from qgbatch.output.rows import (
+    COLUMNS,
+    OPTIONAL_COLUMNS,
+    PASSAGE_COLUMNS,
+    Row,
+    list_passages,
+    output_columns,
+    to_row,
+)
 from qgbatch.output.run_facts import Provenance
 from qgbatch.output.writers import open_writer
 from qgbatch.records import Chunk, Document, Question, make_passage_id, make_question_id
@@ -49,6 +57,8 @@ def write(
     kinds: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
     columns = WITH_CONTEXT if "context" in rows[0] else COLUMNS
     columns = WITH_ANSWERS if "answer" in rows[0] else columns
+    known = {**COLUMNS, **OPTIONAL_COLUMNS}
+    columns = {**columns, **{name: "string" for name in rows[0] if name not in known}}
     with (
         path.open("wb") as stream,
         open_writer(stream, kinds[path.suffix], provenance, columns, csv_safe=csv_safe) as writer,

@@ -21,6 +21,7 @@ from qgbatch.training.data import load_splits, read_split
 from qgbatch.training.examples import encode_paragraphs, make_examples
 from qgbatch.training.paragraphs import Paragraph, QuestionAnswer
 from tests.conftest import MINI, ROOT
+from tests.support.tables import ask, write_rows
 
 SQUAD_DEV = ROOT.parent / "shared" / "data" / "squad-dev-v1.1.json"
 
@@ -112,6 +113,19 @@ def test_joined_questions_and_prefixed_contexts_are_the_notebooks_columns(
     row = {"context": f"generate questions: {BEES.context}", "questions": joined}
     assert read_split(write_lines(tmp_path / "a.jsonl", [row])).paragraphs == (BEES,)
     assert read_split(write_parquet(tmp_path / "a.parquet", [row])).paragraphs == (BEES,)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_an_output_of_a_run_is_data(suffix: str, tmp_path: Path) -> None:
+    text = "Tea is old. Ships sail."
+    rows = ask(text, "a.txt", (0, 11, ["Is tea old?", "What is old?"]), (12, 23, ["What sails?"]))
+    rows = [{**row, "answer": answer} for row, answer in zip(rows, ("yes", "tea", "ships"), strict=True)]
+    split = read_split(write_rows(tmp_path / f"q{suffix}", rows), with_answers=True)
+    assert [(paragraph.context, paragraph.questions) for paragraph in split.paragraphs] == [
+        ("Tea is old.", ("Is tea old?", "What is old?")),
+        ("Ships sail.", ("What sails?",)),
+    ]
+    assert split.paragraphs[0].answers == ("yes", "tea")
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgbatch.output.rows import output_columns
-from qgbatch.pipeline.corpus import keep_best_rows, merge_duplicates
+from qgbatch.pipeline.corpus import keep_best_rows, merge_duplicates, review_of
 from qgbatch.pipeline.distributed.parts import read_part, write_part
 from qgbatch.pipeline.distributed.worker import WorkerConfig
-from qgbatch.questions.dedupe import find_duplicates, question_key
+from qgbatch.pipeline.selection import find_unreviewed_duplicates
+from qgbatch.questions.dedupe import question_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,7 @@ _BUCKETS = "buckets-"
 """The beginning of the name of the directory to which deduplicated parts are written."""
 _BUCKET, _PART, _ORDER = "bucket", "part", "order"
 """Helper columns: the bucket of a row, the part that it was read from, and its index there."""
-_REASONS = ("same_answer", "too_many")
+_REASONS = ("rejected", "same_answer", "too_many")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def dedupe_parts(
         rows = bucket.to_pylist()
         rows.sort(key=lambda row: (_position(row["source"], positions), row[_ORDER]))
         questions, scores = [row["question"] for row in rows], [row["score"] for row in rows]
-        duplicates = find_duplicates(questions, scores, settings.dedupe, settings.near_threshold)
+        duplicates = find_unreviewed_duplicates(questions, scores, [*map(review_of, rows)], settings)
         kept = merge_duplicates(len(rows), rows.__getitem__, duplicates)
         return pa.Table.from_pylist([*kept], schema=bucket.schema)
 

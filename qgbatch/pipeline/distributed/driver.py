@@ -34,6 +34,7 @@ from qgbatch.pipeline.distributed.worker import (
 )
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus
+from qgbatch.questions.review import read_decisions
 from qgbatch.readers.content import STDIN
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing
@@ -80,6 +81,8 @@ def run_distributed(
     """
     require_package("ray", "--runner ray", extra="ray")
     _refuse_unsupported(listing.arguments, output, settings, files)
+    decisions = read_decisions(files.review_with) if files.review_with else None
+    report.n_decisions = len(decisions.by_id) if decisions else 0
     inputs = [display(argument) for argument in listing.arguments]
     report.files = {"inputs": inputs, "output": display(output), **json_values(files)}
     with report.stopwatch.measure_total():
@@ -87,12 +90,14 @@ def run_distributed(
         if not paths:
             return report
         components = Components.find(settings, cache.directory)
-        report.provenance = components.provenance(files)
+        report.provenance = components.provenance(files, decisions)
         log_decisions(report.provenance, cache)
         directory = PartsDirectory(Path(output))
         with lock_output(Path(output), files.wait_lock), directory:
             level = logger.getEffectiveLevel()
-            config = WorkerConfig(settings, files, cache, str(Path.cwd()), directory.draft, level)
+            config = WorkerConfig(
+                settings, files, cache, str(Path.cwd()), directory.draft, level, decisions
+            )
             versions = {path: file_version(path) for path in paths}
             reused = directory.reuse(versions, report.provenance)
             for part in reused:

@@ -34,6 +34,7 @@ from qgbatch.pipeline.distributed.parts import (
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.pipeline.stream import Stream
+from qgbatch.questions.review import ReviewDecisions
 from qgbatch.readers.reading import read_documents
 from qgbatch.records import Document, Failure
 from qgbatch.settings import CacheSettings, FileSettings, Settings
@@ -58,6 +59,8 @@ class WorkerConfig:
     """Where workers write parts."""
     log_level: int = logging.INFO
     """The minimum level of the messages that workers send to the driver."""
+    decisions: ReviewDecisions | None = None
+    """The decisions of a reader, if there are any."""
 
 
 class Worker:
@@ -113,7 +116,9 @@ class Worker:
         versions = {path: file_version(path) for path in paths}
         begun: set[str] = set()
         cache = open_cache(components, self._store)
-        stream = Stream(components, cache, report, fail_fast=config.files.fail_fast)
+        stream = Stream(
+            components, cache, report, fail_fast=config.files.fail_fast, decisions=config.decisions
+        )
         questions = stream.questions(_read(paths, config.files, begun))
         columns = output_columns(config.files, with_answers=components.gives_answers)
         rows = [to_row(question, components.model.name, columns) for question in questions]
@@ -131,7 +136,7 @@ class Worker:
                 config.parts_directory,
                 encode_block(paths),
                 rows,
-                components.provenance(config.files),
+                components.provenance(config.files, config.decisions),
                 columns,
                 documents=documents,
                 report=_for_part(facts, versions.keys() - documents.keys()),

@@ -14,6 +14,7 @@ from qgbatch.pipeline.doctor.component_checks import ComponentChecks, check_ray,
 from qgbatch.pipeline.doctor.findings import Examiner, Finding
 from qgbatch.pipeline.doctor.path_checks import (
     check_cache,
+    check_decisions,
     check_directory,
     check_output,
     check_passages,
@@ -69,6 +70,8 @@ def diagnose(
         yield examine("output", partial(check_directory, output))
     elif output is not None:
         yield examine("output", partial(check_output, output, files))
+    if files.review_with:
+        yield examine("decisions", partial(check_decisions, files.review_with))
     if files.passages:
         yield examine("passages", partial(check_passages, files.passages))
     for name, path in (side_outputs or {}).items():

@@ -1,4 +1,4 @@
-"""Checks of the paths that a run writes to: outputs, temporary files and the cache."""
+"""Checks of the files that a run is given or writes to: decisions, outputs, temporary files, the cache."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from qgbatch.pipeline.distributed.parts import PartsDirectory
 from qgbatch.pipeline.doctor.findings import CautionError
 from qgbatch.pipeline.sqlite_store import FILE_NAME, SqliteStore
 from qgbatch.questions.retrieval.passage_index import PassageIndex
+from qgbatch.questions.review import read_decisions
 from qgbatch.settings import CacheSettings, FileSettings
 
 _BLOCK_BYTES = 4096
@@ -61,6 +62,11 @@ def check_passages(path: str) -> str:
             "Use a Python whose SQLite has FTS5.",
         )
     return found
+
+
+def check_decisions(path: str) -> str:
+    """Check that the file of ``--review-with`` holds decisions."""
+    return f"{path}, {len(read_decisions(path).by_id):,} decisions"
 
 
 def check_directory(output: str) -> str:

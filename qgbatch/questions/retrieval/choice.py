@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import re
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Candidate:
     """Higher is better."""
     rank: int | None
     """Rank of its passage in BM25, from 1, or ``None`` if it is unknown."""
+    must_stay: bool = False
+    """Whether it is chosen in any case, because a reader kept it."""
 
 
 def choose_questions(
@@ -45,7 +48,8 @@ def choose_questions(
     """Choose questions, evenly over documents, places, question words and difficulties.
 
     Every document gives the same number. What a short document cannot give, the others give. The seed
-    decides which documents give the remainder, and at which places.
+    decides which documents give the remainder, and at which places. What must stay counts, and is chosen
+    even if there is more of it than was asked for.
 
     Args:
         candidates: The questions, in any order.
@@ -58,12 +62,17 @@ def choose_questions(
     """
     by_source = sorted(range(len(candidates)), key=lambda index: candidates[index].source)
     sizes: list[int] = []
+    n_staying: list[int] = []
     hashes = array("Q")
     for source, group in groupby(by_source, key=lambda index: candidates[index].source):
-        sizes.append(sum(1 for _ in group))
+        stay = [candidates[index].must_stay for index in group]
+        sizes.append(len(stay))
+        n_staying.append(sum(stay))
         hashes.append(_hash(seed, source))
-    limits = sizes if per_document is None else [min(size, per_document) for size in sizes]
-    quotas = limits if n is None else _share(n, limits, hashes)
+    limits = sizes
+    if per_document is not None:
+        limits = [max(min(size, per_document), least) for size, least in zip(sizes, n_staying, strict=True)]
+    quotas = limits if n is None else _share(n, limits, n_staying, hashes)
     chosen: list[int] = []
     start = 0
     for size, quota, number in zip(sizes, quotas, hashes, strict=True):
@@ -79,17 +88,16 @@ def _hash(seed: int, source: str) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
-def _share(n: int, sizes: Sequence[int], hashes: Sequence[int]) -> list[int]:
-    """Share a number among documents: the same for all, but not more than a document has."""
-    level, left = max(sizes, default=0), n
-    for i, size in enumerate(sorted(sizes)):
-        n_larger = len(sizes) - i
-        if size * n_larger > left:
-            level = left // n_larger
-            break
-        left -= size
-    quotas = [min(size, level) for size in sizes]
-    larger = (i for i, size in enumerate(sizes) if size > level)
+def _share(n: int, sizes: Sequence[int], minima: Sequence[int], hashes: Sequence[int]) -> list[int]:
+    """Share a number among documents: the same for all, within what each must give and has."""
+
+    def quotas_at(level: int) -> list[int]:
+        return [max(least, min(size, level)) for size, least in zip(sizes, minima, strict=True)]
+
+    levels = range(max(sizes, default=0) + 1)
+    level = max(bisect_right(levels, n, key=lambda level: sum(quotas_at(level))) - 1, 0)
+    quotas = quotas_at(level)
+    larger = (i for i, size in enumerate(sizes) if size > level >= minima[i])
     for i in heapq.nsmallest(n - sum(quotas), larger, key=lambda i: hashes[i]):
         quotas[i] += 1
     return quotas
@@ -97,13 +105,15 @@ def _share(n: int, sizes: Sequence[int], hashes: Sequence[int]) -> list[int]:
 
 def _choose(candidates: Sequence[Candidate], document: Iterable[int], quota: int, number: int) -> list[int]:
     """Choose questions of one document: one at each place, then a second one at each, and so on."""
+    document = list(document)
+    chosen = [index for index in document if candidates[index].must_stay]
     by_place: defaultdict[int, list[int]] = defaultdict(list)
     for index in document:
-        by_place[candidates[index].start_char].append(index)
+        if not candidates[index].must_stay:
+            by_place[candidates[index].start_char].append(index)
     places = [_Place(candidates, by_place[start]) for start in sorted(by_place)]
-    words: Counter[str] = Counter()
-    difficulties: Counter[str] = Counter()
-    chosen: list[int] = []
+    words = Counter(_question_word(candidates[index]) for index in chosen)
+    difficulties = Counter(rank_range(candidates[index].rank) for index in chosen)
     while len(chosen) < quota:
         n_left = quota - len(chosen)
         for place in places if n_left >= len(places) else _spread(places, n_left, number):

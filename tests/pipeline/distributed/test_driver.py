@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from qgbatch.pipeline.distributed import driver, worker
 from qgbatch.pipeline.distributed.parts import PartsDirectory, write_part
 from qgbatch.pipeline.distributed.worker import group_into_blocks
 from qgbatch.pipeline.run_report import COUNT_NAMES, RunReport
+from qgbatch.questions.review import FORMAT
 from tests.support.ray_free import run_distributed, table_of, without_ray
 from tests.support.web_server import Answer, WebServer
 
@@ -213,3 +215,19 @@ def test_names_that_are_not_utf_8(tmp_path: Path, settings: dict[str, str]) -> N
         rf"{tmp_path}/d\xff/{name}\xfe.txt" for name in "ab"
     }
     assert not again.failures
+
+
+@pytest.mark.parametrize("settings", [{}, CORPUS])
+def test_decisions_of_a_reader_apply_as_in_one_process(tmp_path: Path, settings: dict[str, str]) -> None:
+    inputs = write_documents(tmp_path, 4)
+    run_distributed(inputs, tmp_path / "before", settings)
+    kept, dropped = table_of(tmp_path / "before")["question_id"].iloc[:2]
+    decisions = {kept: {"decision": "keep"}, dropped: {"decision": "drop"}, "q0": {"decision": "drop"}}
+    content = {"format": FORMAT, "table": "q", "fingerprint": "0" * 64, "decisions": decisions}
+    (tmp_path / "d.json").write_text(json.dumps(content))
+    report = run_distributed(inputs, tmp_path / "before", settings, review_with=str(tmp_path / "d.json"))
+    table = table_of(tmp_path / "before")
+    assert table.loc[table["question_id"] == kept, "review"].tolist() == ["kept"]
+    assert dropped not in table["question_id"].tolist()
+    assert (report.n_applied_decisions, report.n_decisions, report.dropped["rejected"]) == (2, 3, 1)
+    assert report.n_raw == len(table) + report.dropped.total()
