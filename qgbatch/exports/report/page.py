@@ -75,7 +75,13 @@ def render(
         failures=[_failure(failure) for failure in run.failures[:_MAX_FAILURES]] if run else [],
         n_failures=len(run.failures) if run else 0,
         reasons=get_args(Reason),
-        data=_json({"table": name, **_data(rows, documents, decisions)}),
+        data=_json(
+            {
+                "table": name,
+                "has_answers": "answer" in table.columns,
+                **_data(rows, documents, decisions),
+            }
+        ),
         style=style,
         script=script,
         policy=(

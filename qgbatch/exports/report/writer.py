@@ -87,8 +87,8 @@ def _read_decisions(path: Path, rows: Sequence[CheckedRow]) -> Mapping[str, Deci
     fingerprint = table_fingerprint(known)
     if decisions.by_id and decisions.fingerprint != fingerprint and known.isdisjoint(decisions.by_id):
         raise InputError(
-            f"{path}: the decisions are about another table. Its fingerprint is {decisions.fingerprint}, "
-            f"and that of this table is {fingerprint}.",
-            "Give decisions about this table, or about a table that shares questions with it.",
+            f"{path}: these decisions are about another table, {decisions.table} with the fingerprint "
+            f"{decisions.fingerprint}; this one has {fingerprint}.",
+            "Give the table that the page was made from, or a later output of the same run.",
         )
     return decisions.by_id

@@ -4,7 +4,7 @@ const DOCUMENT = 0, SEGMENT = 1, QUESTION = 2, SCORE = 3, ANSWER = 4, ID = 5, AN
 const REVIEW = 7, ORIGINAL_QUESTION = 8, ORIGINAL_ANSWER = 9; // columns that only rows of a reviewed table have
 
 const byId = (id) => document.getElementById(id);
-const {table, fingerprint, documents, questions, decisions: given} = JSON.parse(byId("data").textContent);
+const {table, has_answers: hasAnswers, fingerprint, documents, questions, decisions: given} = JSON.parse(byId("data").textContent);
 
 const element = (name, content, className) => {
   const made = document.createElement(name);

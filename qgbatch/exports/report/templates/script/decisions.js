@@ -44,14 +44,17 @@ const decisionOf = (index) => decisions.get(questions[index][ID]);
 const questionOf = (index) => decisionOf(index)?.question ?? questions[index][QUESTION];
 const answerOf = (index) => decisionOf(index)?.answer ?? questions[index][ANSWER];
 const reasonOf = (index) => decisionOf(index)?.reason;
-const originalQuestion = (index) => questions[index][ORIGINAL_QUESTION] ?? questions[index][QUESTION];
-const originalAnswer = (index) => questions[index][ORIGINAL_ANSWER] ?? questions[index][ANSWER];
+const wasEdited = (index) => typeof questions[index][ORIGINAL_QUESTION] === "string";
+const originalQuestion = (index) => questions[index][wasEdited(index) ? ORIGINAL_QUESTION : QUESTION];
+const originalAnswer = (index) => (wasEdited(index) ? questions[index][ORIGINAL_ANSWER] ?? "" : questions[index][ANSWER]);
 
+// As in qgbatch/questions/review.py: an edit that gives the original texts again is none.
 const stateOf = (index) => {
-  const decision = decisionOf(index), review = questions[index][REVIEW];
+  const decision = decisionOf(index);
   if (decision?.decision === "drop") return DROPPED;
-  if (decision?.question !== undefined || decision?.answer !== undefined || review === "edited") return EDITED;
-  return decision || review ? KEPT : UNREAD;
+  if (!decision && !questions[index][REVIEW]) return UNREAD;
+  const isOriginal = questionOf(index) === originalQuestion(index) && answerOf(index) === originalAnswer(index);
+  return isOriginal ? KEPT : EDITED;
 };
 
 const derive = (index) => {

@@ -65,12 +65,12 @@ const writeAddress = () => {
   if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
 };
 
-// The browser refuses what a control cannot have: an unknown choice, a score that is no number.
+// What a control cannot have is left out: an unknown choice, a score that is no number.
 const readAddress = () => {
   const named = new URLSearchParams(location.hash.slice(1));
   for (const id of CONTROLS) {
-    const control = byId(id);
-    control.value = (named.get(id) ?? "").slice(0, MAX_FILTER) || initial(control);
+    const control = byId(id), wanted = (named.get(id) ?? "").slice(0, MAX_FILTER);
+    control.value = control.type === "number" && !Number.isFinite(Number(wanted)) ? "" : wanted || initial(control);
     if (control.selectedIndex === -1) control.value = initial(control);
   }
 };

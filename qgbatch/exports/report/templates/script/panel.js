@@ -1,6 +1,7 @@
 // The panel of the chosen question: its texts, the buttons and the editor.
 
 const panel = byId("panel"), editor = byId("editor");
+for (const part of document.querySelectorAll(".of-answer")) part.hidden = !hasAnswers; // qgbatch review adds no column
 
 const drawPanel = () => {
   panel.hidden = chosen < 0;
@@ -13,7 +14,7 @@ const drawPanel = () => {
   byId("chosen-answer").textContent = answerOf(chosen) || "no answer";
   byId("chosen-score").textContent = `score ${questions[chosen][SCORE].toFixed(3)}`;
   drawOriginal("original-question", originalQuestion(chosen), questionOf(chosen));
-  drawOriginal("original-answer", originalAnswer(chosen) || "no answer", answerOf(chosen) || "no answer");
+  if (hasAnswers) drawOriginal("original-answer", originalAnswer(chosen) || "no answer", answerOf(chosen) || "no answer");
   byId("undo").disabled = !done.length;
   byId("redo").disabled = !undone.length;
 };

@@ -5,7 +5,7 @@
 // another tab may have stored other ids meanwhile. It takes time with many decisions, so no key press waits for it.
 
 const KEY = `qgbatch-review:${fingerprint}`;
-const WRITE_AFTER = 400; // ms after the first change
+const WRITE_AFTER = 250; // ms after the first change
 
 const dirty = new Set(); // ids that changed here and are not stored yet
 let stored = new Map(), storedText = null, writing;

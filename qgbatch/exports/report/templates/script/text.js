@@ -1,6 +1,6 @@
 // The document around the chosen passage, with the questions beside their passages.
 
-const AROUND = 60; // segments of a document to show before and after the chosen one
+const AROUND = 40; // segments of a document to show before and after the chosen one
 const MORE = 200; // segments that a button adds
 const text = byId("text");
 const asked = documents.map(() => new Map()); // per document: segment -> indices of its questions
