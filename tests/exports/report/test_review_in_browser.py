@@ -6,6 +6,8 @@ import json
 from itertools import zip_longest
 from pathlib import Path
 
+import pypdfium2
+
 from qgbatch.output.rows import REVIEW_COLUMNS, Row
 from qgbatch.questions.review import table_fingerprint
 from tests.exports.report.conftest import IDS, NARROW, OpenPage, make_page, make_rows
@@ -297,3 +299,22 @@ def test_the_list_keeps_to_rows_in_sight(tmp_path: Path, open_page: OpenPage) ->
     }"""
     assert opened.page.evaluate(made) < 200
     assert opened.progress() == "1 of 3,000 read"
+
+
+def test_the_print_has_the_questions_by_document_and_the_answers_at_the_end(
+    small_page: Path, open_page: OpenPage
+) -> None:
+    opened = open_page(small_page)
+    opened.press("y", "x", "e")
+    opened.fill("edit-question", "Is tea cold?")
+    opened.press("Enter")
+    opened.order("question, A to Z")  # paper has the order of the documents
+    pages = [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(opened.page.pdf())]
+    assert [" ".join(page.split()) for page in pages] == [
+        "q.jsonl bees.txt 1. Who dances? tea.txt 2. Is tea cold? 3. what is hot? 4. Do ships sail?",
+        "Answers bees.txt 1. Bees characters 0 to 11 tea.txt 2. characters 12 to 23 "
+        "3. Tea characters 12 to 23 4. characters 24 to 35",
+    ]
+    opened.pick("state", "dropped")
+    (page,) = (page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(opened.page.pdf()))
+    assert page.split() == ["q.jsonl", "No", "question", "to", "print."]

@@ -57,13 +57,17 @@ const row = (index, position) => {
 const reveal = () => {
   const at = positions[chosen] ?? -1;
   if (at < 0) return;
-  if (at * ROW < list.scrollTop) list.scrollTop = at * ROW;
-  if ((at + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * ROW - list.clientHeight;
+  const top = (at - 1) * ROW, bottom = (at + 2) * ROW; // with the rows before and after it
+  if (top < list.scrollTop) list.scrollTop = top;
+  if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 };
 
 // Makes a question the chosen one: in the list, in the panel and in the text.
 const choose = (index) => {
-  if (index !== chosen) closeEditor(true);
+  if (index !== chosen) {
+    closeEditor(true);
+    say(""); // what was said was about another question
+  }
   chosen = index;
   reveal();
   drawList();
