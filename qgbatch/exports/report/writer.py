@@ -64,6 +64,7 @@ def write_report(
     return [
         ("questions", f"{len(rows):,}"),
         ("documents", f"{len(documents):,} ({n_whole:,} with their whole text)"),
+        *([("decisions", _describe(decisions, rows))] if review_with else []),
         ("output", str(output)),
     ]
 
@@ -92,3 +93,9 @@ def _read_decisions(path: Path, rows: Sequence[CheckedRow]) -> Mapping[str, Deci
             "Give the table that the page was made from, or a later output of the same run.",
         )
     return decisions.by_id
+
+
+def _describe(decisions: Mapping[str, Decision], rows: Sequence[CheckedRow]) -> str:
+    n_other = len(decisions.keys() - {row["question_id"] for row in rows})
+    other = f" ({n_other:,} about questions that the table does not have)" if n_other else ""
+    return f"{len(decisions):,}{other}"

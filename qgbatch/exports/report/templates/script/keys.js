@@ -37,8 +37,9 @@ const isField = (target) => target.matches?.("textarea, select, input:not([type=
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || help.open) return;
   if (isField(event.target)) {
-    if (event.key === "Escape") list.focus({preventScroll: true});
-    return;
+    if (event.key !== "Escape") return;
+    event.preventDefault(); // some browsers would clear the search
+    return list.focus({preventScroll: true});
   }
   if (event.ctrlKey || event.metaKey || event.altKey) {
     const isUndo = event.key.toLowerCase() === "z" && !event.altKey;
