@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 WORD = re.compile(r"[\w'\u2019-]+")
 
@@ -31,7 +32,7 @@ def count_copied_words(question: str, text: str) -> int:
 
 def longest_run(words: Sequence[str], text: str) -> int:
     """Return the length of the longest sequence of casefolded words that occurs in a text."""
-    text = f" {' '.join(WORD.findall(text.casefold()))} "
+    text = _in_one_form(text)
     longest = 0
     for start in range(len(words)):
         while f" {' '.join(words[start : start + longest + 1])} " in text:
@@ -39,3 +40,9 @@ def longest_run(words: Sequence[str], text: str) -> int:
                 break
             longest += 1
     return longest
+
+
+@lru_cache(maxsize=1)  # all questions of a chunk are compared with it
+def _in_one_form(text: str) -> str:
+    """Return the casefolded words of a text, with single spaces between and around them."""
+    return f" {' '.join(WORD.findall(text.casefold()))} "

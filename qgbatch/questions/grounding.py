@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from qgbatch.questions.words import content_words
 
@@ -18,6 +19,12 @@ _PARTICLES = {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or
 """Words that are no answer by themselves."""
 _EDGE = " \t\n.,;:!?\"'\u2018\u2019\u201c\u201d"
 _BEGINS_NUMBER = re.compile(r"[-+.]+\d")
+_ANYWHERE = re.compile("")
+_BEFORE_DIGIT = re.compile(r"(?<![.,])(?<!(?<!\w)[-+])")
+"""Not inside the fraction of another number, and not after its sign."""
+_BEFORE_SIGN = re.compile(r"(?<!\w)")
+_AFTER_DIGIT = re.compile(r"(?![.,]?\d)")
+_RUN = re.compile(r"\S+|\s+")
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
 _ASCII_FORMS = {
     "'": "\u2018\u2019\u201b\u2032",
@@ -29,6 +36,8 @@ _ASCII_FORMS = {
 }
 """Characters that tokenizers replace, or that a model writes in another way, besides those of NFKD."""
 _TO_ASCII = str.maketrans({form: ascii for ascii, forms in _ASCII_FORMS.items() for form in forms})
+_CACHED_TEXTS = 64
+"""A chunk is folded once for all of its questions, as far as their answers leave it in the cache."""
 
 
 def find_answer(answer: str, question: str, text: str) -> tuple[int, int] | None:
@@ -82,35 +91,46 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def _fold(text: str) -> tuple[str, list[int]]:
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _fold(text: str) -> tuple[str, Sequence[int]]:
     """Return a text without differences that do not matter, and the offset of each of its characters."""
-    characters: list[str] = []
+    parts: list[str] = []
     places: list[int] = []
-    for index, character in enumerate(text):
-        for folded in unicodedata.normalize("NFKD", character).translate(_TO_ASCII).casefold():
-            if not folded.isspace():
-                characters.append(folded)
-                places.append(index)
-            elif characters and characters[-1] != " ":
-                characters.append(" ")
-                places.append(index)
-    return "".join(characters), places
+    for run in _RUN.finditer(text):
+        if run[0].isascii() and not run[0].isspace():  # most words: only their case changes
+            parts.append(run[0].casefold())
+            places.extend(range(*run.span()))
+            continue
+        for index, character in enumerate(run[0], run.start()):
+            for folded in unicodedata.normalize("NFKD", character).translate(_TO_ASCII).casefold():
+                if not folded.isspace():
+                    parts.append(folded)
+                    places.append(index)
+                elif parts and parts[-1] != " ":
+                    parts.append(" ")
+                    places.append(index)
+    return "".join(parts), places
 
 
 def _whole_words(wanted: str, text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans in which a text contains the wanted words, not as part of other words or numbers."""
     if not wanted:
         return
-    start = end = ""
-    if wanted[0].isdigit():  # not the fraction of another number, and not without its sign
-        start = r"(?<![.,])(?<!(?<!\w)[-+])"
+    before = after = _ANYWHERE
+    if wanted[0].isdigit():
+        before = _BEFORE_DIGIT
     elif _BEGINS_NUMBER.match(wanted):
-        start = r"(?<!\w)"
+        before = _BEFORE_SIGN
     if wanted[-1].isdigit():
-        end = r"(?![.,]?\d)"
-    for match in re.finditer(start + re.escape(wanted) + end, text):
-        if not _is_inside_word(text, match.start()) and not _is_inside_word(text, match.end()):
-            yield match.span()
+        after = _AFTER_DIGIT
+    start = text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if not (before.match(text, start) and after.match(text, end)):
+            end = start + 1
+        elif not _is_inside_word(text, start) and not _is_inside_word(text, end):
+            yield start, end
+        start = text.find(wanted, end)
 
 
 def _is_inside_word(text: str, place: int) -> bool:

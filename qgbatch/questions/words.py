@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 WORD = re.compile(r"\w+(?:['\u2019.,-]\w+)*")
 QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201c\u201d]*\u201d")
@@ -24,12 +25,15 @@ FUNCTION_WORDS = {
 }  # fmt: skip
 """Words that occur in any question and say nothing about its topic."""
 _CONTRACTED = {"s", "re", "d", "ve", "ll", "m"}
+_CACHED_TEXTS = 64
+"""Each question is compared with the same chunk, and several filters look at each question."""
 
 
-def content_words(text: str) -> list[str]:
+@lru_cache(maxsize=_CACHED_TEXTS)
+def content_words(text: str) -> tuple[str, ...]:
     """Return the casefolded words of a text that are not function words, in order."""
     words = (word.casefold() for word in WORD.findall(text))
-    return [word for word in words if word not in FUNCTION_WORDS and not is_contraction(word)]
+    return tuple(word for word in words if word not in FUNCTION_WORDS and not is_contraction(word))
 
 
 def count_words(text: str) -> int:
