@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import Browser, Playwright
 
+from qgbatch.cli import main
 from qgbatch.errors import InputError
 from qgbatch.questions.review import FORMAT, Decision, read_decisions, table_fingerprint
 from tests.exports.report.conftest import IDS, LAUNCH, WIDE, Opened, OpenPage, make_page
@@ -134,6 +136,32 @@ def test_a_saved_file_is_read_by_the_command(small_page: Path, tmp_path: Path, o
         IDS[1]: Decision("drop", "duplicate"),
         IDS[2]: Decision("keep", question="Is tea « hot » — 🍵 “always”?"),
     }
+
+
+def test_the_command_applies_what_was_decided_in_the_page(
+    small_page: Path, tmp_path: Path, open_page: OpenPage
+) -> None:
+    opened = open_page(small_page)
+    opened.press("y", "2", "x", "u", "e")
+    opened.fill("edit-question", "Is tea warm?")
+    opened.press("Enter", "j", "x")
+    opened.save(tmp_path / "d.json")
+    paths = [str(tmp_path / name) for name in ("q.jsonl", "d.json", "reviewed.jsonl", "again.html")]
+    result = CliRunner().invoke(main, ["review", *paths[:2], "-o", paths[2], "--with-unread"])
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in Path(paths[2]).read_text(encoding="utf-8").splitlines()]
+    assert [(row["question"], row["review"], row["original_question"]) for row in rows] == [
+        ("Who dances?", "kept", None),
+        ("Is tea warm?", "edited", "Is tea hot?"),
+        ("Do ships sail?", None, None),
+    ]
+    for words in ([], ["--review-with", paths[1]]):  # what was read is read in the page of the result
+        result = CliRunner().invoke(main, ["report", paths[2], *words, "-o", paths[3]])
+        assert result.exit_code == 0, result.output
+        again = open_page(Path(paths[3]))
+        assert again.marks() == "kept, edited, unread"
+        again.press("j")
+        assert again.page.locator("#original-question").inner_text() == "was: Is tea hot?"
 
 
 def test_a_file_is_loaded_in_one_step(small_page: Path, tmp_path: Path, open_page: OpenPage) -> None:
