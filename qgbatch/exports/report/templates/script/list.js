@@ -27,8 +27,12 @@ const stateText = (index) => [STATES[states[index]], reasonOf(index)].filter(Boo
 
 const shortened = (source) => (source.length > MAX_SOURCE ? `…${source.slice(1 - MAX_SOURCE)}` : source); // its end says more
 
+const firstRow = () => Math.max(0, Math.floor(list.scrollTop / ROW) - AROUND_ROWS);
+let drawnFrom = -1;
+
 const drawList = () => {
-  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - AROUND_ROWS);
+  const first = firstRow();
+  drawnFrom = first;
   const last = Math.min(shown.length, first + Math.ceil(list.clientHeight / ROW) + 2 * AROUND_ROWS);
   rows.style.top = `${first * ROW}px`;
   rows.replaceChildren(...shown.slice(first, last).map((index, at) => row(index, first + at)));
@@ -101,5 +105,7 @@ rows.addEventListener("click", (event) => {
   choose(Number(hit.dataset.index));
   if (narrow.matches) byId("review").scrollIntoView({block: "start"}); // the list, the text and the panel fill the screen
 });
-list.addEventListener("scroll", drawList);
+list.addEventListener("scroll", () => {
+  if (firstRow() !== drawnFrom) drawList(); // else a click that has begun would lose its row
+});
 addEventListener("resize", drawList);
