@@ -666,6 +666,12 @@ class CacheSettings(BaseSettings):
         metavar="SIZE",
     )
 
+    verify: bool = setting(
+        False,
+        "Cache",
+        "Read all documents again, also those whose files have the same size, inode and times as before.",
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _SIZE.fullmatch(self.cache_size):

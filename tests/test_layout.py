@@ -28,7 +28,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "pipeline": BASE | STAGES,
     "pipeline.distributed": BASE | STAGES | {"pipeline"},
     "pipeline.doctor": BASE | STAGES | {"pipeline", "pipeline.distributed"},
-    "exports": BASE | {"readers", "output", "questions"},  # passages and their ranks
+    "exports": BASE | {"readers", "output", "chunking", "questions"},  # sentences; passages and their ranks
     "exports.report": BASE | {"readers", "output", "questions", "exports"},
     "training": BASE | STAGES | {"pipeline"},
     "cli": BASE
@@ -48,7 +48,8 @@ HOMES = {
     "lxml": {"readers"},
     "pypdfium2": {"readers"},
     "fsspec": {"output"},
-    "jinja2": {"exports.report"},
+    "genanki": {"exports"},
+    "jinja2": {"exports", "exports.report"},
     "rapidfuzz": {"questions"},
     "sqlite3": {"exports", "pipeline", "questions"},
     "filelock": {"output", "pipeline"},

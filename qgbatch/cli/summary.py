@@ -73,12 +73,16 @@ def _summary(report: RunReport, output: str) -> list[tuple[str, str]]:
 
 def _inputs(report: RunReport) -> list[tuple[str, str]]:
     return [
-        ("documents", f"{report.n_documents:,}"),
+        ("documents", f"{report.n_documents:,}{_unchanged(report)}"),
         ("failed", f"{report.n_failed:,}"),
         ("skipped", _counts(report.skipped)),
         *([("left out", _omitted(report))] if report.omitted else []),
         ("chunks", f"{report.n_chunks:,} ({report.n_hard_splits:,} cut inside a sentence)"),
     ]
+
+
+def _unchanged(report: RunReport) -> str:
+    return f" ({report.n_unchanged:,} unchanged)" if report.n_unchanged else ""
 
 
 def plan_table(report: RunReport, seconds: float | None) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qgbatch.errors import SettingsError, display, name_setting
-from qgbatch.exports import anki, beir, deepeval, doc2query, faq, gift, hf, ragas, squad, triples
+from qgbatch.exports import anki, beir, deepeval, doc2query, faq, gift, hf, quiz, ragas, squad, triples
 from qgbatch.exports.export_input import open_input
 from qgbatch.exports.format import ExportFormat, Summary, open_directory, write_card
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.directories import CARD
 
-_MODULES = (beir, ragas, deepeval, triples, squad, hf, faq, gift, anki, doc2query)
+_MODULES = (beir, ragas, deepeval, triples, squad, hf, faq, quiz, gift, anki, doc2query)
 """In the order of the help text."""
 FORMATS: Mapping[str, ExportFormat] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """Every export format by its name, the value of ``--to``."""

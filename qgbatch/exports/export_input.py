@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast, get_args
 
 from qgbatch.errors import InputError, name_setting
 from qgbatch.exports.difficulty import (
@@ -24,6 +25,7 @@ from qgbatch.exports.table import READ_COLUMNS, QuestionTable
 from qgbatch.output.rows import MAX_OTHER_PASSAGES
 from qgbatch.questions.retrieval.ranks import RANK_RANGES, rank_range
 from qgbatch.questions.retrieval.splits import assign_parts
+from qgbatch.settings import Language
 
 logger = logging.getLogger("qgbatch")
 
@@ -90,6 +92,13 @@ class ExportInput:
                     f"{table.path}: no column 'bm25_rank', which {name_setting(option)} needs.",
                     "Run qgbatch run again with --passages; it reuses the questions in the cache.",
                 )
+
+    @property
+    def language(self) -> Language:
+        """The language of the documents, as the run was told; English if that is not known."""
+        provenance = self.table.provenance
+        name = provenance.settings.get("language") if provenance else None
+        return cast(Language, name) if name in get_args(Language) else "english"
 
     def rows(self) -> Iterator[CheckedRow]:
         """Yield the rows to export, in order; a row lacks the columns that are empty in it.

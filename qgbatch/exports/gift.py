@@ -9,7 +9,7 @@ from __future__ import annotations
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.one_line import one_line
-from qgbatch.exports.other_answers import digest, open_other_answers
+from qgbatch.exports.other_answers import in_mixed_order, open_other_answers
 from qgbatch.exports.row_checks import CheckedRow
 
 _FILE = "quiz.gift"
@@ -25,7 +25,7 @@ _PLAIN = "[plain]"
 
 def _write(given: ExportInput, files: Files) -> Summary:
     n_multiple = 0
-    with open_other_answers(given.rows()) as answers:
+    with open_other_answers(given) as answers:
         for row in given.rows():
             wrong = answers.draw(row)
             n_multiple += bool(wrong)
@@ -51,7 +51,7 @@ def _question(row: CheckedRow, wrong: list[str]) -> str:
 def _choices(row: CheckedRow, wrong: list[str]) -> list[str]:
     """The right answer and the wrong ones, in an order that depends on the question's id."""
     right = one_line(row["answer"])
-    choices = sorted((right, *wrong), key=lambda choice: digest(f"{row['question_id']} {choice}"))
+    choices = in_mixed_order(row, (right, *wrong))
     return [("=" if choice == right else "~") + _text(choice) for choice in choices]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from qgbatch.errors import InputError, ModelError, name_setting
 from qgbatch.exports.export_input import ExportInput
@@ -20,7 +20,6 @@ from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.parquet_parts import PART_FILE, SINGLE_PART, open_part_writers
 from qgbatch.exports.passages import PassageCollection, PassageQuestion
 from qgbatch.records import Passage
-from qgbatch.settings import Language
 
 if TYPE_CHECKING:
     from qgbatch.questions.retrieval.passage_index import PassageIndex
@@ -81,9 +80,7 @@ def _index(collection: PassageCollection, given: ExportInput) -> PassageIndex:
         raise ModelError(
             "--to triples needs FTS5, which this build of SQLite lacks.", "Use a Python with a full SQLite."
         )
-    provenance = given.table.provenance
-    language = provenance.settings.get("language", "english") if provenance else "english"
-    index = PassageIndex(cast(Language, language))
+    index = PassageIndex(given.language)
     index.add(passage for passage, _ in collection.passages())
     index.finish()
     return index

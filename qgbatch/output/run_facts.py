@@ -132,6 +132,7 @@ class RunFacts:
     dropped: Mapping[str, int]
     omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
     """Empty in reports of versions that did not count it."""
+    n_unchanged: int = 0
     n_passages: int = 0
     n_decisions: int = 0
     n_applied_decisions: int = 0
@@ -171,6 +172,7 @@ class RunFacts:
         optional = (
             "omitted",
             "unknown_script_source",
+            "n_unchanged",
             "n_passages",
             "n_decisions",
             "n_applied_decisions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -11,31 +11,26 @@ from typing import TypeVar
 from qgbatch.engines.choice import LoadEngine, load_engine
 from qgbatch.errors import display
 from qgbatch.output.atomic import open_output
-from qgbatch.output.rows import Row, output_columns, to_row
+from qgbatch.output.rows import Row, output_columns
 from qgbatch.output.run_facts import json_values
 from qgbatch.output.writers import choose_format, open_writer
-from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.corpus import unique_rows
 from qgbatch.pipeline.decisions import log_decisions
-from qgbatch.pipeline.passages import Passages, open_passages
+from qgbatch.pipeline.document_rows import OnProgress, document_rows
+from qgbatch.pipeline.passages import open_passages
 from qgbatch.pipeline.retrieval import check_retrieval_settings, finish_rows
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus
-from qgbatch.pipeline.sqlite_store import SqliteStore
-from qgbatch.pipeline.stream import Stream
 from qgbatch.questions.retrieval.ranks import rank_range
-from qgbatch.questions.review import ReviewDecisions, read_decisions
+from qgbatch.questions.review import read_decisions
 from qgbatch.readers.conflicts import check_output_conflicts
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing, list_inputs
-from qgbatch.readers.reading import InputReader
-from qgbatch.records import Failure, Question
+from qgbatch.records import Failure
 from qgbatch.settings import BaseSettings, CacheSettings, FileSettings, Settings
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
-OnProgress = Callable[[float, RunReport], None]
-"""Called after each batch with the finished share of the input, 0 to 1, and the report so far."""
 
 
 def run(
@@ -143,33 +138,31 @@ def run_listing(
             columns = output_columns(files, with_answers=components.gives_answers)
             with (
                 open_passages(files, settings.language, report.provenance) as passages,
-                closing(InputReader(listing, files)) as reading,
-                closing(SqliteStore(cache.directory if cache.cache else None, cache.max_bytes)) as store,
+                closing(
+                    document_rows(
+                        listing,
+                        components,
+                        columns,
+                        files,
+                        cache,
+                        report,
+                        decisions=decisions,
+                        passages=passages,
+                        on_progress=on_progress,
+                    )
+                ) as made,
                 open_writer(
                     stream, file_format, report.provenance, columns, csv_safe=files.csv_safe
                 ) as writer,
             ):
-                results = open_cache(components, store)
-
-                def on_batch(inputs_done: float) -> None:
-                    share = reading.share(inputs_done)
-                    if on_progress:
-                        on_progress(share, report)
-
-                questions = Stream(
-                    components,
-                    results,
-                    report,
-                    fail_fast=files.fail_fast,
-                    decisions=decisions,
-                    on_batch=on_batch,
-                    on_chunks=passages.add if passages else None,
-                ).questions(reading)
-                for row in _rows(questions, columns, components, files, decisions, passages, report):
+                index = passages.index if passages else None
+                has_ranker = components.ranker is not None
+                rows = _without_duplicates(made, settings, has_ranker=has_ranker, report=report)
+                for row in finish_rows(rows, index, settings, files, decisions, report):
                     with report.stopwatch.measure("write"):
                         writer.write(row)
                     report.n_written += 1
-                    if passages and passages.index:
+                    if index:
                         rank = row["bm25_rank"]
                         report.ranks[rank_range(None if rank is None else int(rank))] += 1
                 report.n_passages = passages.n_written if passages else 0
@@ -182,19 +175,10 @@ class _NothingToWriteError(Exception):
     """No document could be used, so the output stays as it is."""
 
 
-def _rows(
-    questions: Iterable[Question],
-    columns: Iterable[str],
-    components: Components,
-    files: FileSettings,
-    decisions: ReviewDecisions | None,
-    passages: Passages | None,
-    report: RunReport,
+def _without_duplicates(
+    rows: Iterator[Row], settings: Settings, *, has_ranker: bool, report: RunReport
 ) -> Iterator[Row]:
-    """Yield the rows to write."""
-    settings, columns = components.settings, list(columns)
-    rows: Iterator[Row] = (to_row(question, components.model.name, columns) for question in questions)
-    if dedupes_corpus(settings):
-        has_ranker = components.ranker is not None
-        rows = unique_rows(rows, settings, has_ranker=has_ranker, report=report)
-    return finish_rows(rows, passages.index if passages else None, settings, files, decisions, report)
+    """Drop duplicates across documents if the settings say so."""
+    if not dedupes_corpus(settings):
+        return rows
+    return unique_rows(rows, settings, has_ranker=has_ranker, report=report)

@@ -52,6 +52,8 @@ class Cache:
         self._generating_key = _hash_json({"generations of": generating})
         self._answering_key = _hash_json({"answers of": answering})
         self._rate_key = _hash_json({"rate of": generating})
+        self.identity = (self._chunking_key + self._generating_key + self._answering_key).hex()
+        """Equal for caches whose results are the same for the same documents."""
 
     def get_or_make_chunks(
         self, document: Document, chunk_document: Callable[[Document], Iterable[Chunk]]

@@ -33,6 +33,8 @@ class ChunkWindow:
     """The first document with chunks in an unknown script, of those that end in this window."""
     partly_chunked: list[Document] = field(default_factory=list)
     """Documents that failed after some of their chunks were made."""
+    partly_readable: list[Document] = field(default_factory=list)
+    """Documents with chunks in an unknown script, of those that end in this window."""
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "chunk": 0.0})
     """Time spent to make the window, by stage."""
     last_document_share: float = 1.0
@@ -43,6 +45,7 @@ class ChunkWindow:
         if n_unknown:
             self.omitted["unknown_script_chunks"] += n_unknown
             self.unknown_script_source = self.unknown_script_source or document.source
+            self.partly_readable.append(document)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

@@ -16,9 +16,9 @@ from qgbatch.models.validation import WEIGHTS_FILE
 from qgbatch.pipeline.cache_keys import open_cache
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.decisions import log_decisions
+from qgbatch.pipeline.generation_stream import GenerationStream
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.sqlite_store import SqliteStore
-from qgbatch.pipeline.stream import Stream
 from qgbatch.readers.kinds import require_packages
 from qgbatch.readers.listing import Listing
 from qgbatch.readers.reading import InputReader
@@ -61,7 +61,9 @@ def count_work(
         components = Components.find(settings, cache.directory, load_engine=load_engine)
         log_decisions(components.provenance(), cache)
         results = open_cache(components, store)
-        Stream(components, results, report, fail_fast=files.fail_fast).count(InputReader(listing, files))
+        GenerationStream(components, results, report, fail_fast=files.fail_fast).count(
+            InputReader(listing, files)
+        )
         seconds_per_chunk = results.get_rate() or _estimate_seconds_per_chunk(components)
     return report, seconds_per_chunk and seconds_per_chunk * report.n_generated
 

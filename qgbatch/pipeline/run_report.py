@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from qgbatch.errors import ExitCode, display, exit_code_of
 from qgbatch.output.run_facts import Provenance, RunFacts
+from qgbatch.pipeline.document_result import DocumentCounts
 from qgbatch.pipeline.stopwatch import Stopwatch
 from qgbatch.records import Failure, OmittedKind
 
@@ -19,7 +20,9 @@ class RunReport:
     n_inputs: int = 0
     """Documents seen, including failed ones: files, rows of tables and other inputs."""
     n_documents: int = 0
-    """Documents read and used."""
+    """Documents used."""
+    n_unchanged: int = 0
+    """Those that were not opened, because their files are unchanged since an earlier run."""
     n_chunks: int = 0
     n_hard_splits: int = 0
     """Chunks with :attr:`Chunk.hard_split`."""
@@ -80,6 +83,24 @@ class RunReport:
         if not self.failures:
             return ExitCode.OK
         return ExitCode.PARTIAL if self.n_documents else ExitCode.NO_INPUT
+
+    def add_questions(self, counts: DocumentCounts) -> None:
+        """Count a used document and its questions. Its chunks are counted when they are made."""
+        self.n_documents += 1
+        self.n_raw += counts.n_raw
+        self.n_applied_decisions += counts.n_applied_decisions
+        self.dropped.update(counts.dropped)
+
+    def add_stored(self, counts: DocumentCounts) -> None:
+        """Count a document whose rows are stored since an earlier run."""
+        self.add_questions(counts)
+        self.n_inputs += 1
+        self.n_unchanged += 1
+        self.n_chunks += counts.n_chunks
+        self.n_reused += counts.n_chunks
+        self.n_hard_splits += counts.n_hard_splits
+        self.n_source_tokens += counts.n_source_tokens
+        self.omitted.update(counts.omitted)
 
     def add(self, facts: RunFacts) -> None:
         """Add the counts, times and failures of one part of the run."""

@@ -1,67 +1,31 @@
 """One pass of documents through all stages, from chunks to questions.
 
-A thread prefetches chunk windows. The engine receives the batches of one window after the
-other without a pause. Memory holds only the open windows, whose batches are not finished, and
-the questions of the current document. Questions are yielded in input order, and an error in
-one document affects only that document.
+Memory holds only the questions of the current document, and what the generations need. Questions are
+yielded in input order, and an error in one document affects only that document.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
-from qgbatch.engines.base import Batch
-from qgbatch.errors import DocumentError, name_setting
 from qgbatch.pipeline.cache import Cache
-from qgbatch.pipeline.checked_chunking import CheckedChunking
-from qgbatch.pipeline.chunk_windows import ChunkWindow, make_chunk_windows
 from qgbatch.pipeline.components import Components
-from qgbatch.pipeline.prefetch import prefetch
+from qgbatch.pipeline.document_result import DocumentCounts, DocumentResult
+from qgbatch.pipeline.generation_stream import GenerationStream, OnBatch, OnChunks
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus, drop_duplicates, number_repetitions, select_questions
-from qgbatch.questions.extraction import decode_generation, extract_questions, with_answer
+from qgbatch.questions.extraction import extract_questions, with_answer
 from qgbatch.questions.filters import limit_per_chunk
 from qgbatch.questions.form import is_english_prose
 from qgbatch.questions.review import ReviewDecisions
-from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Generation, InputIds, Question
-
-OnChunks = Callable[[Iterable[Chunk]], None]
-"""Called with the chunks of each window, also with those that the model cannot read."""
-OnBatch = Callable[[float], None]
-"""Called after each batch with the number of finished documents, such as 3.5 for three and a half."""
+from qgbatch.records import Chunk, DecodedGeneration, Document, Failure, Question
 
 _MIN_CHUNKS_FOR_RATE = 32
 """The rate of a run is only stored if the model processed at least this many chunks."""
 _QUESTIONS_PER_ANSWER_CALL = 512
 """Number of questions to collect before each call of the answer model, so that its batches are full."""
-_PREFETCHED_WINDOWS = 1
-"""Number of windows to prepare ahead of the one that the engine works on."""
-
-
-@dataclass(slots=True)
-class _OpenWindow:
-    """A chunk window whose batches are not all finished."""
-
-    chunks: list[Chunk]
-    generations: dict[InputIds, DecodedGeneration]
-    """The generations that are available so far, by input."""
-    n_missing: int
-    """Model inputs that had no generation when the window was opened."""
-    n_pending: int
-    """Model inputs that still have no generation."""
-    documents_before: float
-    """Number of documents that were finished before this window."""
-    documents_after: float
-    """Number of documents that will be finished after it; a fraction for a document cut by its end."""
-
-    @property
-    def documents_done(self) -> float:
-        """Number of documents that are finished so far."""
-        share = 1 - self.n_pending / self.n_missing if self.n_missing else 1.0
-        return self.documents_before + (self.documents_after - self.documents_before) * share
 
 
 class Stream:
@@ -81,206 +45,102 @@ class Stream:
         self._components = components
         self._cache = cache
         self._report = report
-        self._fail_fast = fail_fast
         self._decisions = decisions
-        self._on_batch = on_batch or (lambda documents_done: None)
-        self._on_chunks = on_chunks or (lambda chunks: None)
-        self._chunk = CheckedChunking(components, cache)
-        self._failed: set[Document] = set()
-        self._open: deque[_OpenWindow] = deque()
-        self._pending: dict[InputIds, list[_OpenWindow]] = {}
+        self._generating = GenerationStream(
+            components, cache, report, fail_fast=fail_fast, on_batch=on_batch, on_chunks=on_chunks
+        )
 
     def questions(self, documents: Iterable[Document | Failure]) -> Iterator[Question]:
-        """Yield the questions of documents in input order.
+        """Yield the questions of documents in input order; see :meth:`results`."""
+        for result in self.results(documents):
+            yield from result.questions
 
-        Duplicates are dropped within a chunk or document. With ``dedupe_scope="corpus"`` all are yielded,
-        and the limit per chunk is applied later, too.
+    def results(self, documents: Iterable[Document | Failure]) -> Iterator[DocumentResult]:
+        """Yield the result of each document that can be used, in input order.
+
+        Duplicates are dropped within a chunk or document. With ``dedupe_scope="corpus"`` all questions are
+        yielded, and the limit per chunk is applied later, too.
         """
         settings = self._components.settings
-        for questions in self._add_answers(self._select(documents)):
-            if dedupes_corpus(settings):
-                yield from questions
-            else:
-                kept = limit_per_chunk(questions, settings.max_questions_per_chunk, self._report.dropped)
-                yield from number_repetitions(kept)
+        for result in self._add_answers(self._select(documents)):
+            if not dedupes_corpus(settings):
+                maximum, dropped = settings.max_questions_per_chunk, result.counts.dropped
+                result.questions = [
+                    *number_repetitions(limit_per_chunk(result.questions, maximum, dropped))
+                ]
+            self._report.add_questions(result.counts)
+            yield result
         if self._report.n_generated >= _MIN_CHUNKS_FOR_RATE:
             self._cache.put_rate(self._report.seconds["generate"] / self._report.n_generated)
 
-    def _select(self, documents: Iterable[Document | Failure]) -> Iterator[list[Question]]:
-        """The questions of each document after filters and deduplication."""
-        results = self._generations(documents)
-        for document, document_results in groupby(results, key=lambda result: result[0].document):
-            dropped: Counter[str] = Counter()
-            questions = self._extract(document_results, dropped)
-            if document in self._failed:
-                self._failed.discard(document)
+    def _select(self, documents: Iterable[Document | Failure]) -> Iterator[DocumentResult]:
+        """The results of documents after filters and deduplication."""
+        pairs = self._generating.generations(documents)
+        for document, generations in groupby(pairs, key=lambda pair: pair[0].document):
+            counts = DocumentCounts(omitted=Counter(document.omitted))
+            questions = self._extract(generations, counts)
+            if document in self._generating.failed:
+                self._generating.failed.discard(document)
                 continue
-            self._report.n_documents += 1
-            self._report.n_raw += len(questions) + dropped.total()
+            counts.n_raw = len(questions) + counts.dropped.total()
             with self._report.stopwatch.measure("filter"):
-                questions = select_questions(questions, self._components, self._decisions, dropped)
-            self._report.n_applied_decisions += sum(question.review is not None for question in questions)
-            self._report.dropped.update(dropped)
+                questions = select_questions(questions, self._components, self._decisions, counts.dropped)
+            counts.n_applied_decisions = sum(question.review is not None for question in questions)
             with self._report.stopwatch.measure("dedupe"):
-                questions = drop_duplicates(questions, self._components, self._report.dropped)
-            yield questions
+                questions = drop_duplicates(questions, self._components, counts.dropped)
+            is_whole = document not in self._generating.partly_readable and not document.unread_parts
+            self._generating.partly_readable.discard(document)
+            yield DocumentResult(document, questions, counts, is_whole)
 
-    def _add_answers(self, selected: Iterable[list[Question]]) -> Iterator[list[Question]]:
+    def _add_answers(self, selected: Iterable[DocumentResult]) -> Iterator[DocumentResult]:
         """Add answers if there is an answer model, for enough questions at a time to fill its batches."""
         if not self._components.answer_model:
             yield from selected
             return
-        waiting: list[Question] = []
-        for questions in selected:
-            waiting += questions
-            if len(waiting) >= _QUESTIONS_PER_ANSWER_CALL:
-                yield self._answer(waiting)
+        waiting: list[DocumentResult] = []
+        for result in selected:
+            waiting.append(result)
+            if sum(len(each.questions) for each in waiting) >= _QUESTIONS_PER_ANSWER_CALL:
+                yield from self._answer(waiting)
                 waiting = []
-        yield self._answer(waiting)
+        yield from self._answer(waiting)
 
-    def _answer(self, questions: list[Question]) -> list[Question]:
-        """Answer questions, and drop those whose answer scores below the minimum."""
+    def _answer(self, results: Sequence[DocumentResult]) -> Iterator[DocumentResult]:
+        """Answer the questions of documents, and drop those whose answer scores below the minimum."""
         with self._report.stopwatch.measure("answer"):
-            pairs = [(q.original_question or q.question, q.chunk.text) for q in questions]
+            pairs = [_asked(question) for result in results for question in result.questions]
             answers = self._cache.get_answers(pairs)
             if new := [pair for pair in dict.fromkeys(pairs) if pair not in answers]:
                 made = dict(zip(new, self._components.answerer.answer(new), strict=True))
                 self._cache.put_answers(made)
                 answers |= made
         min_score = self._components.settings.min_answer_score or 0.0
-        answered = [with_answer(q, answers[pair]) for q, pair in zip(questions, pairs, strict=True)]
-        kept = [q for q in answered if q.review or (q.answer_score or 0.0) >= min_score]
-        self._report.dropped["unanswered"] += len(questions) - len(kept)
-        return kept
-
-    def count(self, documents: Iterable[Document | Failure]) -> None:
-        """Count the work of :meth:`questions` without loading the model."""
-        report, seen = self._report, set[int]()
-        for window in self._windows(documents):
-            known = self._reuse(window.chunks)
-            new = {hash(chunk.input_ids) for chunk in window.chunks if chunk.input_ids not in known} - seen
-            report.n_generated += len(new)
-            seen |= new
-        report.n_documents = report.n_inputs - report.n_failed
-
-    def _generations(
-        self, documents: Iterable[Document | Failure]
-    ) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
-        results = self._components.generate(self._batches(documents))
-        for batch, generations in self._report.stopwatch.measure_items("generate", results):
-            self._store(batch, generations)
-            if self._open:
-                self._on_batch(self._open[0].documents_done)
-            while self._open and not self._open[0].n_pending:
-                yield from self._close(self._open.popleft())
-
-    def _batches(self, documents: Iterable[Document | Failure]) -> Iterator[Batch]:
-        """Yield batches window by window; a window with nothing to generate yields an empty batch."""
-        documents_done = 0.0
-        for window in self._windows(documents):
-            known = self._reuse(window.chunks)
-            documents_after = self._report.n_inputs - 1 + window.last_document_share
-            opened = _OpenWindow(window.chunks, known, 0, 0, documents_done, documents_after)
-            documents_done = documents_after
-            new = self._register_missing(opened)
-            self._open.append(opened)
-            if new:
-                with self._report.stopwatch.measure("load"):
-                    self._components.load()
-            yield from self._components.batches(new) or [()]
-
-    def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[ChunkWindow]:
-        """Chunk windows from the prefetching thread; counts them."""
-        report, window_chunks = self._report, self._components.settings.window_chunks
-        windows = make_chunk_windows(documents, self._chunk, window_chunks)
-        for window in report.stopwatch.measure_items("wait", prefetch(windows, _PREFETCHED_WINDOWS)):
-            report.n_inputs += window.n_inputs
-            report.n_chunks += len(window.chunks)
-            report.n_hard_splits += sum(chunk.hard_split for chunk in window.chunks)
-            report.n_source_tokens += sum(len(chunk.input_ids) for chunk in window.chunks)
-            for stage, seconds in window.seconds.items():
-                report.seconds[stage] += seconds
-            self._failed.update(window.partly_chunked)
-            report.omitted.update(window.omitted)
-            report.unknown_script_source = report.unknown_script_source or window.unknown_script_source
-            for failure in window.failures:
-                self._fail(failure)
-            chunks = chain(window.chunks, window.unreadable_chunks)
-            self._on_chunks(chunk for chunk in chunks if chunk.document not in self._failed)
-            yield window
-
-    def _reuse(self, chunks: Sequence[Chunk]) -> dict[InputIds, DecodedGeneration]:
-        with self._report.stopwatch.measure("cache"):
-            known = self._cache.get_generations([chunk.input_ids for chunk in chunks])
-        self._report.n_reused += sum(chunk.input_ids in known for chunk in chunks)
-        return known
-
-    def _register_missing(self, window: _OpenWindow) -> list[InputIds]:
-        """Record the inputs that a window waits for; return those that no other window requested."""
-        new = []
-        wanted = (chunk.input_ids for chunk in window.chunks if chunk.document not in self._failed)
-        for input_ids in dict.fromkeys(wanted):
-            if input_ids in window.generations:
-                continue
-            if input_ids not in self._pending:
-                new.append(input_ids)
-            self._pending.setdefault(input_ids, []).append(window)
-            window.n_missing += 1
-        window.n_pending = window.n_missing
-        return new
-
-    def _store(self, batch: Batch, generations: Sequence[Generation | None]) -> None:
-        """Pass the generations of a batch to the windows that need them, and store them in the cache."""
-        if not batch:
-            return
-        tokenizer = self._components.tokenizer
-        made = {
-            input_ids: decode_generation(generation, tokenizer.decode, tokenizer.unk_id)
-            for input_ids, generation in zip(batch, generations, strict=True)
-            if generation is not None
-        }
-        with self._report.stopwatch.measure("cache"):
-            self._cache.put_generations(made)
-        self._report.n_generated += len(made)
-        for input_ids in batch:
-            for window in self._pending.pop(input_ids):
-                window.n_pending -= 1
-                if input_ids in made:
-                    window.generations[input_ids] = made[input_ids]
-
-    def _close(self, window: _OpenWindow) -> Iterator[tuple[Chunk, DecodedGeneration | None]]:
-        for chunk in window.chunks:
-            if chunk.input_ids not in window.generations:
-                self._fail_chunk(chunk)
-            yield chunk, window.generations.get(chunk.input_ids)
-
-    def _fail_chunk(self, chunk: Chunk) -> None:
-        if chunk.document not in self._failed:
-            self._failed.add(chunk.document)
-            source, n_tokens = chunk.document.source, len(chunk.input_ids)
-            device = self._components.engine_choice.device
-            error = DocumentError(
-                f"{source}: a chunk of {n_tokens} tokens does not fit into the memory of {device}.",
-                f"Lower {name_setting('max_tokens')} or {name_setting('num_beams')}.",
-            )
-            self._fail(Failure.of(source, "generate", error))
+        for result in results:
+            answered = [with_answer(question, answers[_asked(question)]) for question in result.questions]
+            kept = [q for q in answered if q.review or (q.answer_score or 0.0) >= min_score]
+            result.counts.dropped["unanswered"] += len(answered) - len(kept)
+            result.questions = kept
+            yield result
 
     def _extract(
-        self, results: Iterable[tuple[Chunk, DecodedGeneration | None]], dropped: Counter[str]
+        self, generations: Iterable[tuple[Chunk, DecodedGeneration | None]], counts: DocumentCounts
     ) -> list[Question]:
         questions: list[Question] = []
         metadata = self._components.model.metadata
-        for chunk, generation in results:
+        for chunk, generation in generations:
+            counts.add_chunk(chunk)
             if generation is None:
                 continue
             with self._report.stopwatch.measure("questions"):
                 if metadata.language == "english" and not is_english_prose(chunk.text):
-                    dropped["not_prose"] += sum(piece != "" for piece in generation.pieces)
+                    counts.dropped["not_prose"] += sum(piece != "" for piece in generation.pieces)
                 else:
-                    questions += extract_questions(chunk, generation, metadata.output_format, dropped)
+                    questions += extract_questions(
+                        chunk, generation, metadata.output_format, counts.dropped
+                    )
         return questions
 
-    def _fail(self, failure: Failure) -> None:
-        self._report.failures.append(failure)
-        if self._fail_fast:
-            raise DocumentError(failure.message)
+
+def _asked(question: Question) -> tuple[str, str]:
+    """The question that the model wrote, and its context: what the answer model gets."""
+    return question.original_question or question.question, question.chunk.text

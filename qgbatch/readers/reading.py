@@ -128,6 +128,7 @@ class InputReader:
         self._marks: deque[tuple[int, float]] = deque([(0, 0.0)])
         """A number of documents, and the share of the listing that had been read after so many."""
         self._is_closed = False
+        self._positions: dict[Document, int] = {}
 
     def close(self) -> None:
         """Read no more; a PDF that is being read in another thread fails."""
@@ -143,7 +144,13 @@ class InputReader:
             for document, share in found:
                 n_read += 1
                 self._marks.append((n_read, (position + share) / len(self._items)))
+                if isinstance(document, Document):
+                    self._positions[document] = position
                 yield document
+
+    def take_position(self, document: Document) -> int:
+        """Return the position in the listing from which a document was read, and forget it."""
+        return self._positions.pop(document)
 
     def share(self, n_done: float) -> float:
         """The share of the listing, 0 to 1, that the first ``n_done`` documents make up.

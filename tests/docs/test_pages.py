@@ -45,7 +45,9 @@ def test_options_that_are_named_exist(page: str) -> None:
 
 
 def test_tables_name_what_there_is() -> None:
-    files = FileSettings(with_context=True, passages="p.csv", styles="question,keyword")
+    files = FileSettings(
+        with_context=True, passages="p.csv", styles="question,keyword", review_with="d.json"
+    )
     columns = list(output_columns(files, with_answers=True))
     assert names_in_first_column("output.md", "## Columns") == columns
     codes = re.findall(r"^\| (\d[\d, ]*) \|", PAGES["exit-codes.md"], re.MULTILINE)

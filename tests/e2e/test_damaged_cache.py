@@ -76,7 +76,7 @@ def test_a_damaged_cache_does_not_change_the_output(
 ) -> None:
     damage(cached_run.cache / FILE_NAME)
     output, report = tmp_path / "q.jsonl", tmp_path / "r.json"
-    words = [*cached_run.words, "-o", output, "--report", report]
+    words = [*cached_run.words, "-o", output, "--report", report, "--verify"]
     result = qgbatch(*words)
     assert result.exit_code == 0
     assert output.read_bytes() == cached_run.expected

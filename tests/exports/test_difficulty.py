@@ -16,6 +16,7 @@ from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
+from tests.support.anki_package import unpacked
 from tests.support.tables import ask_chunk, chunk, passages_of, write_rows
 
 RANKS = (1, 1, 1, 1, 2, 5, 12, None)
@@ -43,7 +44,7 @@ def exported(
     if FORMATS[export_format].needs_passages:
         options["passages"] = write_rows(home / "passages.jsonl", passages_of(rows))
     summary = export(table, FORMATS[export_format], home / "out", ExportOptions(**options))
-    texts = [path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()]
+    texts = [unpacked(path) for path in (home / "out").rglob("*") if path.is_file()]
     if (home / "out" / "data").exists():
         texts = [str(pq.read_table(home / "out" / "data").to_pylist()).encode()]
     found = {str(number) for number in range(99) if any(b"bee %d " % number in text for text in texts)}

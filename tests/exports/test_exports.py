@@ -27,6 +27,7 @@ from qgbatch.output.writers import json_line
 from qgbatch.pipeline.distributed.parts import write_part
 from qgbatch.records import make_passage_id
 from qgbatch.training.data import read_split
+from tests.support.anki_package import unpacked
 from tests.support.tables import PROVENANCE, WITH_CONTEXT, ask, passages_of, write, write_rows
 
 BEES = "Bees live in hives.\nThey make honey. '=' is a sign.\n\n-40 is cold. [latex]x[/latex]\t<b>#1</b>"
@@ -423,51 +424,6 @@ def test_size_categories_are_those_of_the_hub(n_rows: int, expected: str) -> Non
     assert size_category(n_rows) == expected
 
 
-def cards(directory: Path) -> list[list[str]]:
-    """Check the header of an Anki file and return the fields of each note."""
-    with (directory / "anki.tsv").open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file, delimiter="\t"))
-    assert [line[0] for line in lines[:5]] == [
-        "#separator:tab", "#html:false", "#columns:guid", "#guid column:1", "#tags column:4",
-    ]  # fmt: skip
-    return lines[5:]
-
-
-def test_anki_cards_have_the_answer_or_the_passage_on_the_back(tmp_path: Path) -> None:
-    first, second = ({**row, "answer": None} for row in some_rows()[:2])
-    first["answer"] = "In\thives"
-    (tmp_path / "q.jsonl").write_bytes(json_line(first) + json_line(second))
-    counts = exported("anki", str(tmp_path / "q.jsonl"), tmp_path / "out")
-    assert counts["backs"] == "1 answers, 1 passages, 0 sources only"
-    place = "(texts/bees, 1.txt, characters 0 to 36)"
-    assert cards(tmp_path / "out") == [
-        [first["question_id"], "Where do bees live?", f"In hives {place}", "qgbatch"],
-        [second["question_id"], "What do bees make?", f"{' '.join(BEES[:36].split())} {place}", "qgbatch"],
-    ]
-
-
-def test_anki_cards_with_only_a_source_cause_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    rows = [without(row, "context") for row in some_rows()[:2]]
-    exported("anki", write(tmp_path / "q.parquet", rows), tmp_path / "cards")
-    assert "2 cards have only the source on the back" in caplog.text
-
-
-def test_an_anki_card_is_one_line_of_plain_text(tmp_path: Path) -> None:
-    text = 'Say "x".\r\n#no\u2028[latex]\\input{/etc/passwd}[/latex] [$]y[/$] [sound:a.mp3] [1] \0'
-    rows = ask(text.replace("\0", ""), "a\tb\n.txt", (0, len(text) - 1, ["#html:true\n?"]))
-    rows[0]["context"] = text
-    exported("anki", write_lines(tmp_path / "q.jsonl", rows), tmp_path / "out")
-    ((_, front, back, _),) = cards(tmp_path / "out")
-    assert front == "#html:true ?"
-    assert len((tmp_path / "out" / "anki.tsv").read_text(encoding="utf-8").splitlines()) == 6
-    for word in ("[latex]", "[/latex]", "[$]", "[/$]", "[sound:", "\0", "\t"):
-        assert word not in back
-    assert back.startswith('Say "x". #no [')
-    assert "[1]" in back
-
-
 def test_doc2query_keeps_the_passage_separate_from_its_questions(tmp_path: Path) -> None:
     exported("doc2query", write(tmp_path / "q.parquet", some_rows()), tmp_path / "out")
     documents = read_jsonl(tmp_path / "out" / "documents.jsonl")
@@ -499,7 +455,7 @@ def test_no_export_has_the_places_of_models(export_format: str, name: str, tmp_p
     provenance = replace(PROVENANCE, model=model, settings=settings)
     exported(export_format, write(tmp_path / name, rows, provenance=provenance), tmp_path / "out")
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert not [path.name for path in written if b"/home/ann" in path.read_bytes()]
+    assert not [path.name for path in written if b"/home/ann" in unpacked(path)]
     assert "asker" in (tmp_path / "out" / "README.md").read_text()
     if export_format == "hf":
         table = pq.read_table(tmp_path / "out" / FORMATS["hf"].file_names()[0])

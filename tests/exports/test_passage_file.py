@@ -15,6 +15,7 @@ from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
+from tests.support.anki_package import unpacked
 from tests.support.tables import ask_chunk, chunk, write_rows
 
 BEES = chunk("Bees live in hives.", "farm.pdf", 40, title="Bees", page=3, shelf="A")
@@ -78,9 +79,7 @@ def test_a_table_without_context_gets_it_from_the_file(export_format: str, tmp_p
         for row in QUESTIONS
     ]
     directory = exported(export_format, tmp_path, rows=rows)
-    assert any(
-        b"Bees live in hives." in path.read_bytes() for path in directory.rglob("*") if path.is_file()
-    )
+    assert any(b"Bees live in hives." in unpacked(path) for path in directory.rglob("*") if path.is_file())
 
 
 def test_an_id_with_quotes_can_be_read_from_the_judgments(tmp_path: Path) -> None:

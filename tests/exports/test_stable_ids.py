@@ -81,15 +81,6 @@ def test_an_edit_elsewhere_leaves_the_ids_of_passages_as_they_are(
     assert found[1].items() > found[0].items()
 
 
-def test_an_edit_elsewhere_leaves_the_cards_of_anki_as_they_are(tmp_path: Path) -> None:
-    guids = []
-    for name, rows in (("before", rows_of(FIRST, SECOND)), ("after", rows_of("An edit.", FIRST, SECOND))):
-        lines = (exported("anki", rows, tmp_path / name) / "anki.tsv").read_text().splitlines()
-        guids.append({line.split("\t")[0] for line in lines if not line.startswith("#")})
-    assert len(guids[0]) == 3
-    assert guids[1] > guids[0]
-
-
 def test_the_ids_of_a_passage_and_of_its_questions_have_the_same_digits(tmp_path: Path) -> None:
     directory = exported("beir", rows_of(FIRST), tmp_path / "asked")
     [passage] = map(json.loads, (directory / "corpus.jsonl").read_text().splitlines())

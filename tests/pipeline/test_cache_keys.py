@@ -99,7 +99,7 @@ NOT_IN_A_KEY: dict[type[Any], set[str]] = {
         "review_with", "wait_lock", "keep_columns", "passages", "ambiguous", "styles", "questions",
         "questions_per_document",
     },
-    CacheSettings: {"cache", "cache_dir", "cache_size"},
+    CacheSettings: {"cache", "cache_dir", "cache_size", "verify"},
     RunnerSettings: {"runner", "ray_address", "num_workers", "workers", "gpus_per_worker"},
 }  # fmt: skip
 

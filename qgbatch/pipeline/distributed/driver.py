@@ -12,7 +12,6 @@ from qgbatch.errors import DocumentError, SettingsError, display, name_setting, 
 from qgbatch.output.atomic import STDOUT, lock_output
 from qgbatch.output.remote import is_uri
 from qgbatch.output.run_facts import RunFacts, json_values
-from qgbatch.pipeline.api import OnProgress
 from qgbatch.pipeline.components import Components
 from qgbatch.pipeline.decisions import log_decisions
 from qgbatch.pipeline.distributed.cluster import Pool, choose_pool, connected
@@ -32,6 +31,7 @@ from qgbatch.pipeline.distributed.worker import (
     encode_block,
     group_into_blocks,
 )
+from qgbatch.pipeline.document_rows import OnProgress
 from qgbatch.pipeline.run_report import RunReport
 from qgbatch.pipeline.selection import dedupes_corpus
 from qgbatch.questions.review import read_decisions
