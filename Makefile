@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. Needs an activated virtual environment.
-.PHONY: setup fmt check test faults docs bench build
+.PHONY: setup fmt check test faults docs screenshots bench build
 
 setup:
 	python -m pip install -c constraints.txt -e '.[dev]'
@@ -22,9 +22,12 @@ faults:
 docs:
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
+screenshots:
+	python docs/screenshots.py
+
 bench:
 	for model in small t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
-	for name in stages tuning dedupe scale startup rerun distributed cluster; do python benchmarks/$$name.py || exit; done
+	for name in stages tuning dedupe scale startup rerun review_page distributed cluster; do python benchmarks/$$name.py || exit; done
 
 build:
 	python -m build

@@ -29,7 +29,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "pipeline.distributed": BASE | STAGES | {"pipeline"},
     "pipeline.doctor": BASE | STAGES | {"pipeline", "pipeline.distributed"},
     "exports": BASE | {"readers", "output", "chunking", "questions"},  # sentences; passages and their ranks
-    "exports.report": BASE | {"readers", "output", "exports"},
+    "exports.report": BASE | {"readers", "output", "questions", "exports"},
     "training": BASE | STAGES | {"pipeline"},
     "cli": BASE
     | STAGES

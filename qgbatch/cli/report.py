@@ -15,6 +15,7 @@ _EPILOG = """\b
 Examples:
   qgbatch report questions.parquet -o report.html
   qgbatch report questions.parquet --run-report report.json -o report.html
+  qgbatch report questions.parquet --review-with decisions.json -o report.html
 """
 
 
@@ -37,9 +38,18 @@ Examples:
     group="Input",
     help="Report of the run (qgbatch run --report). The page then shows what was dropped and why.",
 )
+@option(
+    "--review-with",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    group="Input",
+    help="Decisions that a page saved. The page begins with them.",
+)
 @console_options
-def report_command(*, questions: str, output: Path, run_report: Path | None, console: Console) -> None:
-    """Write an HTML page that shows questions beside their text.
+def report_command(
+    *, questions: str, output: Path, run_report: Path | None, review_with: Path | None, console: Console
+) -> None:
+    """Write an HTML page to review questions beside their text.
 
     QUESTIONS is an output of qgbatch run: a Parquet, CSV or JSONL file, or the directory that
     --runner ray writes.
@@ -52,4 +62,4 @@ def report_command(*, questions: str, output: Path, run_report: Path | None, con
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise SettingsError(f"-o {output} is not an HTML file.", "Give a file name that ends in .html.")
-    log_table(write_report(QuestionTable(questions), run_report, output))
+    log_table(write_report(QuestionTable(questions), run_report, output, review_with))

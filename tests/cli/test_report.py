@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import Result
 
 from qgbatch.errors import ExitCode
+from qgbatch.exports.table import QuestionTable
+from qgbatch.questions.review import FORMAT, table_fingerprint
 from tests.support.runs import GREEDY
 from tests.support.tables import ask, write
 
@@ -39,6 +42,36 @@ def test_a_page_is_written(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> 
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 
+def write_decisions(path: Path, *ids: str) -> Path:
+    decisions = {id_: {"decision": "keep"} for id_ in ids}
+    values = {"format": FORMAT, "table": "old.parquet", "fingerprint": "a" * 64, "decisions": decisions}
+    path.write_text(json.dumps(values))
+    return path
+
+
+def test_a_page_begins_with_decisions(qgbatch: Qgbatch, questions: str, tmp_path: Path) -> None:
+    """The page has all of them, also those about other questions, so that none is lost."""
+    (known, _) = (str(row["question_id"]) for row in QuestionTable(questions).rows())
+    path = write_decisions(tmp_path / "d.json", known, "q" + "e" * 24)
+    result = qgbatch("report", questions, "--review-with", path, "-o", tmp_path / "page.html")
+    assert result.exit_code == ExitCode.OK
+    assert "  decisions  2 (1 about questions that the table does not have)" in result.stderr.splitlines()
+    for id_ in (known, "q" + "e" * 24):
+        assert f'"{id_}":{{"decision":"keep"}}' in (tmp_path / "page.html").read_text()
+
+
+def test_decisions_about_another_table_are_refused(
+    qgbatch: Qgbatch, questions: str, tmp_path: Path
+) -> None:
+    path = write_decisions(tmp_path / "d.json", "q" + "e" * 24)
+    result = qgbatch("report", questions, "--review-with", path, "-o", tmp_path / "page.html")
+    assert result.exit_code == ExitCode.NO_INPUT
+    ids = [str(row["question_id"]) for row in QuestionTable(questions).rows()]
+    for fingerprint in ("a" * 64, table_fingerprint(ids)):
+        assert fingerprint in result.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
 @pytest.mark.parametrize("name", ["q.parquet", "q.csv"])
 def test_a_text_in_another_encoding_is_shown(name: str, qgbatch: Qgbatch, tmp_path: Path) -> None:
     (tmp_path / "cafe.txt").write_bytes("Café owners open early.".encode("cp1252"))
@@ -62,6 +95,7 @@ def test_a_text_in_another_encoding_is_shown(name: str, qgbatch: Qgbatch, tmp_pa
             ExitCode.NO_INPUT,
             "not a report of qgbatch run",
         ),
+        (["{q}", "--review-with", "{q}"], ExitCode.NO_INPUT, "not a file of decisions"),
         (["{q}", "--run-report", "no.json"], ExitCode.NO_INPUT, "no.json: No such file or directory"),
         (["{q}", "-o", "no/page.html"], ExitCode.OUTPUT, "no/page.html"),
         (["{q}", "-o", "{q}"], ExitCode.USAGE, "is not an HTML file"),

@@ -9,17 +9,32 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 
 from qgbatch.exports.report.charts import bar_chart, histogram
 from qgbatch.exports.report.source_texts import SourceText
 from qgbatch.exports.row_checks import CheckedRow
 from qgbatch.exports.table import QuestionTable
 from qgbatch.output.run_facts import Provenance, RunFacts
+from qgbatch.questions.review import Decision, Reason, table_fingerprint
 from qgbatch.records import Failure
 
+_SCRIPT_PARTS = (
+    "data",
+    "decisions",
+    "storage",
+    "files",
+    "filters",
+    "list",
+    "text",
+    "panel",
+    "keys",
+    "print",
+    "start",
+)  # fmt: skip
+"""In the order in which they run. They share one scope."""
 _N_FIRST_WORDS = 12
 _MAX_FAILURES = 1_000
 """Number of failures to list; the file of ``qgbatch run --failures`` lists all."""
@@ -31,6 +46,7 @@ def render(
     documents: Sequence[SourceText],
     table: QuestionTable,
     run: RunFacts | None,
+    decisions: Mapping[str, Decision],
 ) -> str:
     """Render the page.
 
@@ -40,16 +56,16 @@ def render(
         documents: The documents of the questions.
         table: The table, after all of its rows were read.
         run: Facts of the run that wrote the table; None if they are not known.
+        decisions: What a reader decided before, by ``question_id``; also about other questions.
 
     Returns:
         The HTML. It may contain lone surrogates from file names.
     """
     import jinja2
 
-    templates = files("qgbatch.exports.report") / "templates"
-    style, script, template = (
-        (templates / file).read_text(encoding="utf-8") for file in ("page.css", "page.js", "page.html")
-    )
+    style, template = _template("page.css"), _template("page.html")
+    parts = (_template(f"script/{name}.js") for name in _SCRIPT_PARTS)
+    script = "\n".join(('"use strict";\n{', *parts, "}\n"))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
         name=name,
@@ -58,7 +74,14 @@ def render(
         settings=_settings(table.provenance or (run.provenance if run else None)),
         failures=[_failure(failure) for failure in run.failures[:_MAX_FAILURES]] if run else [],
         n_failures=len(run.failures) if run else 0,
-        data=_json(_data(rows, documents)),
+        reasons=get_args(Reason),
+        data=_json(
+            {
+                "table": name,
+                "has_answers": "answer" in table.columns,
+                **_data(rows, documents, decisions),
+            }
+        ),
         style=style,
         script=script,
         policy=(
@@ -66,6 +89,10 @@ def render(
             "base-uri 'none'; form-action 'none'"
         ),
     )
+
+
+def _template(name: str) -> str:
+    return (files("qgbatch.exports.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _totals(
@@ -132,13 +159,14 @@ def _failure(failure: Failure) -> tuple[str, str]:
     return failure.source, failure.message.removeprefix(f"{failure.source}: ")
 
 
-def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[str, Any]:
-    """The data for the script ``page.js``.
+def _data(
+    rows: Sequence[CheckedRow], documents: Sequence[SourceText], decisions: Mapping[str, Decision]
+) -> dict[str, Any]:
+    """The data for the script.
 
     ``documents`` has ``[source, segments]`` per document. A segment is ``[content, location]``: its text,
     or its number of characters if the text is not known; and where the passage is, or None for the
-    text between passages. ``questions`` has ``[document index, segment index, question, score, answer]``
-    per row of the table.
+    text between passages. ``questions`` has a list per row of the table, see :func:`_question`.
     """
     questions: list[Any] = [None] * len(rows)
     described = []
@@ -150,18 +178,29 @@ def _data(rows: Sequence[CheckedRow], documents: Sequence[SourceText]) -> dict[s
                 location = f"characters {passage.start_char:,} to {passage.end_char:,}"
                 location = f"page {passage.page}, {location}" if passage.page else location
                 for index in passage.row_indices:
-                    row = rows[index]
-                    answer = row.get("answer", "")
-                    questions[index] = [
-                        document_index,
-                        len(segments),
-                        row["question"],
-                        row["score"],
-                        answer,
-                    ]
+                    questions[index] = [document_index, len(segments), *_question(rows[index])]
             segments.append([segment.n_chars if segment.text is None else segment.text, location])
         described.append([document.source, segments])
-    return {"documents": described, "questions": questions}
+    return {
+        "fingerprint": table_fingerprint(str(row["question_id"]) for row in rows),
+        "documents": described,
+        "questions": questions,
+        "decisions": {question_id: decision.to_json() for question_id, decision in decisions.items()},
+    }
+
+
+def _question(row: CheckedRow) -> list[Any]:
+    """``[question, score, answer, id, place]``.
+
+    The place is where the answer starts in its passage, or None. A row of a reviewed table continues
+    with ``review, original question, original answer``.
+    """
+    start = row.get("answer_start_char")
+    place = None if start is None else int(start) - int(row["start_char"])
+    values = [row["question"], row["score"], row.get("answer", ""), row["question_id"], place]
+    if "review" in row:
+        values += [row["review"], row.get("original_question"), row.get("original_answer")]
+    return values
 
 
 def _json(value: object) -> str:

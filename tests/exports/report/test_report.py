@@ -19,6 +19,7 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
 from qgbatch.output.run_facts import Provenance
 from qgbatch.pipeline.run_report import RunReport
+from qgbatch.questions.review import table_fingerprint
 from qgbatch.records import Failure
 from tests.support.tables import PROVENANCE, ask, write
 
@@ -79,6 +80,31 @@ def test_passages_are_at_their_positions_in_an_unchanged_document(name: str, tmp
     assert [question[:3] for question in data_of(page)["questions"]] == [
         [0, 0, "What is tea?"], [0, 0, "Is it a drink?"], [0, 2, "When did it come?"],
     ]  # fmt: skip
+
+
+def test_a_question_has_its_id_and_the_place_of_its_answer(tmp_path: Path) -> None:
+    rows = ask(TEA, "tea.txt", *SPANS)
+    for row, (answer, start) in zip(rows, [("drink", 9), (None, None), ("1610", 49)], strict=True):
+        row |= {"answer": answer, "answer_start_char": start, "answer_score": None}
+    data = data_of(make_page(tmp_path, rows))
+    ids = [str(row["question_id"]) for row in rows]
+    assert [question[3:] for question in data["questions"]] == [
+        [-0.25, "drink", ids[0], 9], [-0.25, "", ids[1], None], [-0.25, "1610", ids[2], 21],
+    ]  # fmt: skip
+    assert (data["table"], data["fingerprint"]) == ("q.parquet", table_fingerprint(ids))
+    assert (data["has_answers"], data["decisions"]) == (True, {})
+
+
+def test_a_row_of_a_reviewed_table_has_its_original_texts(tmp_path: Path) -> None:
+    rows = ask(TEA, "tea.txt", *SPANS)
+    for row, review in zip(rows, ("kept", "edited", None), strict=True):
+        row |= {"review": review, "original_question": None, "original_answer": None}
+    rows[1]["original_question"] = "Is a drink?"
+    data = data_of(make_page(tmp_path, rows, name="q.jsonl"))
+    assert [question[7:] for question in data["questions"]] == [
+        ["kept", None, None], ["edited", "Is a drink?", None], [],
+    ]  # fmt: skip
+    assert not data["has_answers"]
 
 
 @pytest.mark.parametrize("text", [None, TEA + " More.", "", "\0"])
