@@ -7,8 +7,6 @@ except its own style.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 import os
 import sqlite3
@@ -21,6 +19,7 @@ from operator import attrgetter
 from pathlib import Path, PurePath
 
 from qgbatch.errors import display
+from qgbatch.exports.content_policy import content_policy
 from qgbatch.exports.export_input import ExportInput
 from qgbatch.exports.format import ExportFormat, Files, Summary
 from qgbatch.exports.one_line import one_line
@@ -91,7 +90,7 @@ def _write(given: ExportInput, files: Files) -> Summary:
         pieces = environment.from_string(page).generate(
             title=one_line(display(Path(os.path.abspath(given.table.path)).stem)),
             style=style,
-            policy=f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'",
+            policy=content_policy(style),
             n_questions=n_questions,
             documents=quiz.documents(),
             key=quiz.questions(),
@@ -184,11 +183,6 @@ def _offset_of_answer(row: CheckedRow, context: str, answer: str) -> int | None:
 
 def _visible(text: str) -> str:
     return text.replace("\0", " ")
-
-
-def _hash(text: str) -> str:
-    """The hash by which a content security policy allows an embedded style."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 FORMAT = ExportFormat(

@@ -5,14 +5,13 @@ Style, script and charts are embedded, and a content security policy blocks ever
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, get_args
 
+from qgbatch.exports.content_policy import content_policy
 from qgbatch.exports.report.charts import bar_chart, histogram
 from qgbatch.exports.report.source_texts import SourceText
 from qgbatch.exports.row_checks import CheckedRow
@@ -84,10 +83,7 @@ def render(
         ),
         style=style,
         script=script,
-        policy=(
-            f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-            "base-uri 'none'; form-action 'none'"
-        ),
+        policy=content_policy(style, script),
     )
 
 
@@ -209,8 +205,3 @@ def _json(value: object) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _hash(text: str) -> str:
-    """The hash by which a content security policy allows an embedded style or script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
