@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pypdfium2
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from qgbatch.exports.export import FORMATS, export
 from qgbatch.exports.options import ExportOptions
 from qgbatch.exports.table import QuestionTable
 from tests.support.tables import ask_chunk, chunk, write_rows
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 EVIL = "</style><script>document.title='owned'</script><img src=x onerror=alert(1)> {{ 7*7 }} &amp;"
 N_QUESTIONS = 30
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A quiz of several pages of paper, in which one question is hostile, on a dark phone."""
     home = tmp_path_factory.mktemp("quiz")
     rows = [
@@ -34,18 +30,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     rows.append(ask_chunk(chunk(EVIL, EVIL), EVIL, answer=EVIL))
     table = QuestionTable(write_rows(home / "q.jsonl", rows))
     export(table, FORMATS["quiz"], home / "out", ExportOptions())
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0, args=["--disable-gpu"]
-        )
-        page = chromium.new_page(color_scheme="dark", viewport={"width": 390, "height": 844})
-        messages: list[str] = []
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("request", lambda request: messages.append(request.url))
-        page.goto((home / "out" / "quiz.html").as_uri())
-        yield page
-        assert messages == [page.url]  # no other file, and nothing that the policy blocked
-        chromium.close()
+    page = browser.new_page(color_scheme="dark", viewport={"width": 390, "height": 844})
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("request", lambda request: messages.append(request.url))
+    page.goto((home / "out" / "quiz.html").as_uri())
+    yield page
+    assert messages == [page.url]  # no other file, and nothing that the policy blocked
+    page.close()
 
 
 def test_a_hostile_text_stays_text(page: Page) -> None:

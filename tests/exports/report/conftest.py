@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,7 @@ from playwright.sync_api import (
     BrowserContext,
     Dialog,
     Page,
-    Playwright,
     ViewportSize,
-    sync_playwright,
 )
 
 from qgbatch.exports.report.writer import write_report
@@ -25,20 +22,8 @@ from qgbatch.exports.table import QuestionTable
 from qgbatch.output.rows import Row
 from tests.support.tables import ask, write
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 WIDE = ViewportSize(width=1400, height=900)
 NARROW = ViewportSize(width=390, height=844)
-LAUNCH: dict[str, Any] = {
-    "executable_path": CHROMIUM,
-    "chromium_sandbox": os.geteuid() != 0,
-    "args": [
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ],
-}
 PATIENCE_MS = 10_000
 TEXT = "Bees dance. Tea is hot. Ships sail."
 
@@ -67,10 +52,12 @@ class Opened:
 
     def marks(self) -> str:
         """The states of these rows: ``kept, unread, dropped: wrong``."""
-        states = self.page.locator(".row small > span").all_text_contents()
-        pictures = [str(use.get_attribute("href")) for use in self.page.locator(".row .mark use").all()]
-        assert pictures == [f"#mark-{state.split(':')[0]}" for state in states]
-        return ", ".join(states)
+        pairs = self.page.locator(".row").evaluate_all(
+            "rows => rows.map(row => ['small > span', '.mark use'].map(part => row.querySelector(part)))"
+            ".map(([state, use]) => [state.textContent, use.getAttribute('href')])"
+        )
+        assert all(picture == f"#mark-{state.split(':')[0]}" for state, picture in pairs)
+        return ", ".join(state for state, _ in pairs)
 
     def count(self) -> str:
         return self.page.locator("#count").inner_text()
@@ -78,9 +65,15 @@ class Opened:
     def progress(self) -> str:
         return self.page.locator("#progress").inner_text()
 
+    def becomes(self, read: Callable[[], Any], expected: Any) -> None:
+        """Wait until what a function reads from the page is as expected."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while (found := read()) != expected and time.monotonic() < deadline:
+            self.page.wait_for_timeout(20)
+        assert found == expected
+
     def status(self) -> str:
-        """What the page said last, when it has said it."""
-        self.page.wait_for_timeout(200)
+        """What the page said last; it says it a moment after it did it."""
         return self.page.locator("#status").inner_text()
 
     def warning(self) -> str:
@@ -121,26 +114,12 @@ class Opened:
     def load(self, path: Path) -> None:
         with self.page.expect_file_chooser() as chooser:
             self.click("load")
+        self.page.evaluate("document.getElementById('status').textContent = ''")
         chooser.value.set_files(path)
-        self.page.wait_for_timeout(200)
+        self.becomes(lambda: bool(self.status()) or f"{path.name} was not loaded" in self.warning(), True)
 
 
 OpenPage = Callable[..., Opened]
-
-
-@pytest.fixture(scope="package")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="package")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    chromium = playwright.chromium.launch(**LAUNCH)
-    yield chromium
-    chromium.close()
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from playwright.sync_api import Browser, Playwright
 from qgbatch.cli import main
 from qgbatch.errors import InputError
 from qgbatch.questions.review import FORMAT, Decision, read_decisions, table_fingerprint
-from tests.exports.report.conftest import IDS, LAUNCH, WIDE, Opened, OpenPage, make_page
+from tests.exports.report.conftest import IDS, WIDE, Opened, OpenPage, make_page
+from tests.support.chromium import LAUNCH
 from tests.support.tables import ask
 
 KEY = f"qgbatch-review:{table_fingerprint(IDS)}"
-WRITTEN = 400
-"""Milliseconds after which a change is stored."""
 EVIL = "</script><img src=x onerror=alert(1)><b>?"
 OTHER_ID = "q" + "f" * 24
 
@@ -61,7 +60,7 @@ def test_another_page_does_not_have_the_decisions(
 ) -> None:
     opened = open_page(small_page)
     opened.press("y")
-    opened.page.wait_for_timeout(WRITTEN)
+    opened.becomes(lambda: bool(stored(opened)), True)
     other = make_page(tmp_path / "other", ask("Tea.", "t.txt", (0, 4, ["What?"])))
     assert open_page(other, context=opened.page.context).marks() == "unread"
 
@@ -71,13 +70,12 @@ def test_two_tabs_share_their_decisions(small_page: Path, open_page: OpenPage) -
     second = open_page(small_page, context=first.page.context)
     first.press("y")
     second.press("j", "x")  # before the first tab has stored its decision
-    first.page.wait_for_timeout(2 * WRITTEN)
     expected = "kept, dropped, unread, unread, unread"
-    assert (first.marks(), second.marks()) == (expected, expected)
+    first.becomes(first.marks, expected)
+    second.becomes(second.marks, expected)
     assert first.progress() == second.progress() == "2 of 5 read"
     second.press("u")
-    first.page.wait_for_timeout(WRITTEN)
-    assert first.marks() == "kept, unread, unread, unread, unread"
+    first.becomes(first.marks, "kept, unread, unread, unread, unread")
     assert second.page.locator("#undo").is_disabled()  # the step of the other tab is not its own
 
 
@@ -91,8 +89,8 @@ def test_a_browser_that_does_not_store_asks_for_a_file(
     )
     opened = open_page(small_page, context=context)
     opened.press("y")
-    opened.page.wait_for_timeout(WRITTEN)
-    assert "does not store your decisions (QuotaExceededError)" in opened.warning()
+    message = "does not store your decisions (QuotaExceededError)"
+    opened.becomes(lambda: message in opened.warning(), True)
     assert opened.save(tmp_path / "d.json")["decisions"] == {IDS[0]: {"decision": "keep"}}
     opened.page.get_by_role("button", name="Close").click()
     assert not opened.page.locator("#notice").is_visible()
@@ -119,8 +117,7 @@ def test_what_no_page_stored_is_ignored(small_page: Path, open_page: OpenPage) -
         opened.page.reload()
         assert opened.progress() == "0 of 5 read", content
     opened.press("y")
-    opened.page.wait_for_timeout(WRITTEN)
-    assert stored(opened)[IDS[0]] == {"decision": "keep"}
+    opened.becomes(lambda: stored(opened)[IDS[0]], {"decision": "keep"})
 
 
 def test_a_saved_file_is_read_by_the_command(small_page: Path, tmp_path: Path, open_page: OpenPage) -> None:
@@ -176,15 +173,15 @@ def test_a_file_is_loaded_in_one_step(small_page: Path, tmp_path: Path, open_pag
     opened.load(path)
     assert opened.marks() == "dropped: wrong, dropped, unread, edited, unread"
     about = "Loaded 3 decisions. 1 of them about questions that this table does not have."
-    assert opened.status() == about
+    opened.becomes(opened.status, about)
     saved = opened.save(tmp_path / "saved.json")["decisions"]
     assert saved == {**decisions, IDS[1]: {"decision": "drop"}}
     opened.click("undo")
-    assert opened.status() == "Undone: 3 decisions. 2 of 5 read."
+    opened.becomes(opened.status, "Undone: 3 decisions. 2 of 5 read.")
     assert opened.marks() == "kept, dropped, unread, unread, unread"
     assert OTHER_ID not in opened.save(tmp_path / "saved.json")["decisions"]
     opened.click("redo")
-    opened.page.wait_for_timeout(WRITTEN)
+    opened.becomes(lambda: stored(opened).get(OTHER_ID), decisions[OTHER_ID])
     again = open_page(small_page, context=opened.page.context)
     assert again.save(tmp_path / "saved.json")["decisions"] == saved
 
@@ -198,8 +195,8 @@ def test_a_file_of_another_table_is_refused(small_page: Path, tmp_path: Path, op
     assert table_fingerprint(IDS) in opened.warning()
     assert opened.save(tmp_path / "saved.json")["decisions"] == {}
     opened.load(write_decisions(path, {IDS[0]: {"decision": "keep"}}))  # the same path again
+    opened.becomes(opened.progress, "1 of 5 read")
     assert not opened.page.locator("#notice").is_visible()
-    assert opened.progress() == "1 of 5 read"
 
 
 INVALID: list[tuple[Any, str]] = [
@@ -244,14 +241,12 @@ def test_a_page_begins_with_given_decisions(tmp_path: Path, open_page: OpenPage)
     assert opened.page.locator("#undo").is_disabled()
     assert opened.save(tmp_path / "saved.json")["decisions"] == given
     opened.press("x")
-    opened.page.wait_for_timeout(WRITTEN)
-    assert stored(opened) == {IDS[0]: {"decision": "drop"}}  # only what differs
+    opened.becomes(lambda: stored(opened), {IDS[0]: {"decision": "drop"}})  # only what differs
     again = open_page(page, context=opened.page.context)
     assert again.marks() == "dropped, dropped: trivial, unread, unread, unread"
     opened.press("u")
-    opened.page.wait_for_timeout(WRITTEN)
-    assert stored(opened) == {IDS[0]: {"decision": "keep"}}
-    assert again.marks() == "kept, dropped: trivial, unread, unread, unread"
+    opened.becomes(lambda: stored(opened), {IDS[0]: {"decision": "keep"}})
+    again.becomes(again.marks, "kept, dropped: trivial, unread, unread, unread")
 
 
 def test_taking_back_a_step_of_an_older_page_survives(
@@ -262,12 +257,11 @@ def test_taking_back_a_step_of_an_older_page_survives(
     opened.press("y", "y")
     opened.save(tmp_path / "d.json")
     given = make_page(tmp_path, decisions=tmp_path / "d.json")
-    opened.page.wait_for_timeout(WRITTEN)
+    opened.becomes(lambda: len(stored(opened)), 2)
     again = open_page(given, context=opened.page.context)
     assert again.progress() == "2 of 5 read"
     opened.press("u")
-    opened.page.wait_for_timeout(WRITTEN)
-    assert again.progress() == "1 of 5 read"
+    again.becomes(again.progress, "1 of 5 read")
 
 
 def test_hostile_texts_stay_text(tmp_path: Path, open_page: OpenPage) -> None:

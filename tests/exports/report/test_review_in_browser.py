@@ -22,7 +22,7 @@ def test_a_review_by_mouse(small_page: Path, open_page: OpenPage) -> None:
     opened.click("drop")
     opened.page.get_by_role("button", name="unclear").click()
     assert opened.marks() == "kept, dropped, dropped: unclear, unread, unread"
-    assert opened.status() == "Dropped: unclear. 3 of 5 read."
+    opened.becomes(opened.status, "Dropped: unclear. 3 of 5 read.")
     opened.click("edit")
     opened.fill("edit-question", "What is\n hot? ")
     opened.page.get_by_role("button", name="Save", exact=True).click()
@@ -88,7 +88,7 @@ def test_a_review_by_keyboard_only(small_page: Path, open_page: OpenPage, tmp_pa
     opened.press("Escape", "u", "u", "r", "Control+z", "Control+Shift+Z", "r")
     assert opened.marks() == "kept, dropped, dropped: unclear, edited, unread"
     opened.press("n", "y", "n")
-    assert opened.status() == "No question of the list is unread."
+    opened.becomes(opened.status, "No question of the list is unread.")
     with page.expect_download() as download:
         opened.press("s")
     download.value.save_as(tmp_path / "d.json")
@@ -202,19 +202,17 @@ def test_the_address_has_the_filters(small_page: Path, open_page: OpenPage) -> N
     opened.fill("search", "& <i> #tea?")
     opened.fill("score", "0.25")
     opened.order("longest first")
-    opened.page.wait_for_timeout(400)
+    opened.becomes(lambda: "order=longest" in opened.page.url, True)
     address = opened.page.url
     other = open_page(small_page, "#" + address.partition("#")[2], opened.page.context)
     assert other.page.locator("#search").input_value() == "& <i> #tea?"
     other.fill("search", "")
     assert other.questions() == ["What do bees do?", "Do ships sail?", "what is hot?"]
     other.page.evaluate("location.hash = '#state=kept'")
-    other.page.wait_for_timeout(100)
-    assert other.questions() == ["Who dances?"]
+    other.becomes(other.questions, ["Who dances?"])
     assert other.page.locator("#score").input_value() == ""
     other.page.get_by_role("button", name="Show all").click()
-    other.page.wait_for_timeout(400)
-    assert "#" not in other.page.url
+    other.becomes(lambda: "#" in other.page.url, False)
 
 
 def test_a_hostile_address_does_nothing(small_page: Path, open_page: OpenPage) -> None:
@@ -231,8 +229,7 @@ def test_a_hostile_address_does_nothing(small_page: Path, open_page: OpenPage) -
         assert opened.page.locator("img, main script").count() == 0
         assert len(opened.page.locator("#search").input_value()) <= 1000
         opened.page.evaluate("location.hash = ''")
-        opened.page.wait_for_timeout(50)
-        assert opened.count() == "5 of 5"
+        opened.becomes(opened.count, "5 of 5")
 
 
 def test_rows_of_a_reviewed_table_start_as_read(tmp_path: Path, open_page: OpenPage) -> None:
