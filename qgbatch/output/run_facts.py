@@ -133,9 +133,9 @@ class RunFacts:
     omitted: Mapping[OmittedKind, int] = field(default_factory=dict)
     """Empty in reports of versions that did not count it."""
     n_unchanged: int = 0
-    n_passages: int = 0
     n_decisions: int = 0
     n_applied_decisions: int = 0
+    n_passages: int = 0
     ranks: Mapping[str, int] = field(default_factory=dict)
     unknown_script_source: str | None = None
     skipped: Mapping[str, int]
