@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
+import qgbatch.chunking.punkt  # noqa: F401  (before a thread starts, see its docstring)
 from qgbatch.engines.base import Batch
 from qgbatch.errors import DocumentError, name_setting
 from qgbatch.pipeline.cache import Cache
