@@ -11,14 +11,16 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ctranslate2
 
 from qgbatch.engines.base import SpecialIds
 from qgbatch.engines.converted import DRAFT_PREFIX, conversion_name
-from qgbatch.engines.t5_spec import make_spec
-from qgbatch.engines.t5_weights import T5Weights, read_t5, weights_of
 from qgbatch.models.checkpoint import ModelFiles
+
+if TYPE_CHECKING:
+    from qgbatch.engines.t5_weights import T5Weights
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,9 @@ def _remove_stale_drafts(conversions: Path) -> None:
 
 def _convert(model: ModelFiles, special: SpecialIds, precision: str, directory: Path) -> Path:
     """Convert a model as CTranslate2's converter does, from weights that qgbatch loaded and checked."""
+    from qgbatch.engines.t5_spec import make_spec  # imports numpy, which a converted model does not need
+    from qgbatch.engines.t5_weights import read_t5
+
     weights = read_t5(model) or _load_with_transformers(model)
     spec = make_spec(weights, special, precision)
     spec.validate()
@@ -89,6 +94,7 @@ def _load_with_transformers(model: ModelFiles) -> T5Weights:
     """
     import torch
 
+    from qgbatch.engines.t5_weights import weights_of
     from qgbatch.engines.weights import load_weights
 
     return weights_of(load_weights(model, torch.float32))
