@@ -58,7 +58,8 @@ def make_spec(weights: T5Weights, special: SpecialIds, precision: str) -> Any:
     spec.config.bos_token = str(special.pad)
     spec.config.eos_token = str(special.eos)
     spec.config.unk_token = str(special.unk)
-    spec.config.decoder_start_token = str(weights.decoder_start_id)
+    start = weights.decoder_start_id
+    spec.config.decoder_start_token = str(special.pad if start is None else start)
     return spec
 
 

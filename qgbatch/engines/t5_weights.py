@@ -46,7 +46,8 @@ class T5Weights:
     """Of the relative attention."""
     output_scale: float | None
     """The factor of the last hidden states. T5 has one; T5 v1.1, Flan-T5 and mT5 have none."""
-    decoder_start_id: int
+    decoder_start_id: int | None
+    """The first input of the decoder; ``None`` means padding."""
     vocab_size: int
 
     @property
@@ -84,7 +85,7 @@ def read_t5(model: ModelFiles) -> T5Weights | None:
         is_gated=config["feed_forward_proj"].startswith("gated-"),
         max_distance=config["relative_attention_max_distance"],
         output_scale=config["d_model"] ** -0.5 if config.get("scale_decoder_outputs", is_scaled) else None,
-        decoder_start_id=config["decoder_start_token_id"],
+        decoder_start_id=config.get("decoder_start_token_id"),
         vocab_size=config["vocab_size"],
     )
 
@@ -100,7 +101,7 @@ def weights_of(model: Any) -> T5Weights:
         is_gated=config.is_gated_act,
         max_distance=config.relative_attention_max_distance,
         output_scale=config.d_model**-0.5 if getattr(config, "scale_decoder_outputs", False) else None,
-        decoder_start_id=config.decoder_start_token_id,
+        decoder_start_id=getattr(config, "decoder_start_token_id", None),
         vocab_size=config.vocab_size,
     )
 
@@ -109,7 +110,8 @@ def _is_usual(config: Mapping[str, Any]) -> bool:
     """Return whether a configuration says itself what transformers would otherwise fill in."""
     flags = ("tie_word_embeddings", "scale_decoder_outputs")
     return (
-        all(isinstance(config.get(key), int) for key in (*_SIZES, "decoder_start_token_id"))
+        all(isinstance(config.get(key), int) for key in _SIZES)
+        and (config["model_type"] == "t5" or isinstance(config.get("decoder_start_token_id"), int))
         and config.get("feed_forward_proj") in tuple(_FEED_FORWARD)
         and not any(key in config for key in _OTHER_NAMES)
         and all(isinstance(config.get(key), bool | None) for key in flags)

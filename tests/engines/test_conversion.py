@@ -119,6 +119,7 @@ CHECKPOINTS: dict[str, Callable[[Path], Path]] = {
         tie_word_embeddings=None,
         relative_attention_max_distance=None,
     ),
+    "no start": lambda place: change_config(make_t5(place / "start"), decoder_start_token_id=None),
     "v1.1": lambda place: change_config(
         make_t5(place / "v1_1"), scale_decoder_outputs=None, tie_word_embeddings=False
     ),
@@ -174,6 +175,13 @@ def test_an_unusual_checkpoint_is_left_to_transformers(
 ) -> None:
     change(make_t5(tmp_path / "t5"))
     assert read_t5(find_model(str(tmp_path / "t5"))) is None
+
+
+def test_an_mt5_has_a_default_start(tmp_path: Path) -> None:
+    directory = make_t5(tmp_path / "mt5", is_mt5=True)
+    change_config(directory, decoder_start_token_id=None)
+    assert read_t5(find_model(str(directory))) is None
+    assert_same_as_reference(directory, tmp_path)
 
 
 def test_what_transformers_reads_gives_the_same_bytes(tmp_path: Path) -> None:
