@@ -24,7 +24,7 @@ docs:
 
 bench:
 	for model in small t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
-	for name in stages tuning dedupe scale startup rerun distributed cluster; do python benchmarks/$$name.py || exit; done
+	for name in stages tuning dedupe scale startup allocator rerun distributed cluster; do python benchmarks/$$name.py || exit; done
 
 build:
 	python -m build
