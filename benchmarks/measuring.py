@@ -51,6 +51,10 @@ class Usage:
     """Wall time, start-up included."""
     cpu_seconds: float
     """CPU time over all cores, user and system."""
+    system_seconds: float
+    """The part of it that the system used."""
+    page_faults: int
+    """Pages that the system had to provide, without those that it read from a disk."""
     peak_mib: float
     """Peak resident memory."""
 
@@ -68,7 +72,9 @@ def run_python(*words: str) -> Usage:
     wall = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(f"{' '.join(words)}: exit {process.returncode}\n{output}")
-    return Usage(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Usage(
+        wall, usage.ru_utime + usage.ru_stime, usage.ru_stime, usage.ru_minflt, usage.ru_maxrss / 1024
+    )
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:

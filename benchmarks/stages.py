@@ -24,7 +24,7 @@ from measuring import interleave, show
 
 from qgbatch import CacheSettings, Document, Settings
 from qgbatch.chunking.chunker import chunk_document
-from qgbatch.models.tokenizer import PromptTokenizer
+from qgbatch.models.tokenizer import PromptTokenizer, load_tokenizer
 from qgbatch.output.rows import COLUMNS, to_row
 from qgbatch.output.writers import open_writer
 from qgbatch.pipeline.cache_keys import open_cache
@@ -57,7 +57,7 @@ class Bench:
 
     def fresh_prompt(self) -> PromptTokenizer:
         """A tokenizer that has tokenized nothing yet."""
-        return PromptTokenizer(self.components.tokenizer.hf_tokenizer, self.components.model.metadata)
+        return load_tokenizer(self.components.model, str(self.components.tokenizer_dir))
 
     def cut(self, document: Document, tokenizer: PromptTokenizer | None = None) -> list[Chunk]:
         """The chunks of a document."""

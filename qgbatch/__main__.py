@@ -8,10 +8,12 @@ import logging
 import os
 import sys
 from contextlib import suppress
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING
 
 from qgbatch.errors import ExitCode
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def entry() -> None:

@@ -43,7 +43,9 @@ def quantize(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     quantized = {}
     for name, tensor in weights.items():
         if tensor.ndim == 2 and "relative_attention_bias" not in name:
-            quantized[name], quantized[name + SCALE_SUFFIX] = quantize_rows(tensor.float())
+            integers, scales = quantize_rows(tensor.float().numpy())
+            quantized[name] = torch.from_numpy(integers)
+            quantized[name + SCALE_SUFFIX] = torch.from_numpy(scales)
         else:
             quantized[name] = tensor.float()
     return quantized

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import punkt
-from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 from punkt.model.prefixes import with_nonbreaking_prefixes
 
+from qgbatch.chunking.punkt import PunktParameters, PunktSentenceTokenizer
 from qgbatch.settings import Language
 
 BUFFER_CHARS = 10_000

@@ -6,23 +6,16 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from itertools import chain
 from types import FrameType
 from typing import Any
 
 import click
 
 import qgbatch
-from qgbatch.cli.cache import cache
-from qgbatch.cli.dataset import dataset
-from qgbatch.cli.doctor import doctor
-from qgbatch.cli.evaluate import evaluate
-from qgbatch.cli.export import export_command
-from qgbatch.cli.finetune import finetune
 from qgbatch.cli.logs import logs_json, set_up_logging, values
-from qgbatch.cli.models import models
-from qgbatch.cli.report import report_command
-from qgbatch.cli.review import review_command
-from qgbatch.cli.run import run
 from qgbatch.errors import ExitCode, QgbatchError, Terminated, exit_code_of, naming_options
 
 logger = logging.getLogger("qgbatch")
@@ -30,18 +23,49 @@ logger = logging.getLogger("qgbatch")
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
-_SECTIONS: dict[str, list[click.Command]] = {
-    "Generate questions": [run, doctor],
-    "Review and export questions": [report_command, review_command, export_command],
-    "Models and training": [models, dataset, finetune, evaluate],
-    "Maintenance": [cache],
+_SECTIONS: dict[str, dict[str, str]] = {
+    "Generate questions": {
+        "run": "Generate questions about documents.",
+        "doctor": "Check whether a run can work, and how to fix problems.",
+    },
+    "Review and export questions": {
+        "report": "Write an HTML page that shows questions beside their text.",
+        "review": "Apply the decisions of a reader to questions.",
+        "export": "Convert questions to the format of another tool.",
+    },
+    "Models and training": {
+        "models": "List the models that qgbatch knows.",
+        "dataset": "Convert question data to a dataset for training or publishing.",
+        "finetune": "Fine-tune a T5 to ask questions.",
+        "evaluate": "Compare questions with reference questions.",
+    },
+    "Maintenance": {
+        "cache": "Show or clear the cache.",
+    },
 }
+"""The commands with their short help, which stands here too so that a help page imports no command."""
 _EPILOG = """\b
 Examples:
   qgbatch run docs/ -o questions.parquet
   qgbatch report questions.parquet -o report.html
   qgbatch export questions.parquet --to beir -o retrieval-test
 """
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name. The module of a command is imported when the command is looked up."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in set(self):
+            raise KeyError(name)
+        found = vars(import_module(f"qgbatch.cli.{name}")).values()
+        return next(each for each in found if isinstance(each, click.Command) and each.name == name)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(_SECTIONS.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, _SECTIONS.values()))
 
 
 class _Cli(click.Group):
@@ -72,9 +96,7 @@ class _Cli(click.Group):
         width = max(len(name) for name in self.commands)
         for heading, commands in _SECTIONS.items():
             with formatter.section(heading):
-                formatter.write_dl(
-                    [(str(each.name).ljust(width), each.get_short_help_str(80)) for each in commands]
-                )
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
 
 
 def _log_error(error: BaseException, exit_code: int) -> None:
@@ -117,7 +139,9 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 
 
-@click.group(cls=_Cli, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Cli, commands=_Commands(), epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(qgbatch.__version__, package_name="qgbatch")
 def main() -> None:
     """Generate questions about documents with a fine-tuned T5."""
@@ -125,8 +149,3 @@ def main() -> None:
     for signum in _SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:  # ignored under nohup and in background jobs
             signal.signal(signum, _stop)
-
-
-for _commands in _SECTIONS.values():
-    for _command in _commands:
-        main.add_command(_command)

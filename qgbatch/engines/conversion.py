@@ -11,19 +11,16 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ctranslate2
-import torch
-from ctranslate2.converters import transformers as loaders
-from ctranslate2.converters.converter import Converter
-from ctranslate2.specs.model_spec import OPTIONAL
 
 from qgbatch.engines.base import SpecialIds
 from qgbatch.engines.converted import DRAFT_PREFIX, conversion_name
-from qgbatch.engines.weights import load_weights
 from qgbatch.models.checkpoint import ModelFiles
-from qgbatch.models.known_models import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from qgbatch.engines.t5_weights import T5Weights
 
 logger = logging.getLogger(__name__)
 
@@ -76,51 +73,28 @@ def _remove_stale_drafts(conversions: Path) -> None:
 
 
 def _convert(model: ModelFiles, special: SpecialIds, precision: str, directory: Path) -> Path:
-    _Converter(model, special).convert(str(directory), quantization=precision)
+    """Convert a model as CTranslate2's converter does, from weights that qgbatch loaded and checked."""
+    from qgbatch.engines.t5_spec import make_spec  # imports numpy, which a converted model does not need
+    from qgbatch.engines.t5_weights import read_t5
+
+    weights = read_t5(model) or _load_with_transformers(model)
+    spec = make_spec(weights, special, precision)
+    spec.validate()
+    spec.optimize(quantization=precision)
+    directory.mkdir()
+    spec.save(str(directory))
     return directory
 
 
-class _Converter(Converter):
-    """CTranslate2's converter, applied to weights that qgbatch loaded and checked."""
+def _load_with_transformers(model: ModelFiles) -> T5Weights:
+    """Load any checkpoint that transformers can read.
 
-    def __init__(self, model: ModelFiles, special: SpecialIds) -> None:
-        self._model = model
-        self._special = special
-
-    def _load(self) -> Any:
-        # Not shared with anything else: the conversion quantizes these tensors in place.
-        weights = load_weights(self._model, torch.float32)
-        vocabulary = _IdVocabulary(weights.config.vocab_size, self._special)
-        loader = getattr(loaders, ARCHITECTURES[weights.config.model_type])()
-        with torch.no_grad():
-            spec = loader(weights, vocabulary)
-        d_model = weights.config.d_model
-        spec.decoder.scale_outputs = d_model**-0.5 if _scales_outputs(weights.config) else OPTIONAL
-        return spec
-
-
-def _scales_outputs(config: Any) -> bool:
-    """Return whether the model scales its last hidden states.
-
-    T5 does; T5 v1.1, Flan-T5 and mT5 do not. CTranslate2 4.8 decides this by whether embeddings
-    are tied, but transformers 5 has a field for it.
+    Raises:
+        ModelError: The weights are damaged.
     """
-    return bool(getattr(config, "scale_decoder_outputs", False))
+    import torch
 
+    from qgbatch.engines.t5_weights import weights_of
+    from qgbatch.engines.weights import load_weights
 
-class _IdVocabulary:
-    """Replaces the tokenizer in a conversion; each token is its id as a decimal number."""
-
-    def __init__(self, size: int, special: SpecialIds) -> None:
-        self._size = size
-        self.pad_token = str(special.pad)
-        self.eos_token = str(special.eos)
-        self.unk_token = str(special.unk)
-
-    def get_vocab(self) -> dict[str, int]:
-        """Return all tokens with their ids."""
-        return {str(token): token for token in range(self._size)}
-
-    def convert_ids_to_tokens(self, token: int) -> str:
-        """Return the token of an id."""
-        return str(token)
+    return weights_of(load_weights(model, torch.float32))

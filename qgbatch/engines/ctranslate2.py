@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import ctranslate2
 
+from qgbatch.engines.allocator import keep_freed_memory
 from qgbatch.engines.base import (
     Batch,
     EngineChoice,
@@ -72,6 +73,8 @@ class CTranslate2Engine:
         self._translator = _load_translator(
             model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers
         )
+        if choice.device == "cpu":
+            keep_freed_memory()
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
         """Yield the generations of each batch, in order; ``None`` for a row that exceeds the memory."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 WEIGHTS_FILE = "model.safetensors"
@@ -23,12 +23,14 @@ WEIGHTS_FILE = "model.safetensors"
 SCALE_SUFFIX = ".scale"
 """The name of a matrix plus this suffix is the name of its scales."""
 
-_MAX_INT = 127
-_MIN_ROW_MAXIMUM = _MAX_INT / torch.finfo(torch.float32).max
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_MAX_INT = np.float32(127)
+_MIN_ROW_MAXIMUM = _MAX_INT / np.finfo(np.float32).max
 """Smallest maximum of a row that has a reciprocal scale in float32, as in CTranslate2."""
 
 
-def quantize_rows(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def quantize_rows(matrix: Array) -> tuple[Array, Array]:
     """Round a matrix to int8 as CTranslate2 does.
 
     Args:
@@ -39,18 +41,16 @@ def quantize_rows(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         float32. The scale of a row is its largest absolute value divided by 127, or 1 if the row
         is zero.
     """
-    maxima = matrix.abs().amax(dim=1)
+    maxima = np.abs(matrix).max(axis=1)
     maxima[maxima == 0] = _MAX_INT
-    maxima = maxima.clamp(min=_MIN_ROW_MAXIMUM)
-    # As in CTranslate2. A division by the scale would round some values differently, and so would
-    # an integer as the dividend, for which torch multiplies by 1 / maxima.
-    factors = torch.full_like(maxima, _MAX_INT) / maxima
-    return (matrix * factors[:, None]).round().to(torch.int8), maxima / _MAX_INT
+    maxima = np.maximum(maxima, _MIN_ROW_MAXIMUM)
+    # As in CTranslate2. A division by the scale would round some values differently.
+    return np.rint(matrix * (_MAX_INT / maxima)[:, None]).astype(np.int8), maxima / _MAX_INT
 
 
-def dequantize_rows(integers: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+def dequantize_rows(integers: Array, scales: Array) -> Array:
     """Return the float32 matrix of :func:`quantize_rows`."""
-    return integers.float().mul_(scales[:, None])
+    return integers.astype(np.float32) * scales[:, None]
 
 
 def is_quantized(directory: Path) -> bool:
@@ -62,11 +62,11 @@ def is_quantized(directory: Path) -> bool:
     path = directory / WEIGHTS_FILE
     if not path.is_file():
         return False
-    with _open(path) as file:
+    with open_tensors(path) as file:
         return any(file.get_slice(name).get_dtype() == "I8" for name in file.keys())  # noqa: SIM118
 
 
-def read_weights(directory: Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, torch.Tensor]:
+def read_weights(directory: Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, Array]:
     """Read the weights of a checkpoint with int8 matrices in float32.
 
     Args:
@@ -77,54 +77,64 @@ def read_weights(directory: Path, shapes: Mapping[str, Sequence[int]]) -> dict[s
         ValueError: The file is damaged, or the type, shape or value of a tensor is not allowed.
     """
     path = directory / WEIGHTS_FILE
-    with _open(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    try:
-        names = [name for name in tensors if not _is_scale(name, tensors)]
-        for name in names:
-            expected = tuple(shapes.get(name, tensors[name].shape))
-            if tensors[name].shape != expected:
-                raise ValueError(f"{name} is {_describe(tensors[name])}, but config.json says {expected}")
-        return {name: _to_float(name, tensors) for name in names}
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+    with open_tensors(path) as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        try:
+            return {
+                name: _to_float(name, file, slices, shapes)
+                for name in slices
+                if not _is_scale(name, slices)
+            }
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from error
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def open_tensors(path: Path) -> Iterator[Any]:
     """Open a safetensors file; an error names the file."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             yield file
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def _is_scale(name: str, tensors: Mapping[str, torch.Tensor]) -> bool:
+def _is_scale(name: str, slices: Mapping[str, Any]) -> bool:
     """Return whether a tensor contains the scales of a matrix."""
-    matrix = tensors.get(name.removesuffix(SCALE_SUFFIX))
-    return name.endswith(SCALE_SUFFIX) and matrix is not None and matrix.dtype == torch.int8
+    matrix = slices.get(name.removesuffix(SCALE_SUFFIX))
+    return name.endswith(SCALE_SUFFIX) and matrix is not None and matrix.get_dtype() == "I8"
 
 
-def _to_float(name: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def _to_float(
+    name: str, file: Any, slices: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]
+) -> Array:
     """Check a tensor and return it in float32."""
-    tensor = tensors[name]
-    if tensor.dtype == torch.float32:
-        return tensor
-    if tensor.dtype != torch.int8 or tensor.ndim != 2:
-        raise ValueError(f"{name} is {_describe(tensor)}, neither float32 nor a matrix of int8")
-    scales = tensors.get(name + SCALE_SUFFIX)
+    kind, shape = slices[name].get_dtype(), slices[name].get_shape()
+    expected = tuple(shapes.get(name, shape))
+    if tuple(shape) != expected:
+        raise ValueError(f"{name} is {_describe(slices[name])}, but config.json says {expected}")
+    if kind == "F32":
+        return file.get_tensor(name)  # type: ignore[no-any-return]
+    if kind != "I8" or len(shape) != 2:
+        raise ValueError(f"{name} is {_describe(slices[name])}, neither float32 nor a matrix of int8")
+    scales = slices.get(name + SCALE_SUFFIX)
     if scales is None:
         raise ValueError(f"{name} has no scales")
-    if scales.dtype != torch.float32 or scales.shape != tensor.shape[:1]:
-        raise ValueError(
-            f"{name}{SCALE_SUFFIX} is {_describe(scales)}, not float32 of shape ({len(tensor)},)"
-        )
-    if not (scales.isfinite() & (scales > 0)).all():
+    if scales.get_dtype() != "F32" or scales.get_shape() != shape[:1]:
+        raise ValueError(f"{name}{SCALE_SUFFIX} is {_describe(scales)}, not float32 of shape ({shape[0]},)")
+    factors = file.get_tensor(name + SCALE_SUFFIX)
+    if not (np.isfinite(factors) & (factors > 0)).all():
         raise ValueError(f"{name}{SCALE_SUFFIX} contains a value that is not finite and positive")
-    return dequantize_rows(tensor, scales)
+    return dequantize_rows(file.get_tensor(name), factors)
 
 
-def _describe(tensor: torch.Tensor) -> str:
-    """Return the type and shape of a tensor for a message."""
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
+_TYPES = {"I": "int", "F": "float", "BF": "bfloat"}
+
+
+def _describe(tensor: Any) -> str:
+    """Return the type and shape of a tensor in a file for a message."""
+    kind = tensor.get_dtype()
+    letters = kind.rstrip("0123456789")
+    return (
+        f"{_TYPES.get(letters, letters)}{kind.removeprefix(letters)} of shape {tuple(tensor.get_shape())}"
+    )

@@ -87,7 +87,7 @@ def _load(kind: Any, directory: Path, dtype: torch.dtype) -> tuple[Any, set[str]
         with torch.device("meta"):  # without values
             model = kind.from_config(config, trust_remote_code=False)
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-        state = read_weights(directory, shapes)
+        state = {name: torch.from_numpy(array) for name, array in read_weights(directory, shapes).items()}
         source = {"pretrained_model_name_or_path": None, "config": config, "state_dict": state}
         kind = type(model)  # the AutoModel classes only load from a directory
     with _hide_message_about_tying():

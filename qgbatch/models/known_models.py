@@ -14,9 +14,8 @@ from typing import Any
 
 from qgbatch.settings import DEFAULT_MAX_TOKENS
 
-ARCHITECTURES: Mapping[str, str] = {"t5": "T5Loader", "mt5": "MT5Loader"}
-"""Supported values of ``model_type`` in ``config.json``, each with the name of the class in
-``ctranslate2.converters.transformers`` that converts such a model."""
+ARCHITECTURES = ("t5", "mt5")
+"""Supported values of ``model_type`` in ``config.json``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

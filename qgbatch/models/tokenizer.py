@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,13 +18,15 @@ from qgbatch.models.known_models import ModelMetadata
 from qgbatch.models.tokenizer_files import (
     damage_as_model_error,
     find_tokenizer,
+    open_hf_tokenizer,
     open_tokenizer,
     tokenizer_directory,
 )
+from qgbatch.models.tokenizer_json import OpenTokenizer
 from qgbatch.records import InputIds
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import AddedToken, Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
@@ -72,25 +74,23 @@ def load_new_tokenizer(tokenizer_name: str, metadata: ModelMetadata) -> PromptTo
 
 def _make_tokenizer(directory: Path, metadata: ModelMetadata) -> PromptTokenizer:
     tokenizer = open_tokenizer(directory)
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
-            "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
-        )
     with damage_as_model_error(directory):
-        from tokenizers import AddedToken
-
-        missing = [token for token in metadata.tokens if not _token_ids(tokenizer, token)]
-        # Without normalization, which could replace characters of the separators.
-        tokenizer.add_tokens([AddedToken(token, normalized=False) for token in missing])
-        return PromptTokenizer(tokenizer, metadata)
+        return PromptTokenizer(directory, tokenizer, metadata)
 
 
-def _token_ids(tokenizer: PreTrainedTokenizerBase, token: str | None) -> frozenset[int]:
+def _token_id(backend: Tokenizer, token: str) -> int:
+    """Return the id of a special token."""
+    token_id = backend.token_to_id(token)
+    if token_id is None:
+        raise KeyError(token)
+    return token_id
+
+
+def _token_ids(backend: Tokenizer, token: str | None) -> frozenset[int]:
     """Return the ids of a token, with and without a space before it; none for ``None``."""
-    vocabulary = tokenizer.get_vocab()
     forms = () if token is None else (token, SPACE + token)
-    return frozenset(vocabulary[form] for form in forms if form in vocabulary)
+    ids = map(backend.token_to_id, forms)
+    return frozenset(token_id for token_id in ids if token_id is not None)
 
 
 def source_text(context: str, metadata: ModelMetadata, before: str = "") -> str:
@@ -129,27 +129,44 @@ def target_text(
     return joined.rstrip() + metadata.suffix
 
 
-class PromptTokenizer:
-    """A tokenizer with the prompt and the separator of a model."""
+def _added_tokens(tokens: Iterable[str]) -> list[AddedToken]:
+    """Return tokens to add to a vocabulary, without normalization, which could replace characters."""
+    from tokenizers import AddedToken
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, metadata: ModelMetadata) -> None:
-        self.hf_tokenizer = tokenizer
+    return [AddedToken(token, normalized=False) for token in tokens]
+
+
+class PromptTokenizer:
+    """A tokenizer with the prompt and the separator of a model; it has all tokens of the metadata."""
+
+    def __init__(self, directory: Path, tokenizer: OpenTokenizer, metadata: ModelMetadata) -> None:
+        self._directory = directory
         self._metadata = metadata
-        self._backend: Tokenizer = tokenizer.backend_tokenizer
-        self._backend.no_padding()
-        self._backend.no_truncation()  # chunking keeps inputs below the limit
-        self.vocab_size = len(tokenizer)
-        tokens = sorted({tokenizer.eos_token, *tokenizer.get_added_vocab()}, key=len, reverse=True)
+        self._backend = backend = tokenizer.backend
+        backend.no_padding()
+        backend.no_truncation()  # chunking keeps inputs below the limit
+        self._missing = [token for token in metadata.tokens if not _token_ids(backend, token)]
+        backend.add_tokens(_added_tokens(self._missing))
+        self.vocab_size: int = backend.get_vocab_size()
+        added = {token.content for token in backend.get_added_tokens_decoder().values()}
+        tokens = sorted({tokenizer.eos, *added}, key=len, reverse=True)
         self._spelled_out = re.compile("|".join(map(re.escape, tokens)))
         has_separator = metadata.output_format.has_separator
-        self.separator_ids = _token_ids(tokenizer, metadata.separator if has_separator else None)
-        self.answer_separator_ids = _token_ids(tokenizer, metadata.answer_separator)
+        self.separator_ids = _token_ids(backend, metadata.separator if has_separator else None)
+        self.answer_separator_ids = _token_ids(backend, metadata.answer_separator)
         self.reads_text_before = metadata.context_separator is not None
-        self.pad_id: int = tokenizer.pad_token_id
-        self.eos_id: int = tokenizer.eos_token_id
-        self.unk_id: int = tokenizer.unk_token_id
+        self.pad_id = _token_id(backend, tokenizer.pad)
+        self.eos_id = _token_id(backend, tokenizer.eos)
+        self.unk_id = _token_id(backend, tokenizer.unk)
         self.n_prompt_tokens = len(self.encode([""])[0])
         self._is_unknown = cache(self._lacks)
+
+    @cached_property
+    def hf_tokenizer(self) -> PreTrainedTokenizerBase:
+        """The same tokenizer as an object of transformers, for training."""
+        tokenizer = open_hf_tokenizer(self._directory)
+        tokenizer.add_tokens(_added_tokens(self._missing))
+        return tokenizer
 
     def encode(self, texts: Sequence[str], before: Sequence[str] = ()) -> list[InputIds]:
         """Return the input ids of each text with its prompt and end token, without truncation.

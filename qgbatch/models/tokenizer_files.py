@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qgbatch.errors import ModelError, name_setting
 from qgbatch.models.checkpoint import ModelFiles
 from qgbatch.models.hub import download
+from qgbatch.models.tokenizer_json import OpenTokenizer, open_tokenizer_json
 from qgbatch.models.utf8_path import utf8_path
 from qgbatch.models.validation import check_tokenizer
 
@@ -76,8 +77,29 @@ def tokenizer_directory(name: str, owner: str) -> Path:
         ) from error
 
 
-def open_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer in a directory.
+def open_tokenizer(directory: Path) -> OpenTokenizer:
+    """Open the tokenizer in a directory, with transformers only if that is necessary.
+
+    Raises:
+        ModelError: The files are damaged, name a class that is not a tokenizer, or one without a fast form.
+    """
+    with damage_as_model_error(directory):
+        found = open_tokenizer_json(directory)
+    if found:
+        return found
+    tokenizer = open_hf_tokenizer(directory)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{directory}: {type(tokenizer).__name__} has no fast form, which qgbatch needs.",
+            "Use a checkpoint with a tokenizer.json or a SentencePiece model; ByT5 has neither.",
+        )
+    return OpenTokenizer(
+        tokenizer.backend_tokenizer, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token
+    )
+
+
+def open_hf_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    """Open the tokenizer in a directory with transformers.
 
     Raises:
         ModelError: The files are damaged, or name a class that is not a tokenizer.
@@ -94,6 +116,8 @@ def damage_as_model_error(directory: Path) -> Iterator[None]:
     """Turn whatever damaged files raise into a :class:`ModelError`."""
     try:
         yield
+    except ModelError:
+        raise
     except BaseException as error:
         # A panic of the tokenizers library is no Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":

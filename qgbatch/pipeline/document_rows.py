@@ -75,7 +75,7 @@ def document_rows(
                 )
                 made = (
                     (unread[reading.take_position(result.document)], result)
-                    for result in stream.results(reading)
+                    for result in (stream.results(reading) if unread else ())
                 )
                 yield from _in_order(made, unchanged, columns, components.model.name, report)
 

@@ -125,6 +125,8 @@ class GenerationStream:
 
     def _windows(self, documents: Iterable[Document | Failure]) -> Iterator[ChunkWindow]:
         """Chunk windows from the prefetching thread; counts them."""
+        import qgbatch.chunking.punkt  # noqa: F401  # before the thread starts, see its docstring
+
         report, window_chunks = self._report, self._components.settings.window_chunks
         windows = make_chunk_windows(documents, self._chunk, window_chunks)
         for window in report.stopwatch.measure_items("wait", prefetch(windows, _PREFETCHED_WINDOWS)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -181,3 +183,16 @@ def test_commands_are_listed_in_sections(help_of: Callable[[str], str]) -> None:
     listed = re.findall(r"^  (\w+) +[A-Z]", page.partition("Generate questions:")[2], re.MULTILINE)
     assert listed[0] == "run"
     assert sorted(listed) == sorted(main.commands)
+
+
+def test_the_list_has_the_short_help_of_each_command(help_of: Callable[[str], str]) -> None:
+    listed = dict(re.findall(r"^  (\w+) +([A-Z].*)", help_of("--help"), re.MULTILINE))
+    assert listed == {name: command.get_short_help_str(80) for name, command in main.commands.items()}
+
+
+def test_help_imports_no_command() -> None:
+    program = "import sys; from qgbatch.cli import main; main(['--help'], standalone_mode=False)"
+    output = subprocess.check_output([sys.executable, "-c", f"{program}; print(*sys.modules)"], text=True)
+    imported = set(output.split())
+    assert "qgbatch.cli.logs" in imported
+    assert not imported & {f"qgbatch.cli.{name}" for name in main.commands}

@@ -93,7 +93,7 @@ def test_a_part_of_a_word_or_number_is_not_found(answer: str, text: str, found: 
 )  # fmt: skip
 def test_an_answer_as_the_tokenizer_spells_it_becomes_the_text_of_the_chunk(answer: str) -> None:
     text = f"In all, it was {answer} and more."
-    spelled = open_tokenizer(MINI).backend_tokenizer.normalizer.normalize_str(answer)
+    spelled = open_tokenizer(MINI).backend.normalizer.normalize_str(answer)
     place = find_answer(" ".join(spelled.split()), "What was it?", text)
     assert place
     assert text[slice(*place)] == answer.lstrip("\u00ab\u201e")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qgbatch.errors import ModelError
-from qgbatch.models.tokenizer_files import open_tokenizer
+from qgbatch.models.tokenizer_files import open_hf_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -141,7 +141,7 @@ class StrideMaker:
 def _open_fast(directory: Path) -> PreTrainedTokenizerBase:
     """Load a fast tokenizer, which reports the offset of each token."""
     try:
-        tokenizer = open_tokenizer(directory)
+        tokenizer = open_hf_tokenizer(directory)
     except ModelError as error:  # its hint can name an option for T5 tokenizers only
         raise ModelError(error.message, "Get the checkpoint again.") from error
     if not tokenizer.is_fast:
