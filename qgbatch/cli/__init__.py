@@ -29,7 +29,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "doctor": "Check whether a run can work, and how to fix problems.",
     },
     "Review and export questions": {
-        "report": "Write an HTML page that shows questions beside their text.",
+        "report": "Write an HTML page to review questions beside their text.",
         "review": "Apply the decisions of a reader to questions.",
         "export": "Convert questions to the format of another tool.",
     },
