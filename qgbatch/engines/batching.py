@@ -17,13 +17,20 @@ class BatchBudget:
     """Extra memory per row beyond its input, for example for its output, as a number of tokens."""
 
 
-PADDING_STEP = 16
-"""With fixed padding, a row is padded to a multiple of so many tokens."""
+MAX_PADDING = 1 / 8
+"""Maximum padding of a row with fixed padding, per token of it. Less padding needs more batches."""
 
 
 def padded_length(n_tokens: int) -> int:
-    """Return the length of a row with fixed padding."""
-    return -(-n_tokens // PADDING_STEP) * PADDING_STEP
+    """Return the length of a row with fixed padding: a multiple of a power of two that grows with it.
+
+    >>> [padded_length(n) for n in (9, 17, 33, 65)]
+    [9, 18, 36, 72]
+    """
+    step = 1
+    while n_tokens * MAX_PADDING > 2 * step:
+        step *= 2
+    return -(-n_tokens // step) * step
 
 
 def make_batches(

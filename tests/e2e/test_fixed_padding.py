@@ -17,7 +17,7 @@ SPECIAL = SpecialIds(0, 1, 2, frozenset({8100}))
 
 @pytest.mark.parametrize(
     ("precision", "lengths", "filler_length"),
-    [("int8", (9, 3), 16), ("int8", (17,), 32), ("int8", (32, 20), None), ("float32", (9, 3), None)],
+    [("int8", (17, 17), 18), ("int8", (65,), 72), ("int8", (36, 33), None), ("float32", (17,), None)],
 )
 def test_a_filler_row_brings_a_batch_to_its_padded_length(
     precision: str, lengths: tuple[int, ...], filler_length: int | None, tmp_path: Path

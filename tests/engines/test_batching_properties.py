@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgbatch.engines.batching import PADDING_STEP, BatchBudget, make_batches, padded_length
+from qgbatch.engines.batching import MAX_PADDING, BatchBudget, make_batches, padded_length
 
 inputs = st.lists(st.integers(1, 600))
 
@@ -25,8 +25,9 @@ def test_fixed_padding_gives_batches_with_one_padded_length(lengths: list[int], 
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         [padded] = {padded_length(lengths[index]) for index in batch}
-        assert padded % PADDING_STEP == 0
-        assert 0 <= padded - min(lengths[index] for index in batch) < PADDING_STEP
+        shortest = min(lengths[index] for index in batch)
+        assert padded_length(padded) == padded
+        assert 0 <= padded - shortest <= MAX_PADDING * shortest
         assert len(batch) == 1 or len(batch) * padded <= batch_tokens
 
 
