@@ -21,8 +21,6 @@ class RunReport:
     """Documents seen, including failed ones: files, rows of tables and other inputs."""
     n_documents: int = 0
     """Documents used."""
-    n_unchanged: int = 0
-    """Those that were not opened, because their files are unchanged since an earlier run."""
     n_chunks: int = 0
     n_hard_splits: int = 0
     """Chunks with :attr:`Chunk.hard_split`."""
@@ -36,12 +34,14 @@ class RunReport:
     """Pieces of text that the model wrote between separators, without empty ones."""
     n_written: int = 0
     """Rows written."""
-    n_passages: int = 0
-    """Passages written."""
+    n_unchanged: int = 0
+    """Documents that were not opened, because their files are unchanged since an earlier run."""
     n_decisions: int = 0
     """Decisions of a reader, from ``review_with``."""
     n_applied_decisions: int = 0
     """Those about questions that the run generated."""
+    n_passages: int = 0
+    """Passages written."""
     ranks: Counter[str] = field(default_factory=Counter)
     """Rows written, by the range of their rank in BM25."""
     dropped: Counter[str] = field(default_factory=Counter)

@@ -42,13 +42,13 @@ print(*sys.modules, file=sys.stderr)
 # A library that prints while the model is loaded, from Python and from below it.
 NOISY = """
 import os
-from transformers import AutoTokenizer
-silent = AutoTokenizer.from_pretrained
+from transformers import AutoConfig
+silent = AutoConfig.from_pretrained
 def noisy(*args, **kwargs):
     print("noise from Python")
     os.write(1, b"noise from C\\n")
     return silent(*args, **kwargs)
-AutoTokenizer.from_pretrained = noisy
+AutoConfig.from_pretrained = noisy
 from qgbatch.cli import main
 main()
 """
@@ -134,7 +134,7 @@ def test_standard_output_is_pure_data_when_a_library_prints(
     warm_process: WarmProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_text("Bees live in hives. They make honey from the nectar of flowers.")
-    words = ("run", "a.txt", "-o", "-", *FAST)
+    words = ("run", "a.txt", "-o", "-", "--engine", "torch", *FAST)
     process = warm_process.run("python", "-c", NOISY, *words, directory=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "noise from C" in process.stderr

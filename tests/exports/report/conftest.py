@@ -99,6 +99,7 @@ class Opened:
         self.page.locator(f"#{name}").click()
 
     def press(self, *keys: str) -> None:
+        self.page.bring_to_front()  # another page of the test may be
         for key in keys:
             self.page.keyboard.press(key)
 
