@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from qgbatch.engines.devices import n_cores
+from qgbatch.engines.cores import n_cores
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 

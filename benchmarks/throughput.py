@@ -38,8 +38,8 @@ from shapes import converted, make_model
 import qgbatch
 from qgbatch import CacheSettings, Settings
 from qgbatch.engines.batching import BatchBudget, make_batches
+from qgbatch.engines.cores import n_cores
 from qgbatch.engines.ctranslate2 import translate_options
-from qgbatch.engines.devices import n_cores
 from qgbatch.engines.weights import load_weights
 from qgbatch.pipeline.components import Components
 from qgbatch.readers.reading import read_document

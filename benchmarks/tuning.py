@@ -25,8 +25,8 @@ from shapes import SHAPES, converted, make_model
 
 from qgbatch import Settings
 from qgbatch.engines.batching import BatchBudget, make_batches
+from qgbatch.engines.cores import n_cores
 from qgbatch.engines.ctranslate2 import translate_options
-from qgbatch.engines.devices import n_cores
 from qgbatch.pipeline.components import Components
 from qgbatch.readers.reading import read_document
 from qgbatch.records import InputIds

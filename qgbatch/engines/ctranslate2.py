@@ -31,7 +31,7 @@ from qgbatch.engines.base import (
 from qgbatch.engines.batching import BatchBudget, padded_length
 from qgbatch.engines.conversion import find_conversion
 from qgbatch.engines.converted import CONVERTED_MODELS
-from qgbatch.engines.devices import n_cores
+from qgbatch.engines.cores import n_cores
 from qgbatch.engines.halving import run_with_halving
 from qgbatch.errors import ModelError, OutputError, name_setting
 from qgbatch.models.checkpoint import ModelFiles

@@ -1,8 +1,7 @@
-"""Finds out which devices, cores and precisions this machine has."""
+"""Finds out which devices and precisions this machine has."""
 
 from __future__ import annotations
 
-import os
 import platform
 from glob import glob
 
@@ -42,23 +41,6 @@ def find_device(name: str) -> str:
             f"Use {name_setting('device', 'auto')}.",
         )
     return name
-
-
-def n_cores() -> int:
-    """Return the number of cores that this process may use.
-
-    A container, ``taskset`` and ``OMP_NUM_THREADS`` can lower it.
-    """
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    if limit.isdecimal() and int(limit):
-        return min(int(limit), _n_cores_of_process())
-    return _n_cores_of_process()
-
-
-def _n_cores_of_process() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _may_have_gpu() -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from qgbatch.engines.choice import LoadEngine, load_engine
-from qgbatch.engines.devices import n_cores
+from qgbatch.engines.cores import n_cores
 from qgbatch.errors import ModelError
 from qgbatch.models.utf8_path import utf8_path
 from qgbatch.models.validation import WEIGHTS_FILE

@@ -15,7 +15,7 @@ from click.testing import Result
 
 from qgbatch.cli.doctor import doctor as doctor_command
 from qgbatch.cli.run import run as run_command
-from qgbatch.engines.devices import n_cores
+from qgbatch.engines.cores import n_cores
 from qgbatch.output.atomic import lock_output, open_output
 from qgbatch.questions.retrieval.passage_index import PassageIndex
 from tests.conftest import MINI

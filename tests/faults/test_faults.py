@@ -15,7 +15,7 @@ import pytest
 
 import qgbatch
 from qgbatch import RunReport, Settings
-from qgbatch.engines.devices import n_cores
+from qgbatch.engines.cores import n_cores
 from qgbatch.pipeline.cache import Cache
 from qgbatch.settings import CacheSettings
 from tests.conftest import MINI, SAMPLES

@@ -17,7 +17,8 @@ from typing import get_args
 import qgbatch
 from qgbatch.engines.base import EngineChoice
 from qgbatch.engines.choice import choose_engine
-from qgbatch.engines.devices import find_device, n_cores
+from qgbatch.engines.cores import n_cores
+from qgbatch.engines.devices import find_device
 from qgbatch.errors import ModelError, SettingsError, require_package
 from qgbatch.models.checkpoint import BUILT_IN_MODELS
 from qgbatch.pipeline.components import Components

@@ -26,7 +26,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from qgbatch.engines.devices import n_cores
+from qgbatch.engines.cores import n_cores
 from qgbatch.errors import OutputError
 from qgbatch.questions.dedupe import near_form
 from qgbatch.questions.grounding import find_answer
