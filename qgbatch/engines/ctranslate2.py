@@ -100,14 +100,14 @@ class CTranslate2Engine:
     def _filler(self, batch: Batch) -> list[InputIds]:
         """Return a row that makes CTranslate2 pad a batch as fixed padding requires, if one is necessary.
 
-        CTranslate2 pads to the longest row. The filler repeats a row of the batch, so that its output,
-        which is not used, is about as long as the others.
+        CTranslate2 pads to the longest row. The filler consists of unknown tokens, for which the built-in
+        model ends its output at once, so that the row costs little.
         """
         longest = max(map(len, batch))
         target = padded_length(longest)
         if not self._has_fixed_padding or longest == target:
             return []
-        return [(*batch[0], *[self._special.eos] * (target - len(batch[0])))]
+        return [(self._special.unk,) * target]
 
     def _finish(self, batch: Batch, promises: list[Any]) -> list[_Promise]:
         """Wait for the translations of a batch, and start to score the answers in them."""
