@@ -67,7 +67,8 @@ def _add(word: Word, line: list[Word]) -> None:
         mark, text = text, ""
     touches = word.left - last.right < _NO_SPACE * last.size
     if mark and touches and is_exponent(mark, last.text):
-        line[-1] = last._replace(text=f"{last.text}^{mark}{text}", right=word.right)
+        space = " " if mark[-1].isdigit() and text[:1].isdigit() else ""
+        line[-1] = last._replace(text=f"{last.text}^{mark}{space}{text}", right=word.right)
     elif text:
         line.append(word)
 

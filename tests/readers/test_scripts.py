@@ -6,7 +6,7 @@ import re
 from html import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qgbatch.readers import epub, html, markdown, pdf, rst
@@ -102,6 +102,7 @@ def test_word_glues_no_digits(property_: str, pieces: list[Piece]) -> None:
 
 
 @given(pieces=formulas)
+@example(pieces=[("base", "0"), ("sup", "1"), ("base", "0")])  # PDFium ends a word before the exponent
 def test_pdf_glues_no_digits(pieces: list[Piece]) -> None:
     rises = {"base": 0, "sup": 4, "sub": -2}
     pieces = [("sup" if kind == "note" else kind, text) for kind, text in pieces]  # which look alike
