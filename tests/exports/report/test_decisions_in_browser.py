@@ -46,7 +46,7 @@ def test_decisions_survive_closing_the_browser(
         assert opened.marks() == before, after
         opened.press(*keys)
         with opened.page.expect_event("close"):
-            opened.page.close(run_before_unload=True)  # at once: what is not stored yet is stored now
+            opened.page.close(run_before_unload=True)  # before the page has stored the last change
         context.close()
     context = playwright.chromium.launch_persistent_context(profile, **LAUNCH)
     opened = Opened(context.new_page(), small_page)
