@@ -25,7 +25,7 @@ FAKE = """
 import sys
 from qgbatch.cli import main
 from qgbatch.engines.fake import FakeEngine
-main(sys.argv[1:], obj=FakeEngine().load)
+main(sys.argv[1:], obj=FakeEngine(n_recorded=0).load)
 """
 
 

@@ -40,12 +40,15 @@ class FakeEngine:
     Args:
         too_large: texts; an input that contains one of them does not fit into memory.
         n_ahead: how many batches it takes before it returns the first result.
+        n_recorded: how many of the last batches it keeps for a look at them; ``None`` keeps all.
     """
 
-    def __init__(self, *, too_large: Sequence[str] = (), n_ahead: int = 1) -> None:
+    def __init__(
+        self, *, too_large: Sequence[str] = (), n_ahead: int = 1, n_recorded: int | None = None
+    ) -> None:
         self.budget = BatchBudget()
-        self.batches: list[Batch] = []
-        """All batches that it was given."""
+        self.batches: deque[Batch] = deque(maxlen=n_recorded)
+        """The last batches that it was given."""
         self.max_waiting = 0
         """The largest number of batches that it held at the same time."""
         self._too_large = too_large
@@ -53,7 +56,7 @@ class FakeEngine:
 
     @property
     def inputs(self) -> list[InputIds]:
-        """All inputs that it was given."""
+        """The inputs in the last batches that it was given."""
         return [input_ids for batch in self.batches for input_ids in batch]
 
     def load(

@@ -69,7 +69,7 @@ def test_what_is_known_needs_no_engine_and_holds_no_window_back(tmp_path: Path) 
         # The questions of a document wait for the next one's first chunk, and for the engine's two.
         assert report.n_chunks <= given + N_AHEAD + 1
     assert given == len(new)
-    assert [len(batch) for batch in engine.batches[n_before:]].count(1) == 1
+    assert [len(batch) for batch in list(engine.batches)[n_before:]].count(1) == 1
     assert report.n_reused == 8
 
 
