@@ -27,7 +27,7 @@ screenshots:
 
 bench:
 	for model in small t5-small t5-base; do python benchmarks/throughput.py --model $$model || exit; done
-	for name in stages tuning dedupe scale startup allocator rerun review_page distributed cluster; do python benchmarks/$$name.py || exit; done
+	for name in stages tuning dedupe scale startup sharing allocator rerun review_page distributed cluster; do python benchmarks/$$name.py || exit; done
 
 build:
 	python -m build

@@ -19,6 +19,13 @@ from typing import Any
 from qgbatch.engines.cores import n_cores
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+FAKE_RUN = """
+import sys
+from qgbatch.cli import main
+from qgbatch.engines.fake import FakeEngine
+main(sys.argv[1:], obj=FakeEngine(n_recorded=0).load)
+"""
+"""A program for ``python -c``: the command line of qgbatch with an engine that needs no model."""
 
 
 def interleave(contenders: Mapping[str, Callable[[], float]], n_rounds: int) -> dict[str, list[float]]:

@@ -19,14 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus import make_documents
-from measuring import interleave, run_python, show, spread
-
-FAKE = """
-import sys
-from qgbatch.cli import main
-from qgbatch.engines.fake import FakeEngine
-main(sys.argv[1:], obj=FakeEngine(n_recorded=0).load)
-"""
+from measuring import FAKE_RUN, interleave, run_python, show, spread
 
 
 def main() -> None:
@@ -46,7 +39,7 @@ def main() -> None:
             make_documents(docs, arguments.documents)
 
         def run(source: Path, *words: str) -> float:
-            module = ["-c", FAKE] if arguments.fake_engine else ["-m", "qgbatch"]
+            module = ["-c", FAKE_RUN] if arguments.fake_engine else ["-m", "qgbatch"]
             command = [*module, "run", str(source), "-o", str(place / "q.parquet"), "-q"]
             return run_python(*command, "--cache-dir", str(cache), "--report", str(report), *words).seconds
 
