@@ -829,6 +829,11 @@ class Decoding:
     seed: int = 42
 
     @property
+    def is_plain_greedy(self) -> bool:
+        """Whether each token is the most likely one of the model, without sampling or a ban of n-grams."""
+        return self.num_beams == 1 and not self.do_sample and not self.no_repeat_ngram_size
+
+    @property
     def effective(self) -> Decoding:
         """The same decoding, with the defaults where a value has no effect.
 

@@ -177,6 +177,24 @@ def find_new_pairs(
     return found
 
 
+def with_written_scores(
+    output: Generation, ids: Sequence[int], log_probabilities: Sequence[float], special: SpecialIds
+) -> Generation:
+    """Add the scores of the pairs of an only output, from what was computed when it was written.
+
+    Args:
+        output: The generation from ``ids``.
+        ids: The generated ids, as for :func:`make_generation`.
+        log_probabilities: Those of the ids, in nats, as many as ids.
+        special: Ids of the separators and the end token.
+    """
+    assert len(log_probabilities) == len(ids)
+    pairs = find_pairs(ids, special)
+    return with_pair_scores(
+        [output], {piece: span.score(log_probabilities) for piece, span in pairs.items()}
+    )
+
+
 def with_pair_scores(outputs: Sequence[Generation], scores: Mapping[Piece, PairScore]) -> Generation:
     """Combine the outputs for one chunk, and add the scores of their pairs; no piece occurs twice."""
     merged = merge_generations(outputs)

@@ -10,9 +10,8 @@ from qgbatch.engines.base import (
     Batch,
     EngineChoice,
     SpecialIds,
-    find_pairs,
     make_generation,
-    with_pair_scores,
+    with_written_scores,
 )
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.models.checkpoint import ModelFiles
@@ -103,10 +102,7 @@ class FakeEngine:
         if not self._special.answer_separators:
             return generation
         log_probabilities = [-(token % 7) / 10 for token in ids]
-        pairs = find_pairs(ids, self._special)
-        return with_pair_scores(
-            [generation], {piece: span.score(log_probabilities) for piece, span in pairs.items()}
-        )
+        return with_written_scores(generation, ids, log_probabilities, self._special)
 
 
 def _make_questions(text: str) -> list[tuple[str, str]]:

@@ -51,7 +51,7 @@ class GreedyLogProbabilities(LogitsProcessor):
         self._steps.append(scores.log_softmax(-1).amax(-1))
         return scores
 
-    def log_probabilities(self, lengths: Sequence[int]) -> list[float]:
-        """Return the sum, in nats, over the first ``length`` steps of each row."""
+    def log_probabilities(self, lengths: Sequence[int]) -> list[list[float]]:
+        """Return those of the first ``length`` steps of each row, in nats."""
         steps = torch.stack(self._steps, dim=1).tolist()  # rows x steps
-        return [sum(row[:length]) for row, length in zip(steps, lengths, strict=True)]
+        return [row[:length] for row, length in zip(steps, lengths, strict=True)]

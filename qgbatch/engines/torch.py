@@ -29,6 +29,7 @@ from qgbatch.engines.base import (
     make_generation,
     merge_generations,
     with_pair_scores,
+    with_written_scores,
 )
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.halving import run_with_halving
@@ -113,11 +114,11 @@ class TorchEngine:
         )
         sequences = self._sequences(output)
         if is_greedy:
-            sums = greedy.log_probabilities([len(ids) for ids in sequences])
-        else:
-            power = self._decoding.length_penalty
-            scores = output.sequences_scores.tolist()
-            sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
+            written = greedy.log_probabilities([len(ids) for ids in sequences])
+            return self._make_generations(batch, sequences, [sum(row) for row in written], written)
+        power = self._decoding.length_penalty
+        scores = output.sequences_scores.tolist()
+        sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
         return self._make_generations(batch, sequences, sums)
 
     @torch.inference_mode()
@@ -138,15 +139,31 @@ class TorchEngine:
         return self._make_generations(batch, sequences, sums)
 
     def _make_generations(
-        self, batch: Batch, sequences: Sequence[list[int]], sums: Sequence[float]
+        self,
+        batch: Batch,
+        sequences: Sequence[list[int]],
+        sums: Sequence[float],
+        written: Sequence[list[float]] = (),
     ) -> list[Generation]:
-        """Merge the outputs of each row, and score the answers in them if the model writes answers."""
+        """Merge the outputs of each row, and score the answers in them if the model writes answers.
+
+        Args:
+            batch: The input of each row.
+            sequences: The ids of each output; each row has the same number of them.
+            sums: The log-probability of each output.
+            written: The log-probabilities of its tokens, of a greedy search.
+        """
         check_numbers(sums, self._name)
         outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
         n_outputs = len(outputs) // len(batch)
         groups = [slice(start, start + n_outputs) for start in range(0, len(outputs), n_outputs)]
         if not self._special.answer_separators:
             return [merge_generations(outputs[group]) for group in groups]
+        if self._decoding.is_plain_greedy:
+            return [
+                with_written_scores(output, ids, its_own, self._special)
+                for output, ids, its_own in zip(outputs, sequences, written, strict=True)
+            ]
         return [
             with_pair_scores(outputs[group], self._score_pairs(row, sequences[group]))
             for row, group in zip(batch, groups, strict=True)

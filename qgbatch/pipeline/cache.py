@@ -22,7 +22,7 @@ from qgbatch.pipeline.sqlite_store import SqliteStore
 from qgbatch.questions.answers.answer import Answer
 from qgbatch.records import Chunk, DecodedGeneration, Document, InputIds, PairScore
 
-_FORMAT = 6
+_FORMAT = 7
 """Part of every key. Increase it when the meaning of a key or a value changes."""
 _KEY_BYTES = 20
 """Size of a key: 160 bits make a collision practically impossible."""

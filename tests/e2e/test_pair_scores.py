@@ -8,16 +8,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
+import ctranslate2
 import pytest
 import torch
 
-from qgbatch.engines.base import EngineChoice, PairSpan, SpecialIds, find_new_pairs, find_pairs
-from qgbatch.engines.ctranslate2 import CTranslate2Engine
+from qgbatch.engines.base import Engine, EngineChoice, PairSpan, SpecialIds, find_new_pairs, find_pairs
+from qgbatch.engines.ctranslate2 import CTranslate2Engine, _Result
 from qgbatch.engines.torch import TorchEngine
 from qgbatch.engines.weights import load_weights
 from qgbatch.errors import ModelError
 from qgbatch.models.checkpoint import find_model
-from qgbatch.records import Generation, PairScore
+from qgbatch.records import Generation, InputIds, PairScore
 from qgbatch.settings import Decoding
 from tests.conftest import MINI
 
@@ -31,18 +32,29 @@ BEFORE_OTHER = (*PAIR, SEPARATOR, 5, 6, SEPARATOR)
 REACHED_THE_LIMIT = [*PAIR, SEPARATOR, *CUT_OFF]
 
 
-def reference(pair: tuple[int, ...], before: tuple[int, ...] = ()) -> PairScore:
+def reference(
+    pair: tuple[int, ...], before: tuple[int, ...] = (), source: InputIds = SOURCE, answer: int = ANSWER
+) -> PairScore:
     """The score of a pair after other tokens of its output, by one forward pass of transformers."""
     model = load_weights(find_model(str(MINI)), torch.float32)
     ids = [*before, *pair]
     with torch.inference_mode():
-        logits = model(input_ids=torch.tensor([SOURCE]), labels=torch.tensor([ids])).logits[0]
+        logits = model(input_ids=torch.tensor([source]), labels=torch.tensor([ids])).logits[0]
     tokens = logits.log_softmax(-1)[range(len(ids)), ids].tolist()[len(before) :]
-    place = pair.index(ANSWER)
+    place = pair.index(answer)
     low = sorted(tokens[:place])[:3]
     return PairScore(
         sum(tokens[:place]) / place, sum(tokens[place + 1 :]), sum(low) / len(low), min(tokens[place + 1 :])
     )
+
+
+def load_engine(
+    name: Literal["torch", "ctranslate2"], decoding: Decoding, special: SpecialIds, cache: Path
+) -> Engine:
+    choice, model = EngineChoice(name, "cpu", "float32"), find_model(str(MINI))
+    if name == "torch":
+        return TorchEngine(choice, model, decoding, special)
+    return CTranslate2Engine(choice, model, decoding, special, cache)
 
 
 def assert_scored(generation: Generation) -> None:
@@ -67,13 +79,34 @@ def test_torch_scores_the_pairs_of_all_outputs() -> None:
 def test_ctranslate2_scores_the_pairs_of_all_outputs(tmp_path: Path) -> None:
     choice = EngineChoice("ctranslate2", "cpu", "float32")
     engine = CTranslate2Engine(choice, find_model(str(MINI)), Decoding(), SPECIAL, tmp_path)
-    result = SimpleNamespace(
-        hypotheses=[[str(token) for token in ids] for ids in (COMPLETE, REACHED_THE_LIMIT)],
-        scores=[-1.0, -2.0],
-    )
-    generation = engine._score(SOURCE, result)()
+    generation = engine._score(SOURCE, _Result([COMPLETE, REACHED_THE_LIMIT], [-1.0, -2.0]))()
     assert generation
     assert_scored(generation)
+
+
+@pytest.mark.parametrize("name", ["torch", "ctranslate2"])
+def test_a_greedy_search_scores_pairs_while_it_writes_them(
+    name: Literal["torch", "ctranslate2"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorter, answers = (
+        SOURCE[-3:],
+        (220, 1203),
+    )  # tokens of the model's outputs: it knows no answer separator
+    special = SpecialIds(0, EOS, 2, frozenset({312, 627}), frozenset(answers))
+    decoding = Decoding(num_beams=1, max_new_tokens=20, no_repeat_ngram_size=0)
+    engine = load_engine(name, decoding, special, tmp_path)
+    if isinstance(engine, CTranslate2Engine):
+        monkeypatch.delattr(ctranslate2.Translator, "score_batch")
+    else:
+        monkeypatch.delattr(TorchEngine, "_score")
+    [generations] = engine.generate([[shorter, SOURCE]])
+    for source, answer, generation in zip((shorter, SOURCE), answers, generations, strict=True):
+        assert generation
+        score, *others = generation.pair_scores
+        assert score
+        wanted = reference(generation.pieces[0], (), source, answer)
+        assert astuple(score) == pytest.approx(astuple(wanted), abs=1e-3)
+        assert set(others) == {None}
 
 
 def test_scores_of_pairs_that_are_no_numbers_are_an_error_of_the_model(
@@ -89,9 +122,8 @@ def test_scores_of_pairs_that_are_no_numbers_are_an_error_of_the_model(
     )
     scored = SimpleNamespace(done=lambda: True, result=lambda: SimpleNamespace(log_probs=[math.nan] * 20))
     monkeypatch.setattr(fast, "_translator", SimpleNamespace(score_batch=lambda *_, **__: [scored]))
-    result = SimpleNamespace(hypotheses=[[str(token) for token in COMPLETE]], scores=[-1.0])
     with pytest.raises(ModelError, match="computes no numbers"):
-        fast._score(SOURCE, result)()
+        fast._score(SOURCE, _Result([COMPLETE], [-1.0]))()
 
 
 def test_ctranslate2_scores_one_output_after_the_other_if_memory_runs_out(
@@ -99,8 +131,7 @@ def test_ctranslate2_scores_one_output_after_the_other_if_memory_runs_out(
 ) -> None:
     choice = EngineChoice("ctranslate2", "cpu", "float32")
     engine = CTranslate2Engine(choice, find_model(str(MINI)), Decoding(), SPECIAL, tmp_path)
-    hypotheses = [[str(token) for token in (*pair, EOS)] for pair in (PAIR, OTHER)]
-    result = SimpleNamespace(hypotheses=hypotheses, scores=[-1.0, -2.0])
+    result = _Result([[*PAIR, EOS], [*OTHER, EOS]], [-1.0, -2.0])
     together = engine._score(SOURCE, result)()
     assert together
     score_batch, max_rows = engine._translator.score_batch, 1
@@ -131,13 +162,7 @@ def test_several_outputs_of_a_beam_search_are_merged(
 ) -> None:
     decoding = Decoding(num_beams=3, num_return_sequences=3, max_new_tokens=12, no_repeat_ngram_size=0)
     special = SpecialIds(0, EOS, 2, frozenset({SEPARATOR}))
-    model = find_model(str(MINI))
-    engine = (
-        TorchEngine(EngineChoice(name, "cpu", "float32"), model, decoding, special)
-        if name == "torch"
-        else CTranslate2Engine(EngineChoice(name, "cpu", "float32"), model, decoding, special, tmp_path)
-    )
-    [[generation]] = engine.generate([[SOURCE]])
+    [[generation]] = load_engine(name, decoding, special, tmp_path).generate([[SOURCE]])
     assert generation
     assert len(generation.pieces) >= 3
     assert generation.pair_scores == ()
