@@ -177,7 +177,7 @@ def find_new_pairs(
     return found
 
 
-def with_written_scores(
+def with_recorded_scores(
     output: Generation, ids: Sequence[int], log_probabilities: Sequence[float], special: SpecialIds
 ) -> Generation:
     """Add the scores of the pairs of an only output, from what was computed when it was written.

@@ -29,7 +29,7 @@ from qgbatch.engines.base import (
     make_generation,
     merge_generations,
     with_pair_scores,
-    with_written_scores,
+    with_recorded_scores,
 )
 from qgbatch.engines.batching import BatchBudget, padded_length
 from qgbatch.engines.conversion import find_conversion
@@ -76,14 +76,14 @@ class CTranslate2Engine:
         self._options = translate_options(decoding)
         self._n_workers = n_cores() if choice.device == "cpu" else 1
         logger.debug("CTranslate2 %s, threads: %d", ctranslate2.__version__, self._n_workers)
-        self._has_scores = bool(special.answer_separators) and decoding.is_plain_greedy
-        self._n_scoring = self._n_workers if special.answer_separators and not self._has_scores else 0
+        self._records_scores = bool(special.answer_separators) and decoding.is_plain_greedy
+        self._n_scoring = self._n_workers if special.answer_separators and not self._records_scores else 0
         self._translator = _load_translator(
             model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers
         )
         if choice.device == "cpu":
             keep_freed_memory()
-        if self._has_scores:
+        if self._records_scores:
             sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
 
     def generate(self, batches: Iterable[Batch]) -> Iterator[list[Generation | None]]:
@@ -104,19 +104,19 @@ class CTranslate2Engine:
     def _translate(self, batch: Batch) -> list[_Translation]:
         """Start the translation of a batch, one per row."""
         inputs = [[str(token) for token in row] for row in [*batch, *self._filler(batch)]]
-        if not self._has_scores:
+        if not self._records_scores:
             promises = self._translator.translate_batch(inputs, asynchronous=True, **self._options)
             return [_Translation(promise) for promise in promises[: len(batch)]]
-        written: list[list[float]] = [[] for _ in inputs]
+        log_probabilities: list[list[float]] = [[] for _ in inputs]
 
         def record(step: Any) -> bool:
-            written[step.batch_id].append(step.log_prob)
+            log_probabilities[step.batch_id].append(step.log_prob)
             return False  # do not stop
 
         promises = self._translator.translate_batch(
             inputs, asynchronous=True, callback=record, **self._options
         )
-        return list(map(_Translation, promises[: len(batch)], written))
+        return list(map(_Translation, promises[: len(batch)], log_probabilities))
 
     def _filler(self, batch: Batch) -> list[InputIds]:
         """Return a row that makes CTranslate2 pad a batch as fixed padding requires, if one is necessary.
@@ -136,21 +136,27 @@ class CTranslate2Engine:
         return [self._score(row, result) for row, result in zip(batch, results, strict=True)]
 
     def _score(self, row: InputIds, result: _Result | None) -> _Promise:
-        """Start to score the pairs of a chunk; return a function that waits for its generation.
-
-        The outputs of a chunk are a batch by themselves, so their scores do not depend on other chunks.
-        """
+        """Return a function that waits for the generation of a chunk; start to score its pairs."""
         if result is None:
             return lambda: None
-        outputs, scores, written = result
-        check_numbers([*scores, *written], self._name)
+        outputs, scores, log_probabilities = result
+        check_numbers([*scores, *log_probabilities], self._name)
         generations = [self._make_generation(*pair) for pair in zip(outputs, scores, strict=True)]
         if not self._special.answer_separators:
             merged = merge_generations(generations)
             return lambda: merged
-        if self._has_scores:
-            scored = with_written_scores(generations[0], outputs[0], written, self._special)
+        if self._records_scores:
+            scored = with_recorded_scores(generations[0], outputs[0], log_probabilities, self._special)
             return lambda: scored
+        return self._score_again(row, outputs, generations)
+
+    def _score_again(
+        self, row: InputIds, outputs: Sequence[list[int]], generations: Sequence[Generation]
+    ) -> _Promise:
+        """Start to score the pairs of a chunk in a second pass over its outputs.
+
+        The outputs of a chunk are a batch by themselves, so their scores do not depend on other chunks.
+        """
         found = find_new_pairs(outputs, self._special)
         targets = [[str(token) for token in ids if token != self._special.eos] for ids, _ in found]
 
@@ -186,7 +192,7 @@ class _Result(NamedTuple):
     """The ids of each output, best first."""
     scores: Sequence[float]
     """Their log-probabilities, in nats, divided by the length penalty."""
-    written: Sequence[float] = ()
+    log_probabilities: Sequence[float] = ()
     """The log-probabilities of the tokens of the first output, if they were recorded."""
 
 
@@ -195,7 +201,8 @@ class _Translation:
     """The translation of a row, which CTranslate2 may still be computing."""
 
     promise: Any
-    written: Sequence[float] = ()
+    log_probabilities: Sequence[float] = ()
+    """Those of the tokens so far, if they are recorded."""
 
     def done(self) -> bool:
         """Whether the result can be taken without waiting."""
@@ -205,7 +212,7 @@ class _Translation:
         """Return the result, or raise the error that CTranslate2 had."""
         result = self.promise.result()
         outputs = [[int(token) for token in tokens] for tokens in result.hypotheses]
-        return _Result(outputs, result.scores, self.written)
+        return _Result(outputs, result.scores, self.log_probabilities)
 
 
 _Promise: TypeAlias = Callable[[], Generation | None]

@@ -11,7 +11,7 @@ from qgbatch.engines.base import (
     EngineChoice,
     SpecialIds,
     make_generation,
-    with_written_scores,
+    with_recorded_scores,
 )
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.models.checkpoint import ModelFiles
@@ -102,7 +102,7 @@ class FakeEngine:
         if not self._special.answer_separators:
             return generation
         log_probabilities = [-(token % 7) / 10 for token in ids]
-        return with_written_scores(generation, ids, log_probabilities, self._special)
+        return with_recorded_scores(generation, ids, log_probabilities, self._special)
 
 
 def _make_questions(text: str) -> list[tuple[str, str]]:

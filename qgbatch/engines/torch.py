@@ -29,7 +29,7 @@ from qgbatch.engines.base import (
     make_generation,
     merge_generations,
     with_pair_scores,
-    with_written_scores,
+    with_recorded_scores,
 )
 from qgbatch.engines.batching import BatchBudget
 from qgbatch.engines.halving import run_with_halving
@@ -114,8 +114,8 @@ class TorchEngine:
         )
         sequences = self._sequences(output)
         if is_greedy:
-            written = greedy.log_probabilities([len(ids) for ids in sequences])
-            return self._make_generations(batch, sequences, [sum(row) for row in written], written)
+            steps = greedy.log_probabilities([len(ids) for ids in sequences])
+            return self._make_generations(batch, sequences, [sum(row) for row in steps], steps)
         power = self._decoding.length_penalty
         scores = output.sequences_scores.tolist()
         sums = [score * len(ids) ** power for score, ids in zip(scores, sequences, strict=True)]
@@ -143,7 +143,7 @@ class TorchEngine:
         batch: Batch,
         sequences: Sequence[list[int]],
         sums: Sequence[float],
-        written: Sequence[list[float]] = (),
+        steps: Sequence[list[float]] = (),
     ) -> list[Generation]:
         """Merge the outputs of each row, and score the answers in them if the model writes answers.
 
@@ -151,7 +151,7 @@ class TorchEngine:
             batch: The input of each row.
             sequences: The ids of each output; each row has the same number of them.
             sums: The log-probability of each output.
-            written: The log-probabilities of its tokens, of a greedy search.
+            steps: The log-probabilities of its tokens, of a greedy search.
         """
         check_numbers(sums, self._name)
         outputs = [make_generation(ids, s, self._special) for ids, s in zip(sequences, sums, strict=True)]
@@ -161,8 +161,8 @@ class TorchEngine:
             return [merge_generations(outputs[group]) for group in groups]
         if self._decoding.is_plain_greedy:
             return [
-                with_written_scores(output, ids, its_own, self._special)
-                for output, ids, its_own in zip(outputs, sequences, written, strict=True)
+                with_recorded_scores(output, ids, log_probabilities, self._special)
+                for output, ids, log_probabilities in zip(outputs, sequences, steps, strict=True)
             ]
         return [
             with_pair_scores(outputs[group], self._score_pairs(row, sequences[group]))
