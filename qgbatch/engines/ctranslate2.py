@@ -6,9 +6,7 @@ Tokens are the token ids as decimal numbers, see :mod:`qgbatch.engines.conversio
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,13 +30,11 @@ from qgbatch.engines.base import (
     with_recorded_scores,
 )
 from qgbatch.engines.batching import BatchBudget, padded_length
-from qgbatch.engines.conversion import find_conversion
 from qgbatch.engines.converted import CONVERTED_MODELS
 from qgbatch.engines.cores import n_cores
 from qgbatch.engines.halving import run_with_halving
-from qgbatch.errors import ModelError, OutputError, name_setting
+from qgbatch.engines.translator import load_translator
 from qgbatch.models.checkpoint import ModelFiles
-from qgbatch.models.utf8_path import utf8_path
 from qgbatch.records import Generation, InputIds, PairScore
 from qgbatch.settings import Decoding
 
@@ -78,7 +74,7 @@ class CTranslate2Engine:
         logger.debug("CTranslate2 %s, threads: %d", ctranslate2.__version__, self._n_workers)
         self._records_scores = bool(special.answer_separators) and decoding.is_plain_greedy
         self._n_scoring = self._n_workers if special.answer_separators and not self._records_scores else 0
-        self._translator = _load_translator(
+        self._translator = load_translator(
             model, special, choice, cache_dir / CONVERTED_MODELS, self._n_workers
         )
         if choice.device == "cpu":
@@ -264,44 +260,3 @@ def translate_options(decoding: Decoding) -> dict[str, Any]:
         "return_scores": True,
         "return_end_token": True,  # distinguishes eos from length, and the score's length includes it
     }
-
-
-def _load_translator(
-    model: ModelFiles, special: SpecialIds, choice: EngineChoice, conversions: Path, n_workers: int
-) -> ctranslate2.Translator:
-    """Load the converted model; convert it first, or again if the conversion is damaged."""
-    try:
-        with tempfile.TemporaryDirectory() as spare:
-            directory = find_conversion(model, special, choice.precision, conversions, Path(spare))
-            try:
-                return _open_translator(directory, choice, n_workers)
-            except ModelError as error:
-                logger.warning("%s Converting it again.", error.message)
-                shutil.rmtree(directory, ignore_errors=True)
-            directory = find_conversion(model, special, choice.precision, conversions, Path(spare))
-            return _open_translator(directory, choice, n_workers)
-    except OSError as error:
-        raise OutputError(
-            f"{model.name}: cannot be converted ({error}).",
-            f"Free disk space in {name_setting('cache_dir')} or TMPDIR, or use "
-            f"{name_setting('engine', 'torch')}.",
-        ) from error
-
-
-def _open_translator(directory: Path, choice: EngineChoice, n_workers: int) -> ctranslate2.Translator:
-    kind, _, index = choice.device.partition(":")
-    try:
-        with utf8_path(directory) as path:
-            return ctranslate2.Translator(
-                str(path),
-                device=kind,
-                device_index=int(index or 0),
-                compute_type=choice.precision,
-                inter_threads=n_workers,
-                intra_threads=1,
-            )
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"{directory}: the converted model cannot be loaded ({error}).",
-            f"Try {name_setting('engine', 'torch')}.",
-        ) from error

@@ -69,7 +69,7 @@ def test_an_engine_on_a_cpu_keeps_memory_after_the_model_is_loaded(
     device: str, expected: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     order: list[str] = []
-    monkeypatch.setattr(ctranslate2, "_load_translator", lambda *arguments: order.append("load"))
+    monkeypatch.setattr(ctranslate2, "load_translator", lambda *arguments: order.append("load"))
     monkeypatch.setattr(ctranslate2, "keep_freed_memory", lambda: order.append("keep"))
     choice, special = EngineChoice("ctranslate2", device, "int8"), SpecialIds(0, 1, 2, frozenset())
     ctranslate2.CTranslate2Engine(choice, find_model(str(MINI)), Decoding(), special, tmp_path)

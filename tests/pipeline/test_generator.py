@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import qgbatch
-from qgbatch.engines import ctranslate2
+from qgbatch.engines import ctranslate2, translator
 from qgbatch.errors import DocumentError, SettingsError
 
 TEA = "Tea reached Europe in 1610. Dutch ships carried it from Java to Amsterdam."
@@ -23,13 +23,13 @@ FAST: Any = {"num_beams": 1, "max_new_tokens": 24}
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The models that were loaded."""
     loaded: list[str] = []
-    load = ctranslate2._load_translator
+    load = translator.load_translator
 
     def counted(model: Any, *arguments: Any) -> Any:
         loaded.append(model.name)
         return load(model, *arguments)
 
-    monkeypatch.setattr(ctranslate2, "_load_translator", counted)
+    monkeypatch.setattr(ctranslate2, "load_translator", counted)
     return loaded
 
 
