@@ -1,9 +1,10 @@
 """Measures the CPU engine with other settings than the defaults, one changed at a time.
 
     python benchmarks/tuning.py [--model small|t5-small|t5-base] [--documents 20] [--rounds 3]
+        [--only NAME...]
 
 CTranslate2 runs in int8 on prepared tokens, in the batches that a run would make. Rounds are
-interleaved.
+interleaved. The table also counts the chunks whose output differs from that of the baseline.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from measuring import interleave, show, spread
 from shapes import SHAPES, converted, make_model
 
 from qgbatch import Settings
-from qgbatch.engines.batching import BatchBudget, make_batches
+from qgbatch.engines.batching import BatchBudget, make_batches, padded_length
 from qgbatch.engines.cores import n_cores
 from qgbatch.engines.ctranslate2 import translate_options
 from qgbatch.pipeline.components import Components
@@ -43,6 +44,7 @@ class Choice:
     batch_tokens: int = BatchBudget().batch_tokens
     window_chunks: int = Settings.window_chunks
     fixed_padding: bool = True
+    filler: bool = True
     batches_per_worker: int = 2
 
 
@@ -53,7 +55,8 @@ CHOICES = {
     "1 worker with 1 core": replace(DEFAULT, workers=1),
     **{f"{2**n:,} batch tokens": replace(DEFAULT, batch_tokens=2**n) for n in range(9, 15)},
     **{f"{2**n:,} chunks a window": replace(DEFAULT, window_chunks=2**n) for n in range(7, 13)},
-    "lengths mixed": replace(DEFAULT, fixed_padding=False),
+    "without filler rows": replace(DEFAULT, filler=False),
+    "lengths mixed": replace(DEFAULT, fixed_padding=False, filler=False),
     "1 batch per worker": replace(DEFAULT, batches_per_worker=1),
     "4 batches per worker": replace(DEFAULT, batches_per_worker=4),
 }
@@ -64,6 +67,8 @@ class Bench:
 
     def __init__(self, components: Components, inputs: list[InputIds]) -> None:
         self.inputs = inputs
+        self.unknown = str(components.tokenizer.unk_id)
+        self.outputs: dict[Choice, dict[tuple[str, ...], list[str]]] = {}
         self.directory = converted(components)
         self.options = translate_options(components.decoding)
 
@@ -79,12 +84,24 @@ class Bench:
         translator.translate_batch(batches[-1], **self.options)
         start = time.perf_counter()
         waiting: deque[list[ctranslate2.AsyncTranslationResult]] = deque()
+        results = []
         for batch in batches:
             waiting.append(translator.translate_batch(batch, asynchronous=True, **self.options))
             if len(waiting) == choice.batches_per_worker * choice.workers:
-                _ = [promise.result() for promise in waiting.popleft()]
-        _ = [promise.result() for batch in waiting for promise in batch]
-        return len(self.inputs) / (time.perf_counter() - start)
+                results += [promise.result() for promise in waiting.popleft()]
+        results += [promise.result() for batch in waiting for promise in batch]
+        seconds = time.perf_counter() - start
+        rows = [tuple(row) for batch in batches for row in batch]
+        self.outputs[choice] = {
+            row: result.hypotheses[0] for row, result in zip(rows, results, strict=True)
+        }
+        return len(self.inputs) / seconds
+
+    def n_other_outputs(self, choice: Choice) -> int:
+        """Return the number of chunks whose output is not that of the baseline."""
+        expected = self.outputs[DEFAULT]
+        rows = [tuple(str(token) for token in row) for row in self.inputs]
+        return sum(self.outputs[choice][row] != expected[row] for row in rows)
 
     def batches(self, choice: Choice) -> list[list[list[str]]]:
         """Make the batches of tokens, one chunk window after another."""
@@ -96,6 +113,11 @@ class Bench:
                 lengths, BatchBudget(choice.batch_tokens), fixed_padding=choice.fixed_padding
             )
             batches += [[[str(token) for token in window[index]] for index in batch] for batch in made]
+        if choice.filler:
+            for batch in batches:
+                longest = max(map(len, batch))
+                if longest < padded_length(longest):
+                    batch.append([self.unknown] * padded_length(longest))
         return batches
 
 
@@ -105,6 +127,7 @@ def main() -> None:
     parser.add_argument("--model", choices=("small", *SHAPES), default="small")
     parser.add_argument("--documents", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=CHOICES, nargs="+", default=list(CHOICES))
     arguments = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as name:
@@ -115,7 +138,8 @@ def main() -> None:
         documents = map(str, make_documents(place / "docs", arguments.documents))
         chunks = [chunk for path in documents for chunk in components.chunks(read_document(path))]
         bench = Bench(components, [chunk.input_ids for chunk in chunks])
-        contenders = {key: partial(bench.rate, choice) for key, choice in CHOICES.items()}
+        chosen = dict.fromkeys(["baseline", *arguments.only])
+        contenders = {key: partial(bench.rate, CHOICES[key]) for key in chosen}
         rates = interleave(contenders, arguments.rounds)
         rows = [
             {
@@ -123,6 +147,7 @@ def main() -> None:
                 "batches": len(bench.batches(CHOICES[key])),
                 "chunks/s, median (min to max)": spread(values),
                 "vs. baseline": f"{statistics.median(values) / statistics.median(rates['baseline']):.2f}",
+                "other outputs": bench.n_other_outputs(CHOICES[key]),
             }
             for key, values in rates.items()
         ]
