@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,8 +95,10 @@ def test_a_greedy_search_scores_pairs_while_it_writes_them(
     )  # tokens of the model's outputs: it knows no answer separator
     special = SpecialIds(0, EOS, 2, frozenset({312, 627}), frozenset(answers))
     decoding = Decoding(num_beams=1, max_new_tokens=20, no_repeat_ngram_size=0)
+    sys.setswitchinterval(0.005)
     engine = load_engine(name, decoding, special, tmp_path)
     if isinstance(engine, CTranslate2Engine):
+        assert sys.getswitchinterval() < 0.001  # its workers record tokens under Python's lock
         monkeypatch.delattr(ctranslate2.Translator, "score_batch")
     else:
         monkeypatch.delattr(TorchEngine, "_score")
