@@ -24,7 +24,6 @@ from typing import IO, Any
 import qgbatch
 from qgbatch.errors import DocumentError
 from qgbatch.readers.omissions import Omissions
-from qgbatch.readers.pdf import read_pages
 from qgbatch.records import Failure
 
 MAX_SECONDS = 300.0
@@ -174,9 +173,11 @@ def _receive(stream: IO[bytes]) -> bytes:
 
 
 def _answer(data: bytes, source: str) -> dict[str, Any]:
+    from qgbatch.readers import pdf  # its modules are needed in the other process only
+
     omissions = Omissions(source)
     try:
-        text, page_starts = read_pages(data, source, omissions)
+        text, page_starts = pdf.read_pages(data, source, omissions)
     except DocumentError as error:
         return {"error": [error.message, error.hint]}
     except MemoryError:  # ends the process, which reports the limit

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from qgbatch.errors import DocumentError, display
 from qgbatch.output.web import media_type_of
-from qgbatch.readers import docx, epub, html, markdown, pdf_process, plain_text, rst, tables
+from qgbatch.readers import html, markdown, pdf_process, plain_text, rst, tables
 from qgbatch.readers.content import (
     Content,
     check_markup_size,
@@ -28,7 +29,6 @@ from qgbatch.records import Document, Failure
 from qgbatch.settings import FileSettings
 
 _MAX_TITLE_CHARS = 150
-_ARCHIVE_READERS = {"docx": docx.extract_text, "epub": epub.extract_text}
 _TEXT_READERS = {
     "text": plain_text.running_text,
     "markdown": markdown.plain_text,
@@ -76,8 +76,9 @@ def read_document(path: str, encodings: Sequence[str] = ()) -> Document:
     omissions = Omissions(source)
     if name == "pdf":
         text, page_starts = pdf_process.extract_pages(data, source, omissions)
-    elif name in _ARCHIVE_READERS:
-        text = _ARCHIVE_READERS[name](data, source, omissions, encodings)
+    elif name in ("docx", "epub"):
+        reader = import_module(f"qgbatch.readers.{name}")  # most runs need neither
+        text = reader.extract_text(data, source, omissions, encodings)
     else:
         text = _decoded_text(name, content, source, omissions, encodings)
     if name != "pdf":  # its pages have none, and begin at known offsets

@@ -151,7 +151,7 @@ def test_an_unexpected_error_in_the_pdf_process_keeps_its_class_and_traceback(
     def fail(data: bytes, source: str, omissions: Omissions) -> None:
         raise IndexError("no such line")
 
-    monkeypatch.setattr(pdf_process, "read_pages", fail)
+    monkeypatch.setattr(pdf, "read_pages", fail)
     monkeypatch.setattr(pdf_process, "_exchange", lambda *words: pdf_process._answer(*words[2:]))
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
     caplog.set_level(logging.DEBUG, "qgbatch")
