@@ -100,17 +100,15 @@ class CTranslate2Engine:
     def _translate(self, batch: Batch) -> list[_Translation]:
         """Start the translation of a batch, one per row."""
         inputs = [[str(token) for token in row] for row in [*batch, *self._filler(batch)]]
-        if not self._records_scores:
-            promises = self._translator.translate_batch(inputs, asynchronous=True, **self._options)
-            return [_Translation(promise) for promise in promises[: len(batch)]]
         log_probabilities: list[list[float]] = [[] for _ in inputs]
 
         def record(step: Any) -> bool:
             log_probabilities[step.batch_id].append(step.log_prob)
             return False  # do not stop
 
+        callback = record if self._records_scores else None
         promises = self._translator.translate_batch(
-            inputs, asynchronous=True, callback=record, **self._options
+            inputs, asynchronous=True, callback=callback, **self._options
         )
         return list(map(_Translation, promises[: len(batch)], log_probabilities))
 
@@ -197,7 +195,7 @@ class _Translation:
     """The translation of a row, which CTranslate2 may still be computing."""
 
     promise: Any
-    log_probabilities: Sequence[float] = ()
+    log_probabilities: Sequence[float]
     """Those of the tokens so far, if they are recorded."""
 
     def done(self) -> bool:

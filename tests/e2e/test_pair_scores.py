@@ -89,10 +89,8 @@ def test_ctranslate2_scores_the_pairs_of_all_outputs(tmp_path: Path) -> None:
 def test_a_greedy_search_scores_pairs_while_it_writes_them(
     name: Literal["torch", "ctranslate2"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shorter, answers = (
-        SOURCE[-3:],
-        (220, 1203),
-    )  # tokens of the model's outputs: it knows no answer separator
+    shorter = SOURCE[-3:]
+    answers = (220, 1203)  # tokens of its outputs, because the model knows no answer separator
     special = SpecialIds(0, EOS, 2, frozenset({312, 627}), frozenset(answers))
     decoding = Decoding(num_beams=1, max_new_tokens=20, no_repeat_ngram_size=0)
     sys.setswitchinterval(0.005)

@@ -106,12 +106,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_on(
     address: str, *words: str | Path, directory: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    program = [
-        sys.executable,
-        "-P",
-        "-m",
-        "qgbatch",
-    ]  # as installed: the current directory is not on the path
+    # As installed: the current directory is not on the path.
+    program = [sys.executable, "-P", "-m", "qgbatch"]
     command = [*program, "run", *map(str, words), "--runner", "ray", "--ray-address", address, *GREEDY]
     return subprocess.run(
         command, env=ENVIRONMENT, cwd=directory, capture_output=True, text=True, timeout=PATIENCE_S

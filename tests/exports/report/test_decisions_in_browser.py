@@ -106,9 +106,7 @@ def test_leaving_with_decisions_that_are_nowhere_is_asked_about(small_page: Path
     with opened.page.expect_event("dialog") as dialog:
         opened.page.close(run_before_unload=True)
     assert dialog.value.type == "beforeunload"
-    opened.becomes(
-        opened.progress, "1 of 5 read"
-    )  # the dialog is gone; Chromium may crash if closed with it
+    opened.becomes(opened.progress, "1 of 5 read")  # without the dialog, under which closing may crash
     context.close()
 
 
